@@ -1,0 +1,23 @@
+# One set of flags for everything, so that no room compiles in a dialect of its own.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+# -foptimize-sibling-calls: coroutine chains must not grow the stack in debug builds either.
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g -foptimize-sibling-calls")
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror=unused-result -Werror=return-type
+                    -Werror=switch -fno-omit-frame-pointer -fstack-protector-strong)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 warns of uninitialised members of its own coroutine frames.
+  add_compile_options(-Wno-maybe-uninitialized -Wno-mismatched-new-delete)
+endif()
+include_directories(${CMAKE_SOURCE_DIR})
+
+if(POSTHORN_SANITIZE)
+  add_compile_options(-fsanitize=${POSTHORN_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${POSTHORN_SANITIZE})
+else()
+  add_link_options(-Wl,-z,relro,-z,now)
+endif()

@@ -1,0 +1,68 @@
+#include <catch2/catch.hpp>
+
+#include "libmail/base/base64.h"
+#include "libmail/base/clock.h"
+#include "libmail/base/crc32c.h"
+#include "libmail/base/text.h"
+
+using namespace posthorn;
+
+TEST_CASE("base64: encodes and decodes the vectors of RFC 4648") {
+  const auto [plain, coded] = GENERATE(table<std::string, std::string>({{"", ""},
+                                                                        {"f", "Zg=="},
+                                                                        {"fo", "Zm8="},
+                                                                        {"foo", "Zm9v"},
+                                                                        {"foob", "Zm9vYg=="},
+                                                                        {"fooba", "Zm9vYmE="},
+                                                                        {"foobar", "Zm9vYmFy"}}));
+  CHECK(encode_base64(plain) == coded);
+  CHECK(decode_base64(coded) == plain);
+}
+
+TEST_CASE("base64: refuses what is not exactly base64") {
+  const std::string bad =
+      GENERATE(as<std::string>(), "Zg", "Zg=", "Zg===", "Z===", "Zm9v\n", "Zh==", "Zm9=", "=Zg=", "Zm9v!mFy");
+  CAPTURE(bad);
+  CHECK_FALSE(decode_base64(bad));
+}
+
+TEST_CASE("crc32c: gives the values of RFC 3720 and can be continued") {
+  CHECK(crc32c(0, "123456789") == 0xe3069283u);
+  CHECK(crc32c(0, std::string(32, '\0')) == 0x8a9136aau);
+  CHECK(crc32c(crc32c(0, "1234"), "56789") == 0xe3069283u);
+}
+
+TEST_CASE("is_utf8: knows overlong forms, surrogates and truncation") {
+  CHECK(is_utf8("Gr\xc3\xbc\xc3\x9f" "e \xf0\x9f\x93\xaf"));
+  const std::string bad = GENERATE(as<std::string>(), "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82",
+                                   "\xff", "\x80", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf");
+  CHECK_FALSE(is_utf8(bad));
+}
+
+TEST_CASE("printable: lets no control octet through") {
+  CHECK(printable("a\r\nb\x1b[2J\x7f") == "a\\x0d\\x0ab\\x1b[2J\\x7f");
+  CHECK(printable("\xc2\x9b" "x\xff") == "\\xc2\\x9bx\\xff");
+  CHECK(printable("abcdef", 3) == "abc...");
+}
+
+TEST_CASE("parse_number: takes whole numbers only") {
+  CHECK(parse_number<int>("42") == 42);
+  for (const auto* bad : {"", "-1", "+1", " 1", "1 ", "0x1", "99999999999"}) CHECK_FALSE(parse_number<int>(bad));
+  CHECK(parse_size("16M") == 16u << 20);
+  CHECK_FALSE(parse_size("99999999999999999999G"));
+  CHECK_FALSE(parse_size("18446744073709551615k"));
+}
+
+TEST_CASE("parse_duration: units and nonsense") {
+  Duration d{};
+  REQUIRE(parse_duration("5m", d));
+  CHECK(d == std::chrono::minutes(5));
+  CHECK(format_duration(d) == "5m");
+  CHECK_FALSE(parse_duration("m", d));
+  CHECK_FALSE(parse_duration("5w", d));
+}
+
+TEST_CASE("nearest: finds the likely word and no unlikely one") {
+  CHECK(nearest("lisen", {"listen", "hostname"}) == "listen");
+  CHECK_FALSE(nearest("zzzzzz", {"listen", "hostname"}));
+}
