@@ -1,6 +1,7 @@
-// Changes to the users file. Every change is atomic: a new file is written beside it, synced, renamed over it, and the directory is
-// synced; owner and mode of the old file stay, a new file is 0600. Two edits at once wait for each other (a lock on the
-// directory). Other lines stay as they are, octet for octet. These calls sleep: programs only, or async::blocking().
+// Changes to the users file. Every change is atomic: a new file is written beside it, synced,
+// renamed over it, and the directory is synced; owner and mode of the old file stay, a new file is
+// 0600. Two edits at once wait for each other (a lock on the directory). Other lines stay as they
+// are, octet for octet. These calls sleep: programs only, or async::blocking().
 #pragma once
 
 #include "libmail/base/result.h"
@@ -18,8 +19,8 @@ struct PasswdError {
   PasswdError(Kind k, std::string t) : kind(k), text(std::move(t)) {}
 };
 
-// Adds `user` with a password made by make_password() and whatever else `entry` says (its `password` is replaced).
-// Makes the file if there is none, not its directory.
+// Adds `user` with a password made by make_password() and whatever else `entry` says (its
+// `password` is replaced). Makes the file if there is none, not its directory.
 Result<void, PasswdError> add_user(const std::string& file, PasswdEntry entry,
                                    std::string_view password,
                                    Scheme scheme = Scheme::scram_sha_256);

@@ -2,10 +2,11 @@
 //
 //   user:password:uid:gid:gecos:home:shell:extra
 //
-// Fields may be empty and missing at the end. `extra` is words, "key" or "key=value", and takes the rest of the line, colons
-// included; keys that begin with "userdb_" are told to the agents without that prefix (userdb_mail=maildir:~/Maildir,
-// userdb_quota_rule=*:storage=1G). "nologin" refuses log-in to a user who still gets mail. Empty lines and lines that begin
-// with "#" are skipped. Names are compared without regard to ASCII case. Editing it: passwd_edit.h.
+// Fields may be empty and missing at the end. `extra` is words, "key" or "key=value", and takes the
+// rest of the line, colons included; keys that begin with "userdb_" are told to the agents without
+// that prefix (userdb_mail=maildir:~/Maildir, userdb_quota_rule=*:storage=1G). "nologin" refuses
+// log-in to a user who still gets mail. Empty lines and lines that begin with "#" are skipped.
+// Names are compared without regard to ASCII case. Editing it: passwd_edit.h.
 #pragma once
 
 #include <cstdint>
@@ -61,10 +62,12 @@ struct PasswdLimits {
 };
 
 [[nodiscard]] PasswdFile parse_passwd_file(std::string_view text);
-// Without line end. Fields that would break the line (":", controls) must have been refused before: check_user_name().
+// Without line end. Fields that would break the line (":", controls) must have been refused before:
+// check_user_name().
 [[nodiscard]] std::string format_passwd_entry(const PasswdEntry& entry);
 
-// What is wrong with a name for a user, in words; nothing if it may be used: 1 to 320 octets of UTF-8, no control, space,
+// What is wrong with a name for a user, in words; nothing if it may be used: 1 to 320 octets of
+// UTF-8, no control, space,
 // ":" or "/", not "." or "..", no leading "#".
 [[nodiscard]] std::optional<std::string> user_name_problem(std::string_view user);
 
