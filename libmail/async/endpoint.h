@@ -1,5 +1,5 @@
-// Where to listen or connect, as written in options: "inet:HOST:PORT", "inet:[2001:db8::1]:25", "unix:PATH",
-// "fd:N", "stdio:". Clients take the first two only.
+// Where to listen or connect, as written in options: "inet:HOST:PORT", "inet:[2001:db8::1]:25",
+// "unix:PATH", "fd:N", "stdio:". Clients take the first two only.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace posthorn::async {
 struct Endpoint {
   enum class Kind { inet, unix_socket, fd, stdio };
   Kind kind = Kind::stdio;
-  std::string host;        // inet: name or literal address, without brackets; "*" or "" = all addresses
+  std::string host;  // inet: name or literal address, without brackets; "*" or "" = all addresses
   std::uint16_t port = 0;  // inet; 0 lets the kernel choose
   std::string path;        // unix_socket
   int fd = -1;             // fd

@@ -1,5 +1,5 @@
-// Waking another task. Woken tasks run from the loop's ready queue, never inside set(): two tasks that wake
-// each other cannot grow the stack.
+// Waking another task. Woken tasks run from the loop's ready queue, never inside set(): two tasks
+// that wake each other cannot grow the stack.
 #pragma once
 
 #include <deque>
@@ -10,7 +10,8 @@ namespace posthorn::async {
 
 namespace detail {
 
-// A task that waits for something or for its deadline, whichever comes first. Lives in the coroutine frame.
+// A task that waits for something or for its deadline, whichever comes first. Lives in the
+// coroutine frame.
 struct Waiter {
   std::coroutine_handle<> task;
   Timer timer;

@@ -1,5 +1,5 @@
-// Work that may sleep: files, getpwnam, key derivation. It runs on a pool of threads of our own, so that 16 fsyncs
-// cannot starve a name look-up of libuv's pool of four.
+// Work that may sleep: files, getpwnam, key derivation. It runs on a pool of threads of our own, so
+// that 16 fsyncs cannot starve a name look-up of libuv's pool of four.
 #pragma once
 
 #include "libmail/async/event.h"
@@ -15,7 +15,8 @@ namespace detail {
 void run_in_pool(Function<void()> work, Function<void()> done);
 }  // namespace detail
 
-// Runs `work()` on a pool thread and gives its result. `work` owns what it touches, or its owner awaits this.
+// Runs `work()` on a pool thread and gives its result. `work` owns what it touches, or its owner
+// awaits this.
 template <class F>
 auto blocking(F work) -> Task<std::invoke_result_t<F>> {
   using T = std::invoke_result_t<F>;
@@ -35,8 +36,9 @@ auto blocking(F work) -> Task<std::invoke_result_t<F>> {
   }
 }
 
-// A door into the loop for threads of ours (the queue's writer): post() may be called from any thread, its callables run
-// on the loop in order. Made and destroyed on the loop's thread; destroying it drops what has not run yet.
+// A door into the loop for threads of ours (the queue's writer): post() may be called from any
+// thread, its callables run on the loop in order. Made and destroyed on the loop's thread;
+// destroying it drops what has not run yet.
 class ThreadDoor {
  public:
   ThreadDoor();

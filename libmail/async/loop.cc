@@ -10,8 +10,8 @@ namespace posthorn::async {
 struct Loop::State {
   uv_loop_t uv{};
   uv_timer_t timer{};
-  uv_idle_t idle{};        // keeps the loop from sleeping while tasks are ready
-  uv_prepare_t turn_end{}; // runs before the loop sleeps
+  uv_idle_t idle{};         // keeps the loop from sleeping while tasks are ready
+  uv_prepare_t turn_end{};  // runs before the loop sleeps
   std::vector<std::coroutine_handle<>> ready;
   std::vector<std::coroutine_handle<>> running;
   std::vector<Timer*> heap;  // binary, earliest first
@@ -59,7 +59,8 @@ struct Loop::State {
   }
 
   void run_ready() {
-    // What becomes ready meanwhile runs in the same turn, a few rounds at most, so that sockets are not starved.
+    // What becomes ready meanwhile runs in the same turn, a few rounds at most, so that sockets are
+    // not starved.
     for (int round = 0; round < 16 && !ready.empty(); ++round) {
       running.swap(ready);
       for (const auto task : running) task.resume();
@@ -123,7 +124,9 @@ Loop::~Loop() {
   uv_loop_close(&state_->uv);
 }
 
-uv_loop_s* Loop::uv() { return &state_->uv; }
+uv_loop_s* Loop::uv() {
+  return &state_->uv;
+}
 
 MonoTime Loop::now() const {
   if (state_->virtual_time) return state_->virtual_now;
@@ -140,7 +143,9 @@ void Loop::at_turn_end(std::function<void()> callback) {
   state_->turn_end_handlers.push_back(std::move(callback));
 }
 
-void Loop::use_virtual_time() { state_->virtual_time = true; }
+void Loop::use_virtual_time() {
+  state_->virtual_time = true;
+}
 
 void Loop::advance(Duration span) {
   const MonoTime end = state_->virtual_now + span;
@@ -196,9 +201,13 @@ void Loop::run(Task<void> main) {
   state.run_ready();
 }
 
-Deadline Deadline::in(Duration span) { return Deadline(Loop::current().now() + span); }
+Deadline Deadline::in(Duration span) {
+  return Deadline(Loop::current().now() + span);
+}
 
-bool Deadline::passed() const { return !is_never() && Loop::current().now() >= time_; }
+bool Deadline::passed() const {
+  return !is_never() && Loop::current().now() >= time_;
+}
 
 Duration Deadline::left() const {
   if (is_never()) return Duration::max();

@@ -25,8 +25,8 @@ class Loop {
 
   // Resumes `task` in this turn, after what runs now has returned.
   void post(std::coroutine_handle<> task);
-  // Calls `callback` at the end of each turn in which something happened, before the loop sleeps: log lines
-  // and sync batches gather in between. Handlers live as long as the process.
+  // Calls `callback` at the end of each turn in which something happened, before the loop sleeps:
+  // log lines and sync batches gather in between. Handlers live as long as the process.
   void at_turn_end(std::function<void()> callback);
 
   // Monotonic time of this turn, read once a turn.
@@ -55,6 +55,8 @@ T run(Task<T> task) {
   }(std::move(task), &result));
   return std::move(*result);
 }
-inline void run(Task<void> task) { Loop::current().run(std::move(task)); }
+inline void run(Task<void> task) {
+  Loop::current().run(std::move(task));
+}
 
 }  // namespace posthorn::async

@@ -13,13 +13,13 @@
 namespace posthorn::async {
 
 struct Command {
-  std::vector<std::string> argv;                // argv[0] is a path, or a name looked up in PATH
+  std::vector<std::string> argv;                   // argv[0] is a path, or a name looked up in PATH
   std::map<std::string, std::string> environment;  // the whole environment, nothing is inherited
-  std::string directory;                        // "" = ours
-  // Descriptor numbers in the child and what stands behind them; -1 = /dev/null. 0, 1 and 2 that are not
-  // named become /dev/null; every other descriptor of ours is closed in the child.
+  std::string directory;                           // "" = ours
+  // Descriptor numbers in the child and what stands behind them; -1 = /dev/null. 0, 1 and 2 that
+  // are not named become /dev/null; every other descriptor of ours is closed in the child.
   std::map<int, int> descriptors;
-  bool die_with_parent = false;                 // PR_SET_PDEATHSIG SIGTERM
+  bool die_with_parent = false;  // PR_SET_PDEATHSIG SIGTERM
 
   Command() = default;
 };

@@ -1,5 +1,5 @@
-// Scope: the owner of tasks that nobody awaits. `co_await scope.join()` before what they use goes away; a
-// scope that dies while a task of its runs is a bug and aborts.
+// Scope: the owner of tasks that nobody awaits. `co_await scope.join()` before what they use goes
+// away; a scope that dies while a task of its runs is a bug and aborts.
 #pragma once
 
 #include "libmail/async/event.h"

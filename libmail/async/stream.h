@@ -1,5 +1,5 @@
-// Octets both ways, with deadlines. A plain socket, TLS over another stream, a pair of pipes on standard input
-// and output, and a test's memory are all Streams.
+// Octets both ways, with deadlines. A plain socket, TLS over another stream, a pair of pipes on
+// standard input and output, and a test's memory are all Streams.
 #pragma once
 
 #include <sys/types.h>
@@ -13,8 +13,8 @@
 
 namespace posthorn::async {
 
-// Octets that were received and not yet consumed. Consuming from the front moves no memory until the
-// buffer is refilled; an empty buffer can give its memory back, so an idle session costs none.
+// Octets that were received and not yet consumed. Consuming from the front moves no memory until
+// the buffer is refilled; an empty buffer can give its memory back, so an idle session costs none.
 class Buffer {
  public:
   [[nodiscard]] std::string_view view() const { return std::string_view(bytes_).substr(begin_); }
@@ -34,7 +34,7 @@ class Buffer {
 struct Peer {
   enum class Kind { inet, unix_socket, stdio };
   Kind kind = Kind::stdio;
-  std::string address;        // "192.0.2.1", "2001:db8::1"; "" if not inet
+  std::string address;  // "192.0.2.1", "2001:db8::1"; "" if not inet
   std::uint16_t port = 0;
   std::string local_address;  // our end of the connection, inet only
   std::uint16_t local_port = 0;
@@ -55,11 +55,14 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // Waits for octets and appends them to `into`. The count is 0 at the end of the stream. One reader at a time.
+  // Waits for octets and appends them to `into`. The count is 0 at the end of the stream. One
+  // reader at a time.
   virtual Task<Result<std::size_t, IoError>> read(Buffer& into, Deadline deadline) = 0;
-  // Returns when the kernel has taken all of it. One writer at a time. `octets` stay valid until then.
+  // Returns when the kernel has taken all of it. One writer at a time. `octets` stay valid until
+  // then.
   virtual Task<Result<void, IoError>> write(std::string_view octets, Deadline deadline) = 0;
-  // Half close: the peer reads the end of the stream; for TLS, close_notify. Errors do not matter any more.
+  // Half close: the peer reads the end of the stream; for TLS, close_notify. Errors do not matter
+  // any more.
   virtual Task<void> shutdown(Deadline deadline) = 0;
   // Ends it now; a call that waits returns IoError::cancelled. May be called again.
   virtual void close() = 0;
@@ -76,8 +79,9 @@ struct StreamPair {
 };
 StreamPair make_memory_pair(Peer left_sees, Peer right_sees);
 
-// Copies each direction until both have ended or one fails. `left` and `right` outlive it. Idle: nothing moved
-// in either direction for that long. Gives the octets moved from left to right and back.
+// Copies each direction until both have ended or one fails. `left` and `right` outlive it. Idle:
+// nothing moved in either direction for that long. Gives the octets moved from left to right and
+// back.
 struct Spliced {
   std::uint64_t to_right = 0;
   std::uint64_t to_left = 0;

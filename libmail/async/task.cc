@@ -7,14 +7,18 @@ namespace posthorn::async::detail {
 
 #if defined(__SANITIZE_ADDRESS__) || (defined(__has_feature) && __has_feature(address_sanitizer))
 // A recycled frame would hide a use after free from the sanitizer.
-void* allocate_frame(std::size_t size) { return ::operator new(size); }
-void free_frame(void* frame, std::size_t) noexcept { ::operator delete(frame); }
+void* allocate_frame(std::size_t size) {
+  return ::operator new(size);
+}
+void free_frame(void* frame, std::size_t) noexcept {
+  ::operator delete(frame);
+}
 #else
 namespace {
 
-constexpr std::size_t grain = 64;        // size classes are its multiples
-constexpr std::size_t classes = 32;      // frames above 2 KiB go to the allocator
-constexpr std::size_t most_kept = 256;   // per class
+constexpr std::size_t grain = 64;       // size classes are its multiples
+constexpr std::size_t classes = 32;     // frames above 2 KiB go to the allocator
+constexpr std::size_t most_kept = 256;  // per class
 
 struct FreeFrame {
   FreeFrame* next;

@@ -1,9 +1,9 @@
-// Task<T>: a lazy coroutine with one awaiter on one thread. It starts when it is awaited and its result moves
-// to the awaiter. See README.md for the rules that keep g++ 12 from miscompiling them.
+// Task<T>: a lazy coroutine with one awaiter on one thread. It starts when it is awaited and its
+// result moves to the awaiter. See README.md for the rules that keep g++ 12 from miscompiling them.
 //
-// There is no symmetric transfer: a child is resumed inside the parent's await_suspend, which says by its bool
-// whether the child is still running. A loop over a million results that are already there then needs no stack,
-// in any build of any compiler.
+// There is no symmetric transfer: a child is resumed inside the parent's await_suspend, which says
+// by its bool whether the child is still running. A loop over a million results that are already
+// there then needs no stack, in any build of any compiler.
 #pragma once
 
 #include <coroutine>
@@ -19,7 +19,8 @@ namespace posthorn::async {
 
 namespace detail {
 
-// Frames come and go with every call: a free list per size class is three times cheaper than malloc.
+// Frames come and go with every call: a free list per size class is three times cheaper than
+// malloc.
 void* allocate_frame(std::size_t size);
 void free_frame(void* frame, std::size_t size) noexcept;
 
@@ -41,7 +42,8 @@ struct PromiseBase {
 
   std::suspend_always initial_suspend() noexcept { return {}; }
   FinalAwait final_suspend() noexcept { return {}; }
-  // Nothing of ours throws; bad_alloc and a library's surprise end the process, and the supervisor restarts it.
+  // Nothing of ours throws; bad_alloc and a library's surprise end the process, and the supervisor
+  // restarts it.
   void unhandled_exception() noexcept { std::terminate(); }
 };
 
@@ -52,7 +54,9 @@ class [[nodiscard]] Task {
  public:
   struct promise_type : detail::PromiseBase {
     std::optional<T> value;
-    Task get_return_object() { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    Task get_return_object() {
+      return Task(std::coroutine_handle<promise_type>::from_promise(*this));
+    }
     template <class U>
     void return_value(U&& result) {
       value.emplace(std::forward<U>(result));
@@ -86,7 +90,9 @@ template <>
 class [[nodiscard]] Task<void> {
  public:
   struct promise_type : detail::PromiseBase {
-    Task get_return_object() { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    Task get_return_object() {
+      return Task(std::coroutine_handle<promise_type>::from_promise(*this));
+    }
     void return_void() noexcept {}
   };
 

@@ -1,4 +1,5 @@
-// Deadlines and timers on the loop's clock, which tests can stop and move by hand (Loop::use_virtual_time).
+// Deadlines and timers on the loop's clock, which tests can stop and move by hand
+// (Loop::use_virtual_time).
 #pragma once
 
 #include <chrono>
@@ -22,7 +23,9 @@ class Deadline {
   [[nodiscard]] MonoTime time() const { return time_; }
   [[nodiscard]] Duration left() const;  // zero once it passed
   // The earlier of two.
-  [[nodiscard]] Deadline or_before(Deadline other) const { return other.time_ < time_ ? other : *this; }
+  [[nodiscard]] Deadline or_before(Deadline other) const {
+    return other.time_ < time_ ? other : *this;
+  }
   auto operator<=>(const Deadline&) const = default;
 
  private:

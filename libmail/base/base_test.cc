@@ -20,8 +20,8 @@ TEST_CASE("base64: encodes and decodes the vectors of RFC 4648") {
 }
 
 TEST_CASE("base64: refuses what is not exactly base64") {
-  const std::string bad =
-      GENERATE(as<std::string>(), "Zg", "Zg=", "Zg===", "Z===", "Zm9v\n", "Zh==", "Zm9=", "=Zg=", "Zm9v!mFy");
+  const std::string bad = GENERATE(as<std::string>(), "Zg", "Zg=", "Zg===", "Z===", "Zm9v\n",
+                                   "Zh==", "Zm9=", "=Zg=", "Zm9v!mFy");
   CAPTURE(bad);
   CHECK_FALSE(decode_base64(bad));
 }
@@ -33,21 +33,26 @@ TEST_CASE("crc32c: gives the values of RFC 3720 and can be continued") {
 }
 
 TEST_CASE("is_utf8: knows overlong forms, surrogates and truncation") {
-  CHECK(is_utf8("Gr\xc3\xbc\xc3\x9f" "e \xf0\x9f\x93\xaf"));
-  const std::string bad = GENERATE(as<std::string>(), "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82",
-                                   "\xff", "\x80", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf");
+  CHECK(
+      is_utf8("Gr\xc3\xbc\xc3\x9f"
+              "e \xf0\x9f\x93\xaf"));
+  const std::string bad =
+      GENERATE(as<std::string>(), "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82",
+               "\xff", "\x80", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf");
   CHECK_FALSE(is_utf8(bad));
 }
 
 TEST_CASE("printable: lets no control octet through") {
   CHECK(printable("a\r\nb\x1b[2J\x7f") == "a\\x0d\\x0ab\\x1b[2J\\x7f");
-  CHECK(printable("\xc2\x9b" "x\xff") == "\\xc2\\x9bx\\xff");
+  CHECK(printable("\xc2\x9b"
+                  "x\xff") == "\\xc2\\x9bx\\xff");
   CHECK(printable("abcdef", 3) == "abc...");
 }
 
 TEST_CASE("parse_number: takes whole numbers only") {
   CHECK(parse_number<int>("42") == 42);
-  for (const auto* bad : {"", "-1", "+1", " 1", "1 ", "0x1", "99999999999"}) CHECK_FALSE(parse_number<int>(bad));
+  for (const auto* bad : {"", "-1", "+1", " 1", "1 ", "0x1", "99999999999"})
+    CHECK_FALSE(parse_number<int>(bad));
   CHECK(parse_size("16M") == 16u << 20);
   CHECK_FALSE(parse_size("99999999999999999999G"));
   CHECK_FALSE(parse_size("18446744073709551615k"));

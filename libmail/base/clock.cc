@@ -29,11 +29,12 @@ std::string format_rfc5322_date(WallTime time) {
   localtime_r(&seconds, &local);
   const long offset = local.tm_gmtoff / 60;
   std::array<char, 64> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%s, %d %s %d %02d:%02d:%02d %c%02ld%02ld",
-                                   weekdays.at(static_cast<std::size_t>(local.tm_wday)), local.tm_mday,
-                                   months.at(static_cast<std::size_t>(local.tm_mon)), local.tm_year + 1900,
-                                   local.tm_hour, local.tm_min, local.tm_sec, offset < 0 ? '-' : '+',
-                                   std::abs(offset) / 60, std::abs(offset) % 60);
+  const int length =
+      std::snprintf(text.data(), text.size(), "%s, %d %s %d %02d:%02d:%02d %c%02ld%02ld",
+                    weekdays.at(static_cast<std::size_t>(local.tm_wday)), local.tm_mday,
+                    months.at(static_cast<std::size_t>(local.tm_mon)), local.tm_year + 1900,
+                    local.tm_hour, local.tm_min, local.tm_sec, offset < 0 ? '-' : '+',
+                    std::abs(offset) / 60, std::abs(offset) % 60);
   return {text.data(), static_cast<std::size_t>(length)};
 }
 
@@ -45,8 +46,8 @@ std::string format_rfc3339(WallTime time) {
   gmtime_r(&seconds, &utc);
   std::array<char, 40> text{};
   const int length = std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-                                   utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-                                   utc.tm_sec, static_cast<int>(millis));
+                                   utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                                   utc.tm_min, utc.tm_sec, static_cast<int>(millis));
   return {text.data(), static_cast<std::size_t>(length)};
 }
 

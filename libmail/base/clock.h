@@ -6,8 +6,9 @@
 
 namespace posthorn {
 
-using WallTime = std::chrono::sys_time<std::chrono::microseconds>;   // Date:, queue ages, certificates
-using MonoTime = std::chrono::steady_clock::time_point;              // deadlines and durations
+using WallTime =
+    std::chrono::sys_time<std::chrono::microseconds>;    // Date:, queue ages, certificates
+using MonoTime = std::chrono::steady_clock::time_point;  // deadlines and durations
 using Duration = std::chrono::steady_clock::duration;
 
 [[nodiscard]] inline WallTime wall_now() {

@@ -23,7 +23,8 @@ std::uint32_t by_table(std::uint32_t crc, std::string_view octets) {
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t crc, std::string_view octets) {
+__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t crc,
+                                                               std::string_view octets) {
   std::uint64_t wide = crc;
   const char* at = octets.data();
   std::size_t left = octets.size();
@@ -33,7 +34,8 @@ __attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t crc
     wide = __builtin_ia32_crc32di(wide, word);
   }
   auto narrow = static_cast<std::uint32_t>(wide);
-  for (; left > 0; --left, ++at) narrow = __builtin_ia32_crc32qi(narrow, static_cast<unsigned char>(*at));
+  for (; left > 0; --left, ++at)
+    narrow = __builtin_ia32_crc32qi(narrow, static_cast<unsigned char>(*at));
   return narrow;
 }
 #endif

@@ -12,10 +12,14 @@ std::string IoError::text() const {
   if (!subject.empty()) out.append(" ").append(subject);
   out.append(": ");
   switch (code) {
-    case timed_out: return out.append("timed out");
-    case cancelled: return out.append("cancelled");
-    case end_of_stream: return out.append("connection closed by the other side");
-    default: return out.append(std::strerror(code));
+    case timed_out:
+      return out.append("timed out");
+    case cancelled:
+      return out.append("cancelled");
+    case end_of_stream:
+      return out.append("connection closed by the other side");
+    default:
+      return out.append(std::strerror(code));
   }
 }
 
@@ -26,7 +30,8 @@ IoError io_error(std::string operation, std::string subject) {
 void check(bool condition, std::string_view what, const char* file, int line) {
   if (condition) [[likely]]
     return;
-  std::fprintf(stderr, "bug: %.*s (%s:%d)\n", static_cast<int>(what.size()), what.data(), file, line);
+  std::fprintf(stderr, "bug: %.*s (%s:%d)\n", static_cast<int>(what.size()), what.data(), file,
+               line);
   std::abort();
 }
 

@@ -2,7 +2,8 @@
 //
 //   expected failure   a small enum or struct of the module:  Result<Rcpt, SyntaxError>
 //   environment        IoError: what was tried, on what, and how it failed
-//   a bug of ours      check(): logs and aborts, in every build; input from outside never reaches it
+//   a bug of ours      check(): logs and aborts, in every build; input from outside never reaches
+//   it
 #pragma once
 
 #include <string>
@@ -19,8 +20,8 @@ template <class E>
   return tl::unexpected<std::decay_t<E>>(std::forward<E>(error));
 }
 
-// What the operating system or the peer did to an operation. `code` is an errno value; the three that
-// are not the kernel's words but ours stand above every errno.
+// What the operating system or the peer did to an operation. `code` is an errno value; the three
+// that are not the kernel's words but ours stand above every errno.
 struct IoError {
   static constexpr int timed_out = 100001;      // our deadline passed
   static constexpr int cancelled = 100002;      // we closed it ourselves while the call was waiting
@@ -43,7 +44,7 @@ struct IoError {
 [[nodiscard]] IoError io_error(std::string operation, std::string subject = {});
 
 // Aborts with `what` and the caller's place if `condition` is false. For bugs only.
-void check(bool condition, std::string_view what,
-           const char* file = __builtin_FILE(), int line = __builtin_LINE());
+void check(bool condition, std::string_view what, const char* file = __builtin_FILE(),
+           int line = __builtin_LINE());
 
 }  // namespace posthorn

@@ -27,7 +27,8 @@ bool istarts_with(std::string_view text, std::string_view prefix) {
 
 std::size_t IHash::operator()(std::string_view text) const {
   std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(to_lower(c))) * 0x100000001b3u;
+  for (const char c : text)
+    hash = (hash ^ static_cast<unsigned char>(to_lower(c))) * 0x100000001b3u;
   return hash;
 }
 
@@ -60,11 +61,14 @@ std::vector<std::string_view> words(std::string_view text) {
   }
 }
 
-bool is_ascii(std::string_view text) { return std::ranges::none_of(text, is_8bit); }
+bool is_ascii(std::string_view text) {
+  return std::ranges::none_of(text, is_8bit);
+}
 
 namespace {
 
-// Length of the well-formed UTF-8 sequence at the front of `text` (not empty), 0 if it is ill-formed.
+// Length of the well-formed UTF-8 sequence at the front of `text` (not empty), 0 if it is
+// ill-formed.
 std::size_t utf8_length(std::string_view text) {
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = at(0);
@@ -103,10 +107,17 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   if (text.empty()) return std::nullopt;
   unsigned shift = 0;
   switch (to_lower(text.back())) {
-    case 'k': shift = 10; break;
-    case 'm': shift = 20; break;
-    case 'g': shift = 30; break;
-    default: break;
+    case 'k':
+      shift = 10;
+      break;
+    case 'm':
+      shift = 20;
+      break;
+    case 'g':
+      shift = 30;
+      break;
+    default:
+      break;
   }
   if (shift != 0) text.remove_suffix(1);
   const auto number = parse_number<std::uint64_t>(text);

@@ -1,5 +1,5 @@
-// TLS over any Stream: OpenSSL's memory BIOs, so the same class serves sockets, STARTTLS and tests. The only room that
-// includes OpenSSL's SSL API.
+// TLS over any Stream: OpenSSL's memory BIOs, so the same class serves sockets, STARTTLS and tests.
+// The only room that includes OpenSSL's SSL API.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,8 @@
 
 namespace posthorn::tls {
 
-// What went wrong, in words for a log line ("certificate has expired", "wrong version number", ...).
+// What went wrong, in words for a log line ("certificate has expired", "wrong version number",
+// ...).
 struct TlsError {
   std::string text;
   bool timed_out = false;
@@ -22,23 +23,24 @@ struct TlsError {
 
 // What a session settled on, for Received lines and logs.
 struct Facts {
-  std::string version;      // "TLSv1.3"
-  std::string cipher;       // "TLS_AES_256_GCM_SHA384"
+  std::string version;  // "TLSv1.3"
+  std::string cipher;   // "TLS_AES_256_GCM_SHA384"
   int bits = 0;
-  std::string alpn;         // "" if none
-  std::string server_name;  // SNI the client sent
-  bool peer_verified = false;   // the peer's certificate is good for the name we asked
-  std::string peer_problem;     // why not, if it is not
+  std::string alpn;            // "" if none
+  std::string server_name;     // SNI the client sent
+  bool peer_verified = false;  // the peer's certificate is good for the name we asked
+  std::string peer_problem;    // why not, if it is not
   Facts() = default;
 };
 
-// A server's certificates and settings. Shared by sessions; a reload makes a new one and old sessions keep theirs.
+// A server's certificates and settings. Shared by sessions; a reload makes a new one and old
+// sessions keep theirs.
 class ServerContext {
  public:
   struct Options {
-    std::string certificate_file;  // PEM chain
-    std::string key_file;          // PEM, readable by this process at load time only
-    std::vector<std::string> alpn; // accepted protocols, "" list = ALPN is ignored
+    std::string certificate_file;   // PEM chain
+    std::string key_file;           // PEM, readable by this process at load time only
+    std::vector<std::string> alpn;  // accepted protocols, "" list = ALPN is ignored
     Options() = default;
   };
   static Result<std::shared_ptr<ServerContext>, TlsError> load(const Options& options);
@@ -48,7 +50,8 @@ class ServerContext {
 class ClientContext {
  public:
   enum class Verify {
-    none,     // opportunistic: any certificate will do (RFC 7435); Facts still tell whether it was good
+    none,     // opportunistic: any certificate will do (RFC 7435); Facts still tell whether it was
+              // good
     require,  // chain and name must be good, else the handshake fails
   };
   struct Options {
@@ -67,15 +70,15 @@ class TlsStream : public async::Stream {
   [[nodiscard]] virtual std::optional<std::string> channel_binding() const = 0;
 };
 
-// Shakes hands on `under`, which it then owns. The caller has made sure that no plaintext is left in its own buffers:
-// octets read before the handshake must be thrown away, never interpreted after it (CVE-2011-0411 and its kin).
-async::Task<Result<std::unique_ptr<TlsStream>, TlsError>> accept(std::unique_ptr<async::Stream> under,
-                                                                 std::shared_ptr<ServerContext> context,
-                                                                 async::Deadline deadline);
+// Shakes hands on `under`, which it then owns. The caller has made sure that no plaintext is left
+// in its own buffers: octets read before the handshake must be thrown away, never interpreted after
+// it (CVE-2011-0411 and its kin).
+async::Task<Result<std::unique_ptr<TlsStream>, TlsError>> accept(
+    std::unique_ptr<async::Stream> under, std::shared_ptr<ServerContext> context,
+    async::Deadline deadline);
 // `server_name` is sent as SNI and checked against the certificate.
-async::Task<Result<std::unique_ptr<TlsStream>, TlsError>> connect(std::unique_ptr<async::Stream> under,
-                                                                  std::shared_ptr<ClientContext> context,
-                                                                  std::string server_name,
-                                                                  async::Deadline deadline);
+async::Task<Result<std::unique_ptr<TlsStream>, TlsError>> connect(
+    std::unique_ptr<async::Stream> under, std::shared_ptr<ClientContext> context,
+    std::string server_name, async::Deadline deadline);
 
 }  // namespace posthorn::tls
