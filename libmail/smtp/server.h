@@ -1,0 +1,243 @@
+// The server's side of SMTP and LMTP without sockets: octets in, events out, replies in, octets
+// out.
+//
+//   core.start();                                  greeting into output()
+//   core.feed(octets);                             they must stay where they are until need_input
+//   switch (core.next()) {
+//     case Event::need_input: write output(), read more
+//     case Event::rcpt:       core.answer(reply) ...
+//
+// RFC 5321, 2033 (LMTP), 2920 (PIPELINING), 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3030
+// (CHUNKING), 3461 (DSN), 2034, 3207 (STARTTLS), 4954 (AUTH), 8689 (REQUIRETLS), 9422 (LIMITS),
+// XFORWARD. Everything that changes the state of a session is in server.cc and server_commands.cc;
+// a transaction is one optional<Envelope>, so half a reset can't be written.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libmail/smtp/command.h"
+#include "libmail/smtp/dot.h"
+#include "libmail/smtp/envelope.h"
+#include "libmail/smtp/reply.h"
+
+namespace posthorn::smtp {
+
+enum class Protocol : std::uint8_t { smtp, lmtp };
+
+struct ServerLimits {
+  std::size_t command_line = 4096;  // octets with CRLF; RFC 5321's 512 plus all extensions
+  std::size_t auth_line = 12288;    // RFC 4954 4
+  std::size_t body_line = default_body_line;
+  std::uint64_t message_size = 64ULL << 20;  // announced by SIZE; 0 = no limit
+  std::uint64_t discarded =
+      256ULL << 20;               // octets of a refused body that are still read before we hang up
+  std::size_t recipients = 1000;  // of one transaction; more get 452 4.5.3
+  std::size_t transactions = 1000;       // MAILs of one session (LIMITS MAILMAX)
+  std::size_t errors = 20;               // syntax and sequence errors of one session
+  std::size_t refused_recipients = 100;  // 5xx to RCPT in one session
+  std::size_t idle_commands =
+      100;  // commands in a row that bring no message on its way (NOOP, RSET, VRFY)
+  std::size_t auth_attempts = 5;  // failed AUTHs of one session
+
+  ServerLimits() = default;
+};
+
+// What this server is and offers. Held by the session, so a reload doesn't touch sessions that run.
+struct ServerSettings {
+  Protocol protocol = Protocol::smtp;
+  std::string hostname = "localhost";
+  std::string greeting = "ESMTP Posthorn";  // behind the host name
+  bool smtputf8 = true;
+  bool chunking = true;
+  bool dsn = true;
+  bool requiretls = false;  // offered over TLS only
+  bool starttls = false;    // a TLS context is there
+  bool starttls_required =
+      false;                   // 530 5.7.0 to everything but EHLO, NOOP, STARTTLS, QUIT before TLS
+  bool auth_in_clear = false;  // AUTH without TLS
+  bool auth_required = false;  // 530 5.7.0 to MAIL, VRFY, EXPN before AUTH
+  bool xforward = false;       // the peer is a Unix socket
+  bool unlimited = false;      // a peer that is one of us: only the limits on one message hold
+  ServerLimits limits;
+
+  ServerSettings() = default;
+};
+
+struct TlsInfo {
+  std::string version;  // "TLSv1.3"
+  std::string cipher;   // "TLS_AES_256_GCM_SHA384"
+  int bits = 0;
+
+  TlsInfo() = default;
+  TlsInfo(std::string v, std::string c, int b)
+      : version(std::move(v)), cipher(std::move(c)), bits(b) {}
+};
+
+// What is known of the session, for policies, Received fields and logs.
+struct SessionInfo {
+  Client client;  // the peer itself (name, address, port, local), with helo and protocol once said
+  bool extended = false;  // EHLO or LHLO
+  bool lmtp = false;
+  std::optional<TlsInfo> tls;
+  std::string user;        // authenticated
+  bool forwarded = false;  // the envelope's client came by XFORWARD
+
+  SessionInfo() = default;
+};
+
+enum class Event : std::uint8_t {
+  need_input,  // everything fed is used up
+  hello,       // answer(): a negative reply refuses the client; set_auth_mechanisms() before
+  mail,        // envelope(): answer()
+  rcpt,        // recipient(): answer(); a positive one adds it to envelope().recipients
+  data,        // DATA or the first BDAT: answer(); 2xx or 3xx = send it
+  body,  // octets(): message octets, at most what was fed; refuse_body() if they can't be taken
+  message_end,    // answer_message(): one reply, for LMTP one per recipient
+  reset,          // the transaction that had a positive answer to MAIL is gone; nothing to answer
+  auth,           // auth_mechanism(), auth_initial(): challenge(), authenticated() or refuse_auth()
+  auth_response,  // octets(), decoded: the same
+  auth_cancelled,  // the client sent "*" or no base64; answered already
+  start_tls,       // write output(), shake hands, then tls_started(); close if that fails
+  vrfy,            // octets(): answer()
+  expn,            // octets(): answer()
+  close,           // write output() and hang up: QUIT, or too much of something
+};
+
+class ServerCore {
+ public:
+  // `peer`: name, address, port and local of the client; `tls` if the connection began with it.
+  ServerCore(ServerSettings settings, Client peer, std::optional<TlsInfo> tls = std::nullopt);
+
+  void start();                           // 220
+  void start_refusing(const Reply& why);  // 554 or 421 as greeting; commands but QUIT get 503 5.5.1
+  void feed(std::string_view octets);     // only after need_input
+  [[nodiscard]] Event next();             // only when the last event is answered
+
+  void answer(const Reply& reply);
+  void answer_message(const std::vector<Reply>& replies);
+  // During `body`: the rest is read and thrown away, and `why` is the answer at its end.
+  void refuse_body(const Reply& why);
+  void challenge(std::string_view octets);  // "334 " and base64
+  void authenticated(std::string user);     // 235
+  void refuse_auth(const Reply& why);
+  void tls_started(TlsInfo tls);  // RFC 3207 4.2: all that the client said is forgotten
+  void set_auth_mechanisms(std::vector<std::string> names);  // for EHLO and AUTH
+  // 421 at the next command, and close: the daemon ends, or the client was silent too long.
+  void shut_down(const Reply& why);
+
+  // What is to be written; take it, clear it. Replies to pipelined commands gather here.
+  [[nodiscard]] std::string& output() { return output_; }
+  [[nodiscard]] Envelope& envelope() { return *envelope_; }
+  [[nodiscard]] bool in_transaction() const { return envelope_.has_value(); }
+  [[nodiscard]] Recipient& recipient() { return recipient_; }
+  [[nodiscard]] std::string_view octets() const { return octets_; }
+  [[nodiscard]] const std::string& auth_mechanism() const { return auth_.mechanism; }
+  [[nodiscard]] const std::optional<std::string>& auth_initial() const { return auth_.initial; }
+  [[nodiscard]] const SessionInfo& session() const { return session_; }
+  [[nodiscard]] const ServerSettings& settings() const { return settings_; }
+  // The last reply that went out, for the log.
+  [[nodiscard]] const Reply& last_reply() const { return last_reply_; }
+  // What the session waits for: a command, message octets, or an answer to a challenge. For
+  // timeouts.
+  [[nodiscard]] bool reading_body() const;
+
+ private:
+  enum class Phase : std::uint8_t { command, data, chunk, auth, closing, closed };
+  // What the next answer() belongs to.
+  enum class Pending : std::uint8_t {
+    none,
+    hello,
+    mail,
+    rcpt,
+    data,
+    chunk,
+    message_end,
+    auth,
+    start_tls,
+    query
+  };
+
+  Event next_command();
+  Event next_data();
+  Event next_chunk();
+  Event next_auth();
+  Event dispatch(std::string_view line);
+  // server_commands.cc: each gives the event, or need_input for "answered, go on".
+  std::optional<Event> on(Helo&& command);
+  std::optional<Event> on(Ehlo&& command);
+  std::optional<Event> on(Lhlo&& command);
+  std::optional<Event> on(Mail&& command);
+  std::optional<Event> on(Rcpt&& command);
+  std::optional<Event> on(Data&& command);
+  std::optional<Event> on(Bdat&& command);
+  std::optional<Event> on(Rset&& command);
+  std::optional<Event> on(Noop&& command);
+  std::optional<Event> on(Vrfy&& command);
+  std::optional<Event> on(Expn&& command);
+  std::optional<Event> on(Help&& command);
+  std::optional<Event> on(Quit&& command);
+  std::optional<Event> on(StartTls&& command);
+  std::optional<Event> on(Auth&& command);
+  std::optional<Event> on(Xforward&& command);
+
+  std::optional<Event> hello(std::string name, bool extended, bool lmtp);
+  std::optional<Event> check_mail(const Mail& command);
+  std::optional<Event> body_allowed();
+  std::optional<Event> end_of_body();
+  std::optional<Event> end_transaction();
+  std::optional<Event> syntax_error(const SyntaxError& error);
+  std::optional<Event> refuse(const Reply& reply);  // an error of the client: counted
+  std::optional<Event> say(const Reply& reply);
+  std::optional<Event> hang_up(const Reply& reply);
+  bool take_line(std::string_view& line, std::size_t limit);
+  void put(const Reply& reply);
+  void put_ehlo();
+  void count_body(std::string_view octets);
+  [[nodiscard]] std::optional<Reply> body_refusal() const;
+
+  ServerSettings settings_;
+  SessionInfo session_;
+  std::vector<std::string> mechanisms_;
+  std::string output_;
+  Reply last_reply_;
+
+  std::string_view input_;      // fed and not yet used
+  std::string partial_;         // the beginning of a line whose end has not been fed
+  bool skipping_line_ = false;  // the rest of a line that was too long
+
+  Phase phase_ = Phase::command;
+  Pending pending_ = Pending::none;
+  bool greeted_ = false;   // HELO, EHLO or LHLO
+  bool refusing_ = false;  // start_refusing()
+  std::optional<Reply> goodbye_;
+
+  std::optional<Envelope> envelope_;  // the transaction
+  std::optional<Client> forwarded_;   // XFORWARD, for the next transaction
+  std::string forwarded_ident_;
+  Recipient recipient_;
+  std::size_t recipients_refused_ = 0;  // in this transaction
+  std::string_view octets_;
+  std::string storage_;  // behind octets_ when they are not in what was fed
+  Auth auth_;
+
+  DotDecoder dots_;
+  LineChecker lines_;
+  std::uint64_t chunk_left_ = 0;
+  bool chunk_last_ = false;
+  bool in_chunks_ = false;  // BDAT was used in this transaction
+  std::uint64_t body_octets_ = 0;
+  std::optional<Reply> body_refused_;
+
+  std::size_t errors_ = 0;
+  std::size_t refused_ = 0;
+  std::size_t idle_commands_ = 0;
+  std::size_t transactions_ = 0;
+  std::size_t auth_failures_ = 0;
+};
+
+}  // namespace posthorn::smtp
