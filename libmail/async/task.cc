@@ -5,7 +5,15 @@
 
 namespace posthorn::async::detail {
 
-#if defined(__SANITIZE_ADDRESS__) || (defined(__has_feature) && __has_feature(address_sanitizer))
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POSTHORN_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define POSTHORN_ADDRESS_SANITIZER
+#endif
+
+#ifdef POSTHORN_ADDRESS_SANITIZER
 // A recycled frame would hide a use after free from the sanitizer.
 void* allocate_frame(std::size_t size) {
   return ::operator new(size);
