@@ -1,0 +1,162 @@
+"""Runs clang-tidy-19 or clang-query-19 over translation units, as many at a time as there are cores, and remembers
+in build/check-cache what passed: a unit is looked at again when it, a header of ours that it includes, its command
+line, the rules or the tool have changed.
+
+usage: units.py --build DIR (tidy|coroutines) FILES..."""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE = ROOT / "build/check-cache"
+QUERY = ROOT / "scripts/lib/coroutines.query"
+SAMPLES = ROOT / "scripts/lib/coroutine_samples.cc"
+
+
+class Unit:
+    def __init__(self, entry):
+        self.source = pathlib.Path(entry["file"]).resolve()
+        self.name = str(self.source.relative_to(ROOT))
+        self.command = entry["command"]
+        self.object = re.search(r" -o (\S+)", entry["command"]).group(1)
+        self.headers = []  # of ours, from the build's own dependency log
+
+
+def load_units(build):
+    """{name: Unit} of every source of ours that the build compiles."""
+    units = {}
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        source = pathlib.Path(entry["file"]).resolve()
+        if source.is_relative_to(ROOT) and not source.is_relative_to(build):
+            unit = Unit(entry)
+            units.setdefault(unit.name, unit)
+    by_object = {u.object: u for u in units.values()}
+    listing = subprocess.run(["ninja", "-C", str(build), "-t", "deps"], capture_output=True, text=True)
+    unit = None
+    for line in listing.stdout.splitlines():
+        if line and not line.startswith(" "):
+            unit = by_object.get(line.split(": #deps")[0])
+        elif unit and line.strip():
+            header = (build / line.strip()).resolve()
+            if header.is_relative_to(ROOT):
+                unit.headers.append(header)
+    return units
+
+
+def chosen(units, names):
+    """The units to look at: each source given, and for each header one unit that includes it."""
+    result = {}
+    for name in names:
+        if name in units:
+            result[name] = units[name]
+            continue
+        if not name.endswith(".h"):
+            continue
+        beside = [name[:-2] + ".cc", name[:-2] + "_test.cc"]
+        header = (ROOT / name).resolve()
+        includes = [n for n in beside if n in units] or [n for n, u in units.items() if header in u.headers]
+        if includes:
+            result[includes[0]] = units[includes[0]]
+    return list(result.values())
+
+
+def has_coroutines(unit):
+    return any("co_await" in f.read_text(errors="replace") for f in {unit.source, *unit.headers} if f.exists())
+
+
+def fingerprint(unit, tool, rules):
+    digest = hashlib.sha256()
+    digest.update(tool.encode() + rules + unit.command.encode())
+    for file in sorted({unit.source, *unit.headers}):
+        digest.update(str(file.relative_to(ROOT)).encode())
+        digest.update(file.read_bytes() if file.exists() else b"absent")
+    return digest.hexdigest()
+
+
+def tidy(unit, build):
+    run = subprocess.run(["clang-tidy-19", "-p", str(build), "--quiet", unit.name],
+                         cwd=ROOT, capture_output=True, text=True)
+    if run.returncode == 0:
+        return ""
+    # The fault and its line; not the macros it came through, nor the notes.
+    lines = (run.stdout.replace(str(ROOT) + "/", "") or run.stderr).splitlines()
+    shown = [i for i, line in enumerate(lines) if re.search(r": (error|warning): ", line)]
+    return "".join(line + "\n" for i in shown for line in lines[i:i + 2]) or run.stdout + run.stderr
+
+
+def query(file, arguments):
+    """The query's finds in our files: (path from the top folder, line, rule)."""
+    run = subprocess.run(["clang-query-19", "-f", str(QUERY), str(file), *arguments],
+                         cwd=ROOT, capture_output=True, text=True)
+    text = run.stdout + run.stderr
+    if run.returncode != 0 or re.search(r"^\d+:\d+: |: (fatal )?error: ", text, re.M):
+        return None, text
+    found = set()
+    for path, line, rule in re.findall(r'^(\S+?):(\d+):\d+: note: "([^"]+)" binds here', text, re.M):
+        path = pathlib.Path(path).resolve()
+        if rule != "_" and path.is_relative_to(ROOT):
+            found.add((str(path.relative_to(ROOT)), int(line), rule))
+    return found, text
+
+
+def coroutines(unit, build):
+    found, text = query(unit.name, ["-p", str(build)])
+    if found is None:
+        return text
+    return "".join(f"{path}:{line}: {rule}\n" for path, line, rule in sorted(found))
+
+
+def samples_agree():
+    """The query itself is tested before it is trusted."""
+    found, text = query(SAMPLES, ["--", "-std=c++20", "-I" + str(ROOT)])
+    if found is None:
+        print(text)
+        return False
+    lines = {line for path, line, _ in found if path == str(SAMPLES.relative_to(ROOT))}
+    wanted = {n for n, line in enumerate(SAMPLES.read_text().splitlines(), 1) if line.endswith("// found")}
+    for line in sorted(wanted ^ lines):
+        print(f"{SAMPLES.relative_to(ROOT)}:{line}: the query " + ("misses this" if line in wanted else "objects to this"))
+    return wanted == lines
+
+
+def main():
+    build = (ROOT / sys.argv[sys.argv.index("--build") + 1]).resolve()
+    names = [a for a in sys.argv[1:] if not a.startswith("--")][1:]
+    kind, names = names[0], [os.path.relpath(ROOT / n, ROOT) for n in names[1:]]
+    units = chosen(load_units(build), names)
+    rules_file, run = (ROOT / ".clang-tidy", tidy) if kind == "tidy" else (QUERY, coroutines)
+    if kind == "coroutines":
+        if not samples_agree():
+            return 1
+        units = [u for u in units if has_coroutines(u)]
+    tool = subprocess.run([f"clang-{'tidy' if kind == 'tidy' else 'query'}-19", "--version"],
+                          capture_output=True, text=True).stdout
+    rules = rules_file.read_bytes()
+    CACHE.mkdir(parents=True, exist_ok=True)
+
+    def look(unit):
+        mark = CACHE / f"{kind}-{fingerprint(unit, tool, rules)}"
+        if mark.exists():
+            return ""
+        told = run(unit, build)
+        if not told:
+            mark.touch()
+        return told
+
+    told = set()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for text in pool.map(look, units):
+            if text and text not in told:
+                told.add(text)
+                print(text, end="" if text.endswith("\n") else "\n")
+    return 1 if told else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
