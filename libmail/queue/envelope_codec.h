@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "libmail/queue/id.h"
 #include "libmail/smtp/envelope.h"
 
 namespace posthorn::queue {
@@ -32,8 +33,10 @@ struct Entry {
 };
 
 [[nodiscard]] std::string encode_entry(const Entry& entry);
-// Nothing if the octets are no envelope: cut, unknown tag, a number too large. Never reads beyond
-// them.
+// Nothing if the octets are no envelope: cut, unknown tag, a number too large. The id is not among
+// the octets, it is the record's: adopt_id() completes what this gives.
 [[nodiscard]] std::optional<Entry> decode_entry(std::string_view octets);
+// Sets envelope.id, and trace_id where the octets had none: then this intake was the first.
+void adopt_id(Entry& entry, const MessageId& id);
 
 }  // namespace posthorn::queue

@@ -43,9 +43,12 @@ class SpoolWriter {
   bool kept_ = false;
 };
 
-// Removes files of the spool that nobody has locked and no live message refers to. Gives the names.
-// Blocking: for async::blocking() or a tool.
+// Removes files of the spool that nobody has locked and no live message refers to. Those younger
+// than `older_than` stay: between its creation and its lock, and between its record's commit and
+// queued's reading it, a file looks like one that was left over. Gives the names. Blocking: for
+// async::blocking() or a tool.
 [[nodiscard]] Result<std::vector<std::string>, IoError> sweep_spool(
-    Files& files, const Layout& layout, const std::unordered_set<MessageId, MessageIdHash>& live);
+    Files& files, const Layout& layout, const std::unordered_set<MessageId, MessageIdHash>& live,
+    WallTime older_than);
 
 }  // namespace posthorn::queue
