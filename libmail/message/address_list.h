@@ -1,5 +1,5 @@
-// Address lists of header fields (RFC 5322 3.4 and 4.4; groups in From by RFC 6854, UTF-8 by RFC 6532).
-// SMTP paths have a stricter grammar of their own: libmail/smtp/address.h.
+// Address lists of header fields (RFC 5322 3.4 and 4.4; groups in From by RFC 6854, UTF-8 by RFC
+// 6532). SMTP paths have a stricter grammar of their own: libmail/smtp/address.h.
 #pragma once
 
 #include <string>
@@ -17,9 +17,10 @@ struct AddressLimits {
 
 // Everything owns its bytes. Quoting and comments are undone, encoded-words are left as they are.
 struct Address {
-  std::string display_name;  // words joined by one space; "" if there is none
-  std::string local_part;    // without quotes: "a b"@c gives a b
-  std::string domain;        // with its brackets if it is a literal: [192.0.2.1]
+  std::string
+      display_name;  // words joined by one space, else the comment behind the address, else ""
+  std::string local_part;  // without quotes: "a b"@c gives a b
+  std::string domain;      // with its brackets if it is a literal, [192.0.2.1]; "" if there is none
 
   // local-part@domain with the local-part quoted where the grammar demands it.
   [[nodiscard]] std::string addr_spec() const;
@@ -42,11 +43,12 @@ struct AddressError {
   std::string text;        // for people: "no '@' in the address"
 };
 
-// Parses a field body, folds and all. Read leniently where real mail needs it: empty list elements and route
-// addresses (RFC 5322 4.4), dots anywhere in a local-part ("a..b@docomo.ne.jp" exists), unquoted dots and 8-bit
-// octets in a display name. A text of nothing but blanks and comments is an empty list.
-// Linear in text.size(); does not recurse.
-[[nodiscard]] Result<AddressList, AddressError> parse_address_list(std::string_view text,
-                                                                   const AddressLimits& limits = {});
+// Parses a field body, folds and all. Read leniently where real mail needs it: empty list elements
+// and route addresses (RFC 5322 4.4), dots anywhere in a local-part ("a..b@docomo.ne.jp" exists), a
+// single word without a domain ("root" of cron, which RFC 6409 8 lets an MSA qualify), unquoted
+// dots and 8-bit octets in a display name. A text of nothing but blanks and comments is an empty
+// list. Linear in text.size(); does not recurse.
+[[nodiscard]] Result<AddressList, AddressError> parse_address_list(
+    std::string_view text, const AddressLimits& limits = {});
 
 }  // namespace posthorn::message

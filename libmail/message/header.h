@@ -27,8 +27,8 @@ struct Field {
 // What keeps a header block from being one.
 struct HeaderFault {
   enum class Kind : std::uint8_t {
-    not_a_field,      // a line without a colon, with an impossible name, or a continuation of nothing
-    too_large,        // HeaderLimits::header_bytes
+    not_a_field,  // a line without a colon, with an impossible name, or a continuation of nothing
+    too_large,    // HeaderLimits::header_bytes
     too_many_fields,  // HeaderLimits::fields
   };
   Kind kind = Kind::not_a_field;
@@ -39,8 +39,9 @@ struct HeaderFault {
 // A view over the caller's bytes, which must outlive it.
 class Header {
  public:
-  // Reads up to the empty line, the end of `message` or a limit, whichever comes first. Both CRLF and LF end a
-  // line; a bare CR is an octet like any other. A line that is no field is passed over and kept as the fault.
+  // Reads up to the empty line, the end of `message` or a limit, whichever comes first. Both CRLF
+  // and LF end a line; a bare CR is an octet like any other. A line that is no field is passed over
+  // and kept as the fault.
   [[nodiscard]] static Header parse(std::string_view message, const HeaderLimits& limits = {});
 
   [[nodiscard]] const std::vector<Field>& fields() const { return fields_; }

@@ -14,8 +14,8 @@ class HeaderCollector {
   // `limit`: most octets of header, the empty line included.
   explicit HeaderCollector(std::size_t limit) : limit_(limit) {}
 
-  // Takes octets through the empty line (CRLF or LF alone on its line) and returns how many of `bytes` it took:
-  // all of them while the state is `more`. The pieces may be cut anywhere.
+  // Takes octets through the empty line (CRLF or LF alone on its line) and returns how many of
+  // `bytes` it took: all of them while the state is `more`. The pieces may be cut anywhere.
   [[nodiscard]] std::size_t feed(std::string_view bytes);
   // The message is at its end: what there is is the header.
   void finish();

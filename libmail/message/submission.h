@@ -25,12 +25,14 @@ struct Stamp {
   std::string message_id;  // make_message_id()
 };
 
-// Why a message can't be sent as it is. The reply is 554 with this enhanced status and reply_text().
+// Why a message can't be sent as it is. The reply is 554 with this enhanced status and
+// reply_text().
 struct Problem {
   std::string_view enhanced = "5.6.0";
-  std::string field;       // name of the field as it should be; "" if the line is no field at all
-  std::uint32_t line = 0;  // of the message, the first is 1; 0: there is no such line (an absent From)
-  std::string text;        // what is wrong, for people, without field and line
+  std::string field;  // name of the field as it should be; "" if the line is no field at all
+  std::uint32_t line =
+      0;             // of the message, the first is 1; 0: there is no such line (an absent From)
+  std::string text;  // what is wrong, for people, without field and line
 
   // One line of printable ASCII: "Cc field in line 7: no '@' in the address".
   [[nodiscard]] std::string reply_text() const;
@@ -43,13 +45,15 @@ struct Fixed {
   std::size_t removed_bcc = 0;  // fields
 };
 
-// `header_block`: everything through the empty line, or a whole message without one. Rules: README.md.
-[[nodiscard]] Result<Fixed, Problem> check_submission(std::string_view header_block, const Stamp& stamp,
+// `header_block`: everything through the empty line, or a whole message without one. Rules:
+// README.md.
+[[nodiscard]] Result<Fixed, Problem> check_submission(std::string_view header_block,
+                                                      const Stamp& stamp,
                                                       const SubmissionLimits& limits = {});
 
-// check_submission on a message that arrives in pieces: the header is held back until it is whole, the body is
-// passed on untouched. Once there is a problem nothing comes out any more; the caller goes on feeding (SMTP
-// has to read to the final dot) and answers with problem().
+// check_submission on a message that arrives in pieces: the header is held back until it is whole,
+// the body is passed on untouched. Once there is a problem nothing comes out any more; the caller
+// goes on feeding (SMTP has to read to the final dot) and answers with problem().
 class SubmissionFilter {
  public:
   explicit SubmissionFilter(Stamp stamp, SubmissionLimits limits = {});
