@@ -37,7 +37,7 @@ struct NextHop {
 [[nodiscard]] Result<NextHop, std::string> parse_next_hop(std::string_view text);
 
 // RFC 5321 4.5.3.2, each wait on its own. The caller's deadline ends all of them.
-struct SmtpTimeouts {
+struct SmtpClientTimeouts {
   Duration connect = std::chrono::seconds(30);
   Duration greeting = std::chrono::minutes(5);
   Duration command = std::chrono::minutes(5);  // EHLO, MAIL, RCPT, and TLS's handshake
@@ -45,7 +45,7 @@ struct SmtpTimeouts {
   Duration block = std::chrono::minutes(3);    // a write
   Duration final = std::chrono::minutes(10);   // the reply to the end of the body
 
-  SmtpTimeouts() = default;
+  SmtpClientTimeouts() = default;
 };
 
 struct SmtpClientOptions {
@@ -55,7 +55,7 @@ struct SmtpClientOptions {
   std::string tls_name;  // SNI, and what the certificate must be good for if the context verifies
   bool implicit_tls = false;   // TLS before the greeting (RFC 8314), whatever core.tls says
   std::string source_address;  // "" = the kernel's choice
-  SmtpTimeouts timeouts;
+  SmtpClientTimeouts timeouts;
 
   SmtpClientOptions() = default;
 };

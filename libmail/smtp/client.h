@@ -126,7 +126,7 @@ class ClientCore {
   }
   [[nodiscard]] std::size_t rcpt_count() const { return rcpts_.size(); }
   // All of MAIL and RCPT are answered.
-  [[nodiscard]] bool envelope_answered() const { return envelope_open_ == 0; }
+  [[nodiscard]] bool envelope_answered() const { return unanswered_ == 0; }
   // Recipients that the server has accepted so far and that have no final status.
   [[nodiscard]] std::size_t accepted() const;
 
@@ -147,8 +147,9 @@ class ClientCore {
   [[nodiscard]] std::vector<Status> results() const;
   // The reply to the end of the body, SMTP only; nothing if it did not come to that.
   [[nodiscard]] const std::optional<Reply>& last_reply() const { return last_reply_; }
-  // Gives the transaction up before its body began (or when it isn't wanted any more); RSET goes
-  // before the next MAIL. In the middle of a body that is impossible: the connection is closed.
+  // Gives the transaction up, or ends one that came to nothing: phase ready, RSET goes before the
+  // next MAIL. Between DATA and the end of the body that is impossible: phase closed. results() are
+  // gone.
   void reset();
 
  private:
@@ -160,8 +161,7 @@ class ClientCore {
     auth,
     auth_user,
     auth_password,
-    rset,
-    xforward,
+    ignored,  // RSET, XFORWARD, and what belongs to a transaction that was given up
     mail,
     rcpt,
     data,
@@ -172,42 +172,46 @@ class ClientCore {
   };
   struct Command {
     Awaited awaited;
-    std::uint32_t rcpt;
-    std::string line;  // held back: not written yet
+    std::size_t rcpt;
+    std::string held;  // its line while it waits for the reply before
   };
-  struct Rcpt {
+  struct Fate {
     std::optional<Status> reply;  // to RCPT
     std::optional<Status> final;  // what became of it
   };
   enum class BodyState : std::uint8_t { none, asked, open, ended };
 
-  // Puts a command on its way, or in line if an answer must come first.
-  void say(Awaited awaited, std::string_view line, std::uint32_t rcpt = 0);
+  // client.cc: the connection
+  void say(Awaited awaited, std::string_view line, std::size_t rcpt = 0);
   void send_held();
   void handle(const Reply& reply);
-  void handle_opening(Awaited awaited, const Reply& reply);
-  void handle_transaction(const Command& command, const Reply& reply);
   void on_greeting(const Reply& reply);
   void on_hello(Awaited awaited, const Reply& reply);
+  void on_starttls(const Reply& reply);
   void on_auth(Awaited awaited, const Reply& reply);
-  void on_mail(const Reply& reply);
-  void on_rcpt(std::uint32_t index, const Reply& reply);
-  void on_data(const Reply& reply);
-  void on_chunk(const Reply& reply);
-  void on_last(const Reply& reply);
   void after_hello();
+  void say_hello();
   void say_auth();
-  void opened();
-  void refuse_mail(Status status);
-  // Gives `status` to everyone who is accepted and has no final status.
-  void settle_accepted(const Status& status);
   void close(Status why);
-  void finish_if_done();
-  void append_body(std::string_view piece, LastPiece last);
-  [[nodiscard]] bool may_pipeline() const { return extensions_.pipelining; }
+  void on_unasked(const Reply& reply);
+  [[nodiscard]] std::string_view awaited_now() const;
   [[nodiscard]] Status status_of(const Reply& reply) const;
   [[nodiscard]] Status own(EnhancedStatus code, std::string_view words) const;
   [[nodiscard]] Status nonsense(const Reply& reply) const;
+
+  // client_transaction.cc: one message
+  [[nodiscard]] std::optional<Status> refusal(const Envelope& envelope) const;
+  void on_mail(const Reply& reply);
+  void on_rcpt(std::size_t index, const Reply& reply);
+  void on_data(const Reply& reply);
+  void on_chunk(const Reply& reply);
+  // True if no further reply to this command is to come.
+  bool on_last(const Reply& reply);
+  void refuse_mail(Status status);
+  void drop_held();
+  void settle_accepted(const Status& status);
+  void settle_everyone(const Status& status);
+  void append_chunk(std::string_view piece, LastPiece last);
 
   ClientOptions options_;
   Phase phase_ = Phase::opening;
@@ -218,26 +222,22 @@ class ClientCore {
   bool secure_ = false;
   bool starttls_refused_ = false;
 
-  // Sent and unanswered, then held back; `sent_` of them are on their way.
-  std::deque<Command> commands_;
-  std::size_t sent_ = 0;
+  std::deque<Command> commands_;  // sent and unanswered, then held back
+  std::size_t sent_ = 0;          // how many of them are on their way
 
   std::optional<Status> mail_;
-  std::vector<Rcpt> rcpts_;
-  std::size_t envelope_open_ = 0;  // MAIL and RCPTs without a reply
-  std::size_t next_final_ = 0;     // LMTP: whose reply comes next
+  std::vector<Fate> rcpts_;
+  std::size_t unanswered_ = 0;  // MAIL and RCPTs without a reply
+  std::size_t next_final_ = 0;  // LMTP: whose reply comes next
   BodyState body_ = BodyState::none;
-  bool use_bdat_ = false;
-  bool utf8_ = false;   // this MAIL said SMTPUTF8
-  bool dirty_ = false;  // the server may still hold a transaction
-  bool chunk_failed_ = false;
-  bool carried_cr_ = false;  // a piece ended in CR: it waits for its LF
+  Utf8 utf8_ = Utf8::refused;  // this MAIL said SMTPUTF8
+  bool dirty_ = false;         // the server may still hold a transaction
+  bool body_begun_ = false;    // octets of it went out
+  bool carried_cr_ = false;    // a piece ended in CR: it waits for its LF
   bool heard_ = false;
   std::uint64_t transactions_ = 0;
   std::optional<DotEncoder> dots_;
   std::optional<Reply> last_reply_;
 };
-
-[[nodiscard]] std::string_view describe(ClientCore::Phase phase);
 
 }  // namespace posthorn::smtp
