@@ -84,6 +84,9 @@ class Agent {
   // log_level, log_format, drain_time, lockdown) are declared for every agent and must not be
   // declared again.
   virtual void describe(OptionTable& table) = 0;
+  // Whether listener option `name` is listened on, now that the options are known: a program with
+  // two modes has options that belong to one of them.
+  [[nodiscard]] virtual bool listens_on(std::string_view) const { return true; }
   // Looks at what the options name (files that can be read, tables that parse, certificates): each
   // problem is one sentence with what, where and what to do. Changes nothing. Also called, and
   // obeyed, before every start and reload.

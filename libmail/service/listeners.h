@@ -19,6 +19,14 @@ struct PassedSocket {
 };
 [[nodiscard]] std::vector<PassedSocket> take_passed_sockets();
 
+// One listener option and what it says.
+struct ListenerRequest {
+  std::string name;
+  std::vector<async::Endpoint> endpoints;
+  bool is_preset = false;  // nobody asked for it: see open_listeners
+  SocketAccess access;
+};
+
 // What option `name` listens on, open. stdio: is no socket but one session that is there already.
 struct OpenListeners {
   std::string name;
@@ -26,23 +34,23 @@ struct OpenListeners {
   bool stdio = false;
 };
 
-// Opens the endpoints of one option. Sockets passed under this name take the place of all its
-// endpoints; a passed socket whose name is no listener option's goes to the first option
-// (`takes_unnamed`). Unix sockets get `mode` and, when we are root, owner `user`.
-struct ListenerRequest {
-  std::string name;
-  std::vector<async::Endpoint> endpoints;
-  unsigned mode = 0666;
-  bool takes_unnamed = false;
-};
+// Opens one endpoint (inet or unix) with its mode and owner, as an agent or its supervisor does.
+Result<Fd, std::string> open_listener(const async::Endpoint& endpoint, const SocketAccess& access);
+
+// Opens what the options say. Sockets passed under an option's name take the place of its
+// endpoints; a passed socket with another name goes to the first option. Options at their preset
+// open nothing of their own when sockets were passed, or when another option speaks on standard
+// input (inetd): what was meant is what was given.
 Result<std::vector<OpenListeners>, std::string> open_listeners(
     const std::vector<ListenerRequest>& requests, std::vector<PassedSocket> passed);
 
 // Accepts on the sockets of one option and runs a session for each client.
 class Acceptor {
  public:
+  // `limits` is read at each accept and outlives this. `stdio_ended` is called when the session on
+  // standard input is over.
   Acceptor(OpenListeners open, Session session, const ServeLimits& limits, Log& log,
-           Metrics& metrics);
+           Metrics& metrics, std::function<void()> stdio_ended);
   ~Acceptor();
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
@@ -51,13 +59,15 @@ class Acceptor {
   void stop_accepting();
   // Sessions that run now.
   [[nodiscard]] std::size_t sessions() const;
-  // True when all have ended, false when the deadline passed first.
+  // True when all have ended, false when the deadline passed first: then it must not be destroyed.
   async::Task<bool> join(async::Deadline deadline);
-  [[nodiscard]] std::vector<std::string> endpoints() const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// The text of the endpoint a listening socket is bound to.
+[[nodiscard]] std::string bound_endpoint(int socket);
 
 }  // namespace posthorn::service

@@ -11,6 +11,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -46,7 +47,7 @@ class Log {
  public:
   enum class Format { kv, json };
 
-  // Lines go to descriptor `fd`. Nothing is written before flush(), the first 64 KiB excepted.
+  // Lines go to descriptor `fd`, at the latest when 64 KiB have gathered.
   Log(std::string agent, Format format, Level level, int fd = 2);
   ~Log();  // flushes
   Log(const Log&) = delete;
@@ -87,11 +88,12 @@ class Log {
  private:
   void append(Level level, std::string_view trace_id, std::string_view event, const Field* fields,
               std::size_t count);
-  void append_kv(std::string_view trace_id, std::string_view event, const Field* fields,
-                 std::size_t count);
+  void append_kv(Level level, std::string_view trace_id, std::string_view event,
+                 const Field* fields, std::size_t count);
   void append_json(Level level, std::string_view trace_id, std::string_view event,
                    const Field* fields, std::size_t count);
   void append_time();
+
   std::string agent_;
   std::string tag_;  // " smtpd[123]: "
   int pid_;
@@ -99,8 +101,9 @@ class Log {
   Level level_;
   int fd_;
   std::string lines_;
-  std::int64_t second_ = -1;  // the second that second_text_ shows
-  std::string second_text_;   // "2026-11-22T20:24:20."
+  std::int64_t second_ = -1;      // the second that second_text_ shows
+  std::string second_text_;       // "2026-11-22T20:24:20."
+  std::shared_ptr<Log*> myself_;  // for the loop's handler, which outlives us
 };
 
 // "kv", "json"; "error", "warning", "info", "debug".

@@ -17,9 +17,8 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <limits>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +30,11 @@
 #include "libmail/service/site.h"
 
 namespace posthorn::service {
+
+// "16M" for 16777216: the shortest text that parse_size reads back.
+[[nodiscard]] std::string format_size(std::uint64_t octets);
+
+struct SocketAccess;
 
 // One row. The setters chain: table.add(...).unit("seconds").at_start();
 class Option {
@@ -59,7 +63,8 @@ class Option {
 
  private:
   friend class OptionTable;
-  friend struct OptionAccess;
+  friend struct Row;
+  friend struct HostOptions;
   std::string name_;   // "max-recipients"
   std::string group_;  // heading in --help and --print-config
   std::string help_;   // one sentence
@@ -72,14 +77,25 @@ class Option {
   std::uint64_t least_ = 0;
   std::uint64_t greatest_ = UINT64_MAX;
   std::function<std::string(const std::string&)> check_;
-  std::function<Result<void, std::string>(const std::vector<std::string>&, const Site&)> set_;
-  std::function<std::vector<std::string>()> get_;
+  std::function<void(const std::vector<std::string>&, const Site&)>
+      set_;  // of texts without a fault
+  std::vector<std::string> default_;
+  std::vector<std::string> current_;  // as written, relative names still relative
+  SocketAccess* access_ = nullptr;    // listeners
+};
+
+// Who may connect to the Unix sockets of a listener option.
+struct SocketAccess {
+  std::string mode = "0666";
+  std::string owner;  // "" = who started us
+  std::string group;
+  SocketAccess() = default;
+  explicit SocketAccess(std::string octal) : mode(std::move(octal)) {}
 };
 
 class OptionTable {
  public:
-  OptionTable();
-  ~OptionTable();
+  OptionTable() = default;
   OptionTable(const OptionTable&) = delete;
   OptionTable& operator=(const OptionTable&) = delete;
 
@@ -97,17 +113,15 @@ class OptionTable {
     requires(!std::same_as<T, bool>)
   Option& add(std::string_view name, T& value, std::string_view help) {
     auto set = [&value](std::uint64_t number) { value = static_cast<T>(number); };
-    auto get = [&value] { return static_cast<std::uint64_t>(value); };
-    return add_number(name, std::move(set), std::move(get), help)
-        .between(0, std::numeric_limits<T>::max());
+    return add_number(name, value, std::move(set), help).between(0, std::numeric_limits<T>::max());
   }
   // Octets: "16M", "250k", 1024.
   template <std::unsigned_integral T>
   Option& add_size(std::string_view name, T& value, std::string_view help) {
     auto set = [&value](std::uint64_t number) { value = static_cast<T>(number); };
-    auto get = [&value] { return static_cast<std::uint64_t>(value); };
-    Option& option = add_number(name, std::move(set), std::move(get), help);
+    Option& option = add_number(name, value, std::move(set), help);
     option.kind_ = Option::Kind::size;
+    option.default_ = {format_size(value)};
     return option.between(0, std::numeric_limits<T>::max());
   }
   // A file or directory; a relative name is one inside the site, and `value` becomes absolute. "" =
@@ -118,17 +132,18 @@ class OptionTable {
   // then.
   Option& add_endpoint(std::string_view name, std::string& value, std::string_view help);
   // Where we listen. The name is also the one sockets are passed under (LISTEN_FDNAMES);
-  // Daemon::serve() takes it.
+  // Daemon::serve() takes it. With `access` it also declares NAME-mode, NAME-owner and NAME-group.
   Option& add_listeners(std::string_view name, std::vector<std::string>& values,
-                        std::string_view help);
+                        std::string_view help, SocketAccess* access = nullptr);
 
   // For this room: rows in order of declaration.
   [[nodiscard]] const std::vector<std::unique_ptr<Option>>& rows() const { return rows_; }
 
  private:
-  Option& add_row(std::string_view name, std::string_view help, Option::Kind kind);
-  Option& add_number(std::string_view name, std::function<void(std::uint64_t)> set,
-                     std::function<std::uint64_t()> get, std::string_view help);
+  Option& add_row(std::string_view name, std::string_view help, Option::Kind kind,
+                  std::vector<std::string> preset);
+  Option& add_number(std::string_view name, std::uint64_t preset,
+                     std::function<void(std::uint64_t)> set, std::string_view help);
   std::string group_;
   std::vector<std::unique_ptr<Option>> rows_;
 };

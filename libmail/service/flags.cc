@@ -1,0 +1,120 @@
+// The only file of the room that includes CLI11, which is slow to compile.
+#include <CLI/CLI.hpp>
+
+#include "libmail/service/row.h"
+#include "libmail/service/settings.h"
+
+namespace posthorn::service {
+
+namespace {
+
+struct Flags {
+  CLI::App app;
+  CommandLine line;
+  bool help = false, version = false, check_config = false, print_config = false,
+       print_listeners = false;
+  std::map<const Option*, CLI::Option*> by_row;
+
+  Flags(const OptionTable& table, std::string_view agent, std::string_view purpose)
+      : app(std::string(purpose), std::string(agent)) {
+    app.set_help_flag();
+    app.allow_extras();  // we report them ourselves, with the nearest name
+    app.get_formatter()->column_width(34);
+    for (const auto& option : table.rows()) add(Row{*option});
+    add_common();
+  }
+
+  void add(const Row& row) {
+    std::string names = row.short_name() != 0 ? std::string("-") + row.short_name() + "," : "";
+    names += row.flag();
+    if (row.kind() == Option::Kind::flag) names += ",!--no-" + row.name();
+    const std::string text = row.help() + " [" + default_text(row) + "]";
+    CLI::Option* flag =
+        row.kind() == Option::Kind::flag ? app.add_flag(names, text) : app.add_option(names, text);
+    flag->group(row.group().empty() ? "Options" : row.group());
+    if (row.kind() != Option::Kind::flag) {
+      flag->type_name(row.placeholder());
+      flag->expected(1);
+      flag->multi_option_policy(row.takes_many() ? CLI::MultiOptionPolicy::TakeAll
+                                                 : CLI::MultiOptionPolicy::TakeLast);
+    }
+    by_row.emplace(&row.option, flag);
+  }
+
+  void add_common() {
+    const std::string group = "Every agent";
+    app.add_option("--site", line.site, "the site's directory [$POSTHORN_SITE, else /etc/posthorn]")
+        ->type_name("DIR")
+        ->group(group);
+    app.add_option("--config", line.config_file,
+                   "read this file in place of DIR/conf/" + app.get_name() + ".toml")
+        ->type_name("FILE")
+        ->group(group);
+    app.add_flag("--check-config", check_config,
+                 "look at everything the options name, change nothing")
+        ->group(group);
+    app.add_flag("--print-config", print_config, "print the effective configuration as TOML")
+        ->group(group);
+    app.add_flag("--print-listeners", print_listeners,
+                 "print one line for each socket that is listened on")
+        ->group(group);
+    app.add_flag("--version", version, "print the version")->group(group);
+    app.add_flag("-h,--help", help, "print this text")->group(group);
+  }
+
+  static std::string default_text(const Row& row) {
+    std::string text;
+    for (const std::string& one : row.preset()) text += (text.empty() ? "" : " ") + one;
+    return text.empty() ? "none" : text;
+  }
+
+  void take(const OptionTable& table) {
+    for (const auto& option : table.rows()) {
+      const Row row{*option};
+      const CLI::Option* flag = by_row.at(option.get());
+      if (flag->count() == 0) continue;
+      Given given{flag->results(), row.flag()};
+      // Flags that count ("--x --x") and single values: the last one wins.
+      if (!row.takes_many()) given.texts.erase(given.texts.begin(), given.texts.end() - 1);
+      line.values.emplace(row.key(), std::move(given));
+    }
+    using Ask = CommandLine::Ask;
+    line.ask = help              ? Ask::help
+               : version         ? Ask::version
+               : print_config    ? Ask::print_config
+               : print_listeners ? Ask::print_listeners
+               : check_config    ? Ask::check_config
+                                 : Ask::run;
+    if (help) line.help = app.help();
+  }
+};
+
+std::string unknown(const std::string& word, const CLI::App& app) {
+  if (!word.starts_with('-')) return "unexpected argument \"" + printable(word) + "\"";
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_options()) known.push_back(option->get_name());
+  const std::string name = word.substr(0, word.find('='));
+  const auto near = nearest(name, known);
+  return "unknown option " + printable(name) + (near ? ", did you mean " + *near + "?" : "") +
+         " (--help lists all)";
+}
+
+}  // namespace
+
+Result<CommandLine, std::string> parse_command_line(const OptionTable& table,
+                                                    std::string_view agent,
+                                                    std::string_view purpose, int argc,
+                                                    char** argv) {
+  Flags flags(table, agent, purpose);
+  try {
+    flags.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return fail(std::string(error.what()));
+  }
+  const auto extras = flags.app.remaining();
+  if (!extras.empty()) return fail(unknown(extras.front(), flags.app));
+  flags.take(table);
+  return std::move(flags.line);
+}
+
+}  // namespace posthorn::service
