@@ -45,8 +45,7 @@ enum class AddressError {
   bad_source_route,   // "@a,@b:" that is none
   empty_local_part,   // "@x", """"@x
   bad_local_part,     // neither a dot-string nor a quoted-string
-  looks_like_option,  // begins with "-": programs that get it as an argument would take it for an
-                      // option
+  looks_like_option,  // begins with "-": a program would take the argument for an option
   no_domain,
   bad_domain,
   bad_literal,  // brackets without an IPv4 address or IPv6:address in them

@@ -72,6 +72,7 @@ enum class SyntaxFault : std::uint8_t {
   bad_argument,       // 501 5.5.4
   bad_sender,         // 501 5.1.7
   bad_recipient,      // 501 5.1.3
+  needs_smtputf8,     // 553 5.6.7
   bad_base64,         // 501 5.5.2
   unknown_parameter,  // 555 5.5.4
   bad_chunk,          // 501 5.5.4, and close: where the chunk ends is unknown

@@ -28,6 +28,8 @@ class LineChecker {
   [[nodiscard]] BodyFault fault() const { return fault_; }
 
  private:
+  void note(BodyFault fault);
+
   std::size_t line_limit_;
   std::size_t line_ = 0;  // octets of the line so far
   bool after_cr_ = false;
@@ -48,8 +50,8 @@ class DotDecoder {
  private:
   enum class State : std::uint8_t { line_start, in_line, cr, dot, dot_cr, done };
 
-  std::string_view carried(std::string_view& input);
-  std::size_t scan(std::string_view input, std::size_t from);
+  std::string_view decide(std::string_view& input);
+  std::size_t scan(std::string_view input);
   void note(BodyFault fault);
 
   std::size_t line_limit_;
@@ -63,11 +65,14 @@ class DotDecoder {
 class DotEncoder {
  public:
   void encode(std::string_view octets, std::string& into);
-  // The missing CRLF of the last line, if it has none, and the final dot line.
+  // The missing CRLF of the last line, if it has none, and the final dot line. Not to be used
+  // again.
   void finish(std::string& into);
   [[nodiscard]] bool neutralised() const { return neutralised_; }
 
  private:
+  void encode_slowly(std::string_view octets, std::string& into);
+
   bool line_start_ = true;
   bool after_cr_ = false;
   bool neutralised_ = false;

@@ -18,9 +18,8 @@ struct ReplyLimits {
 
 enum class ReplyError {
   line_too_long,
-  too_long,  // the whole reply
-  no_code,  // a line that doesn't begin with three digits, the first 2..5, and then ' ', '-' or the
-            // end
+  too_long,     // the whole reply
+  no_code,      // a line that doesn't begin with 200..599 and then ' ', '-' or its end
   mixed_codes,  // "250-a", "550 b"
 };
 [[nodiscard]] std::string_view describe(ReplyError error);

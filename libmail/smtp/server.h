@@ -34,15 +34,13 @@ struct ServerLimits {
   std::size_t auth_line = 12288;    // RFC 4954 4
   std::size_t body_line = default_body_line;
   std::uint64_t message_size = 64ULL << 20;  // announced by SIZE; 0 = no limit
-  std::uint64_t discarded =
-      256ULL << 20;               // octets of a refused body that are still read before we hang up
-  std::size_t recipients = 1000;  // of one transaction; more get 452 4.5.3
-  std::size_t transactions = 1000;       // MAILs of one session (LIMITS MAILMAX)
-  std::size_t errors = 20;               // syntax and sequence errors of one session
-  std::size_t refused_recipients = 100;  // 5xx to RCPT in one session
-  std::size_t idle_commands =
-      100;  // commands in a row that bring no message on its way (NOOP, RSET, VRFY)
-  std::size_t auth_attempts = 5;  // failed AUTHs of one session
+  std::uint64_t discarded = 256ULL << 20;    // of a refused body, before we hang up
+  std::size_t recipients = 1000;             // of one transaction; more get 452 4.5.3
+  std::size_t transactions = 1000;           // MAILs of one session (LIMITS MAILMAX)
+  std::size_t errors = 20;                   // syntax and sequence errors of one session
+  std::size_t refused_recipients = 100;      // 5xx to RCPT in one session
+  std::size_t idle_commands = 100;  // in a row, that bring no message on its way (NOOP, RSET, VRFY)
+  std::size_t auth_attempts = 5;    // failed AUTHs of one session
 
   ServerLimits() = default;
 };
@@ -51,18 +49,17 @@ struct ServerLimits {
 struct ServerSettings {
   Protocol protocol = Protocol::smtp;
   std::string hostname = "localhost";
-  std::string greeting = "ESMTP Posthorn";  // behind the host name
+  std::string greeting = "Posthorn";  // behind "220 mx.example.org ESMTP"
   bool smtputf8 = true;
   bool chunking = true;
   bool dsn = true;
-  bool requiretls = false;  // offered over TLS only
-  bool starttls = false;    // a TLS context is there
-  bool starttls_required =
-      false;                   // 530 5.7.0 to everything but EHLO, NOOP, STARTTLS, QUIT before TLS
-  bool auth_in_clear = false;  // AUTH without TLS
-  bool auth_required = false;  // 530 5.7.0 to MAIL, VRFY, EXPN before AUTH
-  bool xforward = false;       // the peer is a Unix socket
-  bool unlimited = false;      // a peer that is one of us: only the limits on one message hold
+  bool requiretls = false;         // offered over TLS only
+  bool starttls = false;           // a TLS context is there
+  bool starttls_required = false;  // 530 to all but EHLO, NOOP, STARTTLS, QUIT before TLS
+  bool auth_in_clear = false;      // AUTH without TLS
+  bool auth_required = false;      // 530 5.7.0 to MAIL, VRFY, EXPN before AUTH
+  bool xforward = false;           // the peer is a Unix socket
+  bool unlimited = false;          // a peer that is one of us: only the limits on one message hold
   ServerLimits limits;
 
   ServerSettings() = default;
@@ -97,10 +94,11 @@ enum class Event : std::uint8_t {
   rcpt,        // recipient(): answer(); a positive one adds it to envelope().recipients
   data,        // DATA or the first BDAT: answer(); 2xx or 3xx = send it
   body,  // octets(): message octets, at most what was fed; refuse_body() if they can't be taken
-  message_end,    // answer_message(): one reply, for LMTP one per recipient
-  reset,          // the transaction that had a positive answer to MAIL is gone; nothing to answer
-  auth,           // auth_mechanism(), auth_initial(): challenge(), authenticated() or refuse_auth()
-  auth_response,  // octets(), decoded: the same
+  message_end,  // answer_message(): one reply, for LMTP one per recipient
+  reset,        // the transaction is gone (RSET, refused body; last_reply()); nothing to answer
+  refused,      // a command was wrong and is answered: octets() its verb, last_reply(); for the log
+  auth,         // auth_mechanism(), auth_initial(): challenge(), authenticated() or refuse_auth()
+  auth_response,   // octets(), decoded: the same
   auth_cancelled,  // the client sent "*" or no base64; answered already
   start_tls,       // write output(), shake hands, then tls_started(); close if that fails
   vrfy,            // octets(): answer()
@@ -147,58 +145,68 @@ class ServerCore {
   [[nodiscard]] bool reading_body() const;
 
  private:
-  enum class Phase : std::uint8_t { command, data, chunk, auth, closing, closed };
-  // What the next answer() belongs to.
+  enum class Phase : std::uint8_t { command, data, chunk, auth, closed };
+  // What the next answer belongs to.
   enum class Pending : std::uint8_t {
     none,
     hello,
     mail,
     rcpt,
     data,
-    chunk,
     message_end,
     auth,
-    start_tls,
+    tls,
     query
   };
+  // A step of the machine: an event for the driver, or nothing: go on.
+  using Step = std::optional<Event>;
 
-  Event next_command();
-  Event next_data();
-  Event next_chunk();
-  Event next_auth();
-  Event dispatch(std::string_view line);
-  // server_commands.cc: each gives the event, or need_input for "answered, go on".
-  std::optional<Event> on(Helo&& command);
-  std::optional<Event> on(Ehlo&& command);
-  std::optional<Event> on(Lhlo&& command);
-  std::optional<Event> on(Mail&& command);
-  std::optional<Event> on(Rcpt&& command);
-  std::optional<Event> on(Data&& command);
-  std::optional<Event> on(Bdat&& command);
-  std::optional<Event> on(Rset&& command);
-  std::optional<Event> on(Noop&& command);
-  std::optional<Event> on(Vrfy&& command);
-  std::optional<Event> on(Expn&& command);
-  std::optional<Event> on(Help&& command);
-  std::optional<Event> on(Quit&& command);
-  std::optional<Event> on(StartTls&& command);
-  std::optional<Event> on(Auth&& command);
-  std::optional<Event> on(Xforward&& command);
-
-  std::optional<Event> hello(std::string name, bool extended, bool lmtp);
-  std::optional<Event> check_mail(const Mail& command);
-  std::optional<Event> body_allowed();
-  std::optional<Event> end_of_body();
-  std::optional<Event> end_transaction();
-  std::optional<Event> syntax_error(const SyntaxError& error);
-  std::optional<Event> refuse(const Reply& reply);  // an error of the client: counted
-  std::optional<Event> say(const Reply& reply);
-  std::optional<Event> hang_up(const Reply& reply);
-  bool take_line(std::string_view& line, std::size_t limit);
+  // server.cc: the input in its phases.
+  Step next_command();
+  Step next_data();
+  Step next_chunk();
+  Step next_auth();
+  Step take_body(std::string_view octets, std::size_t used);
+  Step end_of_chunk();
+  Step end_of_body();
+  Step drop_transaction();
+  void begin_body();
+  void put_for_body(const Reply& reply);
+  [[nodiscard]] const Reply* body_refusal() const;
+  Step syntax_error(const SyntaxError& error);
+  Step refuse(const Reply& reply);
+  void count_error();
+  Step hang_up(const Reply& reply);
+  enum class Line : std::uint8_t { none, whole, too_long, bad_end, endless };
+  Line take_line(std::string_view& line, std::size_t limit);
   void put(const Reply& reply);
-  void put_ehlo();
-  void count_body(std::string_view octets);
-  [[nodiscard]] std::optional<Reply> body_refusal() const;
+
+  // server_commands.cc: what each command does.
+  Step on(Helo& command);
+  Step on(Ehlo& command);
+  Step on(Lhlo& command);
+  Step on(Mail& command);
+  Step on(Rcpt& command);
+  Step on(Data& command);
+  Step on(Bdat& command);
+  Step on(Rset& command);
+  Step on(Noop& command);
+  Step on(Vrfy& command);
+  Step on(Expn& command);
+  Step on(Help& command);
+  Step on(Quit& command);
+  Step on(StartTls& command);
+  Step on(Auth& command);
+  Step on(Xforward& command);
+  Step run(Command& command);
+  Step hello(std::string& name, bool extended);
+  Step query(std::string& argument, Event event);
+  Step idle(const Reply& reply);
+  [[nodiscard]] const Reply* mail_refusal(const Mail& command) const;
+  [[nodiscard]] const Reply* body_not_allowed() const;
+  void make_envelope(Mail& command);
+  bool forward(const std::string& name, const std::string& value, Client& client);
+  void put_hello();
 
   ServerSettings settings_;
   SessionInfo session_;
@@ -206,24 +214,25 @@ class ServerCore {
   std::string output_;
   Reply last_reply_;
 
-  std::string_view input_;      // fed and not yet used
-  std::string partial_;         // the beginning of a line whose end has not been fed
-  bool skipping_line_ = false;  // the rest of a line that was too long
+  std::string_view input_;  // fed and not yet used
+  std::string partial_;     // the beginning of a line whose end has not been fed
+  std::string storage_;     // behind octets_, when they are not in what was fed
+  std::string_view octets_;
+  std::uint64_t skipped_ = 0;  // of a line that is too long
 
   Phase phase_ = Phase::command;
   Pending pending_ = Pending::none;
-  bool greeted_ = false;   // HELO, EHLO or LHLO
-  bool refusing_ = false;  // start_refusing()
-  std::optional<Reply> goodbye_;
+  std::optional<Event> then_;     // behind the event that was given last
+  bool greeted_ = false;          // HELO, EHLO or LHLO
+  bool refusing_ = false;         // start_refusing()
+  std::optional<Reply> goodbye_;  // shut_down()
 
   std::optional<Envelope> envelope_;  // the transaction
-  std::optional<Client> forwarded_;   // XFORWARD, for the next transaction
-  std::string forwarded_ident_;
-  Recipient recipient_;
-  std::size_t recipients_refused_ = 0;  // in this transaction
-  std::string_view octets_;
-  std::string storage_;  // behind octets_ when they are not in what was fed
+  Recipient recipient_;               // of the RCPT that is being asked about
   Auth auth_;
+  std::optional<Client> forwarded_;  // XFORWARD, for the next transaction
+  std::string forwarded_ident_;
+  bool recipients_refused_ = false;  // in this transaction
 
   DotDecoder dots_;
   LineChecker lines_;
@@ -231,10 +240,11 @@ class ServerCore {
   bool chunk_last_ = false;
   bool in_chunks_ = false;  // BDAT was used in this transaction
   std::uint64_t body_octets_ = 0;
+  std::uint64_t discarded_ = 0;
   std::optional<Reply> body_refused_;
 
   std::size_t errors_ = 0;
-  std::size_t refused_ = 0;
+  std::size_t refused_recipients_ = 0;
   std::size_t idle_commands_ = 0;
   std::size_t transactions_ = 0;
   std::size_t auth_failures_ = 0;

@@ -41,9 +41,7 @@ class ReceivedCounter {
   [[nodiscard]] std::size_t header_octets() const { return octets_; }
 
  private:
-  void end_line();
-  std::string line_;  // the first octets of the line, as many as "received:" has
-  bool line_empty_ = true;
+  std::string beginning_;  // the first octets of the line, as many as "received:" has
   bool ended_ = false;
   std::size_t count_ = 0;
   std::size_t octets_ = 0;
