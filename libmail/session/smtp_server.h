@@ -12,7 +12,6 @@
 #include <string_view>
 #include <vector>
 
-#include "libmail/async/event.h"
 #include "libmail/async/stream.h"
 #include "libmail/service/log.h"
 #include "libmail/session/sasl_server.h"
@@ -56,31 +55,53 @@ class SmtpHandler {
 
 struct SmtpTimeouts {
   Duration command = std::chrono::minutes(5);   // RFC 5321 4.5.3.2.7
+  Duration line = std::chrono::minutes(1);      // from the first octet of a command to its CRLF
   Duration body = std::chrono::minutes(3);      // between two reads of message octets
-  Duration message = std::chrono::minutes(30);  // from the first octet of a message to its last
+  Duration message = std::chrono::minutes(30);  // from DATA or the first BDAT to the last octet
   Duration write = std::chrono::minutes(5);
-  Duration handshake = std::chrono::seconds(60);
-  Duration line = std::chrono::minutes(
-      1);  // from the first octet of a command to its CRLF: one octet a second is no client
+  Duration handshake = std::chrono::minutes(1);
 
   SmtpTimeouts() = default;
 };
 
-// What a session is made with. Cheap to copy; `log` and `stopping` outlive the session.
+class SmtpSession;
+
+// The sessions of an agent, so that they can be told to end.
+class SmtpSessions {
+ public:
+  SmtpSessions() = default;
+  SmtpSessions(const SmtpSessions&) = delete;
+  SmtpSessions& operator=(const SmtpSessions&) = delete;
+  ~SmtpSessions() { check(first_ == nullptr, "sessions outlive their list"); }
+
+  // Who waits for a command gets 421 now, who is in a transaction behind its end, who comes later
+  // in place of the greeting.
+  void stop();
+  [[nodiscard]] bool stopping() const { return stopping_; }
+
+ private:
+  friend class SmtpSession;
+  SmtpSession* first_ = nullptr;  // intrusive list
+  bool stopping_ = false;
+};
+
+// What a session is made with. `log` and `sessions` outlive the session.
 struct SmtpSessionSettings {
-  smtp::ServerSettings server;  // starttls is set from `tls`, xforward from the peer
+  smtp::ServerSettings server;  // starttls is set from `tls`; see below for Unix-socket peers
   SmtpTimeouts timeouts;
   std::shared_ptr<tls::ServerContext> tls;  // null: no STARTTLS
   bool implicit_tls = false;                // shake hands before the greeting
   std::string service = "smtp";             // for SASL
+  std::string client_name;                  // verified reverse DNS name, if somebody asked
   service::Log* log = nullptr;
-  async::Event* stopping = nullptr;  // when set: 421 at the next command outside a transaction
-  std::string client_name;           // verified reverse DNS name, if somebody asked
+  SmtpSessions* sessions = nullptr;
 
   SmtpSessionSettings() = default;
 };
 
-// Speaks until the client leaves. `sasl` may be null: AUTH is not offered.
+// Speaks until the client leaves. A Unix-socket peer is a program of this machine: it is offered
+// XFORWARD, may AUTH without TLS, and no limit on the length of a session holds for it. `sasl` may
+// be null: AUTH is not offered.
 async::Task<void> serve_smtp(std::unique_ptr<async::Stream> stream, SmtpSessionSettings settings,
                              std::unique_ptr<SmtpHandler> handler,
                              std::unique_ptr<SaslServer> sasl);

@@ -67,6 +67,7 @@ inline const Reply bad_xforward{501, {5, 5, 4}, "Bad XFORWARD attribute"};
 inline const Reply bad_mechanism{504, {5, 5, 4}, "Authentication mechanism not offered"};
 inline const Reply encryption_required{538, {5, 7, 11}, "Encryption required for authentication"};
 inline const Reply auth_failed{535, {5, 7, 8}, "Authentication credentials invalid"};
+inline const Reply auth_malformed{501, {5, 5, 2}, "Bad authentication exchange"};
 inline const Reply auth_cancelled{501, {5, 7, 0}, "Authentication cancelled"};
 inline const Reply auth_bad_base64{501, {5, 5, 2}, "Bad base64"};
 inline const Reply message_too_big{552, {5, 3, 4}, "Message size exceeds the limit"};

@@ -31,10 +31,12 @@ const Reply& reply_to(BodyFault fault) {
 
 }  // namespace
 
-ServerCore::ServerCore(ServerSettings settings, Client peer, std::optional<TlsInfo> tls)
-    : settings_(std::move(settings)) {
+ServerCore::ServerCore(ServerSettings settings, Client peer) : settings_(std::move(settings)) {
   session_.client = std::move(peer);
   session_.lmtp = settings_.protocol == Protocol::lmtp;
+}
+
+void ServerCore::begin_with_tls(TlsInfo tls) {
   session_.tls = std::move(tls);
 }
 

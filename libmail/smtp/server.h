@@ -108,9 +108,10 @@ enum class Event : std::uint8_t {
 
 class ServerCore {
  public:
-  // `peer`: name, address, port and local of the client; `tls` if the connection began with it.
-  ServerCore(ServerSettings settings, Client peer, std::optional<TlsInfo> tls = std::nullopt);
+  // `peer`: name, address, port and local of the client.
+  ServerCore(ServerSettings settings, Client peer);
 
+  void begin_with_tls(TlsInfo tls);       // implicit TLS, before start()
   void start();                           // 220
   void start_refusing(const Reply& why);  // 554 or 421 as greeting; commands but QUIT get 503 5.5.1
   void feed(std::string_view octets);     // only after need_input
@@ -143,6 +144,7 @@ class ServerCore {
   // What the session waits for: a command, message octets, or an answer to a challenge. For
   // timeouts.
   [[nodiscard]] bool reading_body() const;
+  [[nodiscard]] bool mid_line() const { return !partial_.empty() || skipped_ > 0; }
 
  private:
   enum class Phase : std::uint8_t { command, data, chunk, auth, closed };
