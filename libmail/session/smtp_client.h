@@ -137,20 +137,23 @@ class SmtpClient {
   [[nodiscard]] std::uint64_t transactions() const { return core_->transactions(); }
 
  private:
-  enum class Attempt : bool { first, in_clear };
-
-  async::Task<Result<void, smtp::Status>> connect_once(Attempt attempt, async::Deadline deadline);
+  async::Task<Result<void, smtp::Status>> connect_once(smtp::TlsLevel tls,
+                                                       async::Deadline deadline);
   async::Task<Result<void, smtp::Status>> hello(async::Deadline deadline);
   async::Task<bool> shake_hands(async::Deadline deadline);
   async::Task<void> transact(const smtp::Envelope& envelope, WholeBody body,
                              async::Deadline deadline);
-  async::Task<void> send_body(WholeBody body, async::Deadline deadline);
-  async::Task<bool> flush(async::Deadline deadline);
-  async::Task<bool> flush_with(std::string_view piece, async::Deadline deadline);
-  async::Task<bool> read_some(async::Deadline deadline);
+  async::Task<void> send_octets(std::string_view octets, async::Deadline deadline);
+  async::Task<void> send_file(WholeBody body, async::Deadline deadline);
+  async::Task<bool> send_piece(std::string_view piece, smtp::LastPiece last,
+                               async::Deadline deadline);
+  async::Task<std::vector<smtp::Status>> settle(async::Deadline deadline);
+  async::Task<void> pump(Duration wait, async::Deadline deadline);
+  async::Task<void> flush(async::Deadline deadline);
+  async::Task<void> read_some(async::Deadline deadline);
   async::Task<void> hear_last_words();
   void start(smtp::TlsLevel tls);
-  [[nodiscard]] smtp::Status connect_failed(const IoError& error) const;
+  [[nodiscard]] bool given_up_while_idle() const;
 
   NextHop hop_;
   SmtpClientOptions options_;
@@ -158,8 +161,9 @@ class SmtpClient {
   std::unique_ptr<async::Stream> stream_;
   tls::TlsStream* tls_ = nullptr;  // stream_ as what it is
   async::Buffer input_;
-  std::string handshake_problem_;
-  bool given_ = false;  // open_on: no second connection
+  std::string gathered_;  // message octets that wait for more, so that a small piece is no write
+  bool body_begun_ = false;
+  bool handshake_failed_ = false;
 };
 
 }  // namespace posthorn::session
