@@ -367,7 +367,8 @@ Result<std::unique_ptr<DatagramReceiver>, IoError> open_datagram_receiver(const 
 }
 
 void nudge(const std::string& path) {
-  const Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  // Unconnected, so it serves every path and a receiver that comes back.
+  thread_local const Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return;
   const Address address = unix_address(path);
   const char octet = '\n';
