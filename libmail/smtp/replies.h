@@ -31,6 +31,7 @@ inline const Reply not_smtp{421, {4, 7, 0}, "This is no HTTP server"};
 inline const Reply try_later{451, {4, 3, 0}, "Temporary trouble here, try again later"};
 inline const Reply no_storage{452, {4, 3, 1}, "Not enough storage, try again later"};
 inline const Reply too_many_recipients{452, {4, 5, 3}, "Too many recipients"};
+inline const Reply envelope_too_large{452, {4, 5, 3}, "Too many recipients for one message"};
 inline const Reply tls_unavailable{454, {4, 7, 0}, "TLS not available"};
 inline const Reply auth_unavailable{454, {4, 7, 0}, "Temporary authentication failure"};
 
