@@ -7,10 +7,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libmail/pop3/body.h"
@@ -83,9 +83,7 @@ class ServerCore {
   explicit ServerCore(Settings settings);
 
   void feed(std::string_view octets);
-  // True while the driver should read: no event waits for its answer, and not too much lies here
-  // already.
-  [[nodiscard]] bool wants_input() const;
+  // What to do before more is read; nothing: write the output, read.
   [[nodiscard]] std::optional<Event> next();
 
   // What is to be written; hands it over.
@@ -109,7 +107,8 @@ class ServerCore {
   // -ERR to the event, whichever it was. After a log-in that was refused too often the next event
   // is `close`.
   void refused(std::string_view response_code, std::string_view text);
-  void message_begins(std::string_view first_part);
+  // False if the message was refused after all (refuse_utf8): the event is answered then.
+  [[nodiscard]] bool message_begins(std::string_view first_part);
   void message_part(std::string_view text);
   // False once no more parts are needed (TOP).
   [[nodiscard]] bool wants_parts() const { return !top_ || !top_->done(); }
@@ -133,6 +132,7 @@ class ServerCore {
   };
 
   std::optional<std::string> take_line();
+  void compact();
   void on_line(std::string_view line);
   void on_sasl_line(std::string_view line);
   void on_command(const Command& command);
@@ -151,7 +151,7 @@ class ServerCore {
   void ok(std::string_view text);
   void error(std::string_view response_code, std::string_view text);
   void raise(Event event);
-  void after_login_attempt();
+  void close();
   // The index of a message that is there and not deleted; -ERR was said if nothing.
   std::optional<std::size_t> find(std::uint32_t message);
 
@@ -161,8 +161,9 @@ class ServerCore {
   std::size_t begin_ = 0;     // of what was not looked at
   std::size_t searched_ = 0;  // no line end before this
   std::string output_;
-  std::deque<Event> events_;
-  std::string user_;  // from USER, for PASS
+  std::optional<Event> event_;                  // raised, not handed out yet
+  Event::Kind waits_for_ = Event::Kind::close;  // in State::waiting: the event that was handed out
+  std::string user_;                            // from USER, for PASS
   bool utf8_ = false;
   unsigned errors_ = 0;
   unsigned failed_logins_ = 0;
