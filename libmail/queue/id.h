@@ -1,8 +1,11 @@
 // The name of a message in the queue, in every log line and in the 250 that took it: 16 letters and
 // digits that never depend on where the octets lie, and that sort by the time of arrival.
 //
-//   9 digits   milliseconds since 1970         base 32, digits 0-9 A-V (RFC 4648 section 7,
-//   "base32hex") 4 digits   the intake: drawn at its start 3 digits   counter of that intake
+//   9 digits   milliseconds since 1970
+//   4 digits   the intake: drawn at its start
+//   3 digits   counter of that intake
+//
+// Digits are 0-9 and A-V (base32hex, RFC 4648 section 7).
 #pragma once
 
 #include <array>

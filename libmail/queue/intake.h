@@ -63,6 +63,7 @@ class Intake {
   async::Task<void> stop() { return writer_.stop(); }
   [[nodiscard]] const WriterStatistics& statistics() const { return writer_.statistics(); }
   [[nodiscard]] std::uint64_t buffered() const { return buffered_; }
+  [[nodiscard]] Writer& writer() { return writer_; }
 
  private:
   friend class Incoming;

@@ -15,17 +15,18 @@ namespace posthorn::queue {
 inline constexpr std::uint64_t segment_size = 16 << 20;
 inline constexpr std::uint64_t first_record = 4096;  // behind the segment's first block
 inline constexpr std::uint64_t record_alignment = 64;
-inline constexpr unsigned segment_mode =
-    0620;  // owner: queued; group: the intakes, which never read
+// Owner: queued. Group: the intakes, which write and never read.
+inline constexpr unsigned segment_mode = 0620;
 
 struct Limits {
-  std::uint64_t inline_body = 256 << 10;  // larger messages go to the spool
-  std::uint64_t buffered_total =
-      16 << 20;  // in all message buffers of one process; above it, the spool
-  std::uint64_t message_size = 100 << 20;  // the largest message taken
-  std::uint64_t batch_octets = 4 << 20;    // written under one sync
-  std::chrono::milliseconds wait_for_segment{
-      2000};  // an intake waits so long for queued to free one
+  std::uint64_t inline_body = 256 << 10;    // larger messages go to the spool
+  std::uint64_t buffered_total = 16 << 20;  // in all message buffers of a process; then the spool
+  std::uint64_t message_size = 100 << 20;   // the largest message taken
+  std::uint64_t batch_octets = 4 << 20;     // written under one sync
+  // How long an intake waits for queued to provide a segment.
+  std::chrono::milliseconds wait_for_segment{2000};
+
+  Limits() = default;
 };
 
 class Layout {

@@ -1,17 +1,23 @@
 // The grammar of a queue record: octets to values and back. It knows nothing of files, segments or
 // offsets.
 //
-//   offset  octets   all numbers little endian
+//   offset  octets   (numbers are little endian)
 //        0       4   "PHR1"
 //        4       2   version, 1
 //        6       1   kind: 1 the body follows the envelope, 2 the body lies in the spool
 //        7       1   0
 //        8       8   generation of the segment it was written to
-//       16       8   salt: drawn by the writer for each segment, so that no message can carry a
-//       forged record 24      16   message id 40       4   length of the envelope 44       4
-//       CRC-32C over the whole record, these four octets taken as 0, padding not included 48 8
-//       length of the body 56       4   CRC-32C of the body if it lies in the spool, else 0 60 4 0
+//       16       8   salt, see below
+//       24      16   message id
+//       40       4   length of the envelope
+//       44       4   CRC-32C of the record without padding, these four octets taken as 0
+//       48       8   length of the body
+//       56       4   CRC-32C of the body if it lies in the spool, else 0
+//       60       4   0
 //       64           envelope (envelope_codec.h), body; then zeros to a multiple of 64
+//
+// The salt is drawn by the writer for each segment, so that nobody can send a message that carries
+// a forged record inside, for the day when the record around it is damaged.
 #pragma once
 
 #include <cstdint>

@@ -3,10 +3,14 @@
 // The first block has two cells of 64 octets, each with a CRC of its own. Queued writes the first
 // when it makes the file, the intake the second whenever it has synced records.
 //
-//        0   8  "PHSEG001"      8  8  generation     16  8  size of the file        24  4  CRC-32C
-//        of 0..23
-//       64   8  salt           72  8  committed length: octets from the file's start that are known
-//       to be on the disk 80   4  CRC-32C of the generation and of 64..79
+//   offset  octets
+//        0       8   "PHSEG001"
+//        8       8   generation
+//       16       8   size of the file
+//       24       4   CRC-32C of 0..23
+//       64       8   salt
+//       72       8   committed length: octets from the file's start that are on the disk
+//       80       4   CRC-32C of the generation and of 64..79
 #pragma once
 
 #include <cstdint>

@@ -31,6 +31,8 @@ struct Request {
   RecordHeader header;
   std::string envelope;
   std::vector<std::string> body;
+  std::uint64_t above = 0;  // the segment's generation must be higher
+  Place place;              // set when it is written
   async::Event done;
   std::optional<CommitError> error;
 };
@@ -51,8 +53,9 @@ class Segment {
   // The oldest segment in free/ that nobody else takes. ENOSPC if there is none.
   static Result<std::unique_ptr<Segment>, IoError> take(Files& files, const Layout& layout);
 
-  [[nodiscard]] bool has_room_for(const Request& request) const {
-    return position_ + written_ + request.header.padded_size() <= size_;
+  [[nodiscard]] bool suits(const Request& request) const {
+    return generation_ > request.above &&
+           position_ + written_ + request.header.padded_size() <= size_;
   }
   // Makes `request` part of the next commit; its octets stay where they are.
   void add(Request& request);
@@ -113,6 +116,9 @@ void Segment::add(Request& request) {
   std::uint32_t crc = begin_crc(header, request.envelope);
   for (const std::string& chunk : request.body) crc = crc32c(crc, chunk);
   header.crc = crc;
+  request.place.generation = generation_;
+  request.place.offset = position_ + written_;
+  request.place.size = header.size();
   headers_.push_back(encode_header(header));
   parts_.push_back(headers_.back());
   parts_.push_back(request.envelope);
@@ -240,7 +246,7 @@ void Writer::State::serve(std::vector<Request*> batch) {
   std::vector<Request*> added;
   std::uint64_t octets = 0;
   for (Request* request : batch) {
-    const bool is_full = segment && !segment->has_room_for(*request);
+    const bool is_full = segment && !segment->suits(*request);
     if ((is_full || octets >= limits.batch_octets) && !added.empty()) {
       commit(added);
       octets = 0;
@@ -253,7 +259,7 @@ void Writer::State::serve(std::vector<Request*> batch) {
         continue;
       }
     }
-    if (!segment->has_room_for(*request)) {
+    if (!segment->suits(*request)) {
       answer({request}, CommitError(CommitError::Kind::too_large));
       continue;
     }
@@ -340,14 +346,29 @@ async::Task<Result<void, CommitError>> Writer::State::submit(Request& request) {
   co_return Result<void, CommitError>();
 }
 
+namespace {
+
+void fill(Request& request, const MessageId& id, const Entry& entry, std::vector<std::string> body,
+          const std::optional<SpooledBody>& spooled) {
+  request.header.id = id;
+  request.envelope = encode_entry(entry);
+  request.header.envelope_size = static_cast<std::uint32_t>(request.envelope.size());
+  if (spooled) {
+    request.header.place = BodyPlace::spooled;
+    request.header.body_size = spooled->size;
+    request.header.spooled_crc = spooled->crc;
+    return;
+  }
+  request.body = std::move(body);
+  for (const std::string& chunk : request.body) request.header.body_size += chunk.size();
+}
+
+}  // namespace
+
 async::Task<Result<void, CommitError>> Writer::append(MessageId id, Entry entry,
                                                       std::vector<std::string> body) {
   Request request;
-  request.header.id = id;
-  request.envelope = encode_entry(entry);
-  request.body = std::move(body);
-  request.header.envelope_size = static_cast<std::uint32_t>(request.envelope.size());
-  for (const std::string& chunk : request.body) request.header.body_size += chunk.size();
+  fill(request, id, entry, std::move(body), std::nullopt);
   auto result = co_await state_->submit(request);
   co_return result;
 }
@@ -355,14 +376,21 @@ async::Task<Result<void, CommitError>> Writer::append(MessageId id, Entry entry,
 async::Task<Result<void, CommitError>> Writer::append_spooled(MessageId id, Entry entry,
                                                               SpooledBody body) {
   Request request;
-  request.header.id = id;
-  request.header.place = BodyPlace::spooled;
-  request.header.body_size = body.size;
-  request.header.spooled_crc = body.crc;
-  request.envelope = encode_entry(entry);
-  request.header.envelope_size = static_cast<std::uint32_t>(request.envelope.size());
+  fill(request, id, entry, {}, body);
   auto result = co_await state_->submit(request);
   co_return result;
+}
+
+async::Task<Result<Place, CommitError>> Writer::append_copy(MessageId id, Entry entry,
+                                                            std::vector<std::string> body,
+                                                            std::optional<SpooledBody> spooled,
+                                                            std::uint64_t above) {
+  Request request;
+  fill(request, id, entry, std::move(body), spooled);
+  request.above = above;
+  auto result = co_await state_->submit(request);
+  if (!result) co_return fail(result.error());
+  co_return request.place;
 }
 
 async::Task<void> Writer::stop() {

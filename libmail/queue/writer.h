@@ -32,6 +32,13 @@ struct CommitError {
   [[nodiscard]] std::string text() const;  // for the log
 };
 
+// Where a record lies.
+struct Place {
+  std::uint64_t generation = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+};
+
 // Counters since the start. Read them on the loop's thread.
 struct WriterStatistics {
   std::uint64_t records = 0;
@@ -62,6 +69,13 @@ class Writer {
   // spool file's lock until this returns.
   async::Task<Result<void, CommitError>> append_spooled(MessageId id, Entry entry,
                                                         SpooledBody body);
+
+  // For queued, which copies a live message out of a segment that is mostly dead: the record goes into a segment of a
+  // higher generation than `above`, for of two copies of one id the higher one counts. Tells where it lies.
+  async::Task<Result<Place, CommitError>> append_copy(MessageId id, Entry entry,
+                                                      std::vector<std::string> body,
+                                                      std::optional<SpooledBody> spooled,
+                                                      std::uint64_t above);
 
   // Waits for what is under way, refuses the rest, ends the thread and leaves the segment to
   // queued.
