@@ -78,11 +78,13 @@ class MessageBuilder {
 
  private:
   bool add(const Record& record, std::size_t section);
+  bool keep_or_cut(std::size_t before, std::size_t section);
   Header header_;
   Rcode rcode_;
   std::size_t limit_;
   Writer writer_;
   std::array<std::uint16_t, 4> counts_{};
+  std::size_t section_ = 0;  // the last one written to
   std::optional<EdnsSettings> edns_;
   std::size_t edns_octets_ = 0;
 };
