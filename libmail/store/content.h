@@ -33,19 +33,23 @@ class ContentWriter {
  public:
   static constexpr std::size_t memory_limit = 256 * 1024;
 
-  // Takes text with CRLF line ends, cut anywhere. A CR before LF goes, any other stays.
-  void append(std::string_view crlf_text);
+  // Takes text with CRLF or LF line ends, cut anywhere. A CR before LF goes, any other stays.
+  void append(std::string_view text);
   // More is held in memory than the limit: call spill(), in the pool, before the next append().
   [[nodiscard]] bool wants_spill() const { return content_.memory_.size() > memory_limit; }
   // Moves what is in memory into a file in `directory`.
   StoreResult<void> spill(Directory& directory);
   [[nodiscard]] std::uint64_t size() const { return content_.size_; }
-  // Ends it. A last line without end gets one. spill() must have been called if it was wanted.
+  // Ends the text: a last line without end gets one. False if spill() must be called once more
+  // before finish().
+  [[nodiscard]] bool end_text();
   Content finish();
 
  private:
+  void store(std::string_view segment);
   Content content_;
-  bool after_cr_ = false;
+  char last_ = '\n';       // the last octet stored
+  bool after_cr_ = false;  // a CR was seen and not stored yet
 };
 
 }  // namespace posthorn::store

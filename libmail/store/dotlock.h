@@ -27,12 +27,13 @@ class DotLock {
   static StoreResult<DotLock> try_acquire(Files& files, Directory& directory,
                                           const std::string& name, const DotLockRules& rules = {});
   DotLock(DotLock&& other) noexcept;
-  DotLock& operator=(DotLock&& other) noexcept;
   ~DotLock();  // removes the file, if it is still ours
 
   // To be called often while it is held; touches the file when it is time. `locked`: somebody took
   // it from us.
   StoreResult<void> keep();
+  // `locked` if somebody took it from us: to be asked before what the lock guards is written.
+  StoreResult<void> verify() const;
 
  private:
   DotLock(Files& files, Directory& directory, std::string name, FileStatus mine,

@@ -51,6 +51,8 @@ class File {
   // Appends `size` octets of `from`, starting at `offset`, without carrying them through this
   // process if possible.
   virtual IoResult<void> append_from(File& from, std::uint64_t offset, std::uint64_t size) = 0;
+  // Not for files opened to append.
+  virtual IoResult<void> write_at(std::uint64_t offset, std::string_view octets) = 0;
   virtual IoResult<void> truncate(std::uint64_t size) = 0;
   virtual IoResult<FileStatus> status() = 0;
   // fdatasync(2): content and size survive a power cut once it returned.
@@ -67,6 +69,7 @@ enum class OpenMode {
   append_or_create,  // read and write, writes go to the end
   append,            // the same, the file must exist
   truncate,          // read and write, created or emptied
+  update,            // read and write_at(), created if it does not exist
 };
 
 class Directory {

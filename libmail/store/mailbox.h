@@ -36,7 +36,7 @@ struct MailboxScan {
 class MessageSource {
  public:
   virtual ~MessageSource() = default;
-  // The next octets, at most `limit`; "" is the end.
+  // The next octets, fewer than `limit` only at the end and hardly more; "" is the end.
   virtual StoreResult<std::string> read(std::size_t limit) = 0;
 };
 

@@ -25,11 +25,14 @@ struct MaildirDirectories {
   FileStatus fresh_status;  // to see whether the path still leads here
 };
 
+// Opens the directory at the location, making what is missing on the way with mode 0700: a virtual
+// user's home comes into being with the first message. What lies below the base is opened without
+// following symbolic links.
+StoreResult<std::unique_ptr<Directory>> open_location(Files& files, const MailLocation& location);
+
 // Opens the Maildir, making what is missing with mode 0700. `folder`: a name as
 // maildir_folder_directory() makes it,
 // "" for the Maildir itself; a folder made here gets its `maildirfolder` file.
-// The location's base is made too if it is not there: a virtual user's home comes into being with
-// the first message.
 StoreResult<MaildirDirectories> open_maildir(Files& files, const MailLocation& location,
                                              const std::string& folder = {});
 

@@ -1,58 +1,57 @@
-// Delivery into Maildirs, many messages a commit. What was delivered is on disk, named and whole,
-// before deliver() returns: all files of a batch are written in tmp/ and synced, then all are
-// renamed into new/, then every new/ that was touched is synced, and only then is anybody answered.
-// A batch is whatever came while the one before was busy, so a lone message waits for nobody.
+// Delivery into Maildirs, many messages a commit. What deliver() says was delivered is on disk, named and whole: all files
+// of a batch are written in tmp/ and synced, then all are renamed into new/, then every new/ that was touched is synced,
+// and only then is anybody answered. A batch is whatever came while the one before was busy, so that a lone message
+// waits for nobody; each file system has its own.
 #pragma once
 
-#include <list>
-#include <map>
 #include <memory>
 #include <string>
-#include <vector>
+#include <string_view>
 
-#include "libmail/async/event.h"
-#include "libmail/async/scope.h"
-#include "libmail/store/maildir.h"
-#include "libmail/store/maildir_name.h"
+#include "libmail/async/task.h"
+#include "libmail/store/maildir_batch.h"
 
 namespace posthorn::store {
 
-// The octets of a message, LF line ends, shared by its recipients.
-class Content;
-
-enum class CommitMode {
-  automatic,    // file by file until 16 wait on one file system, then whichever was faster of late
-  file,         // fdatasync(2) of each file, fsync(2) of each new/, in the pool side by side
-  file_system,  // one syncfs(2) for each step
-};
-
 struct Delivered {
-  std::string path;  // DIR/new/NAME
-  std::uint64_t size = 0;
+  std::string path;        // DIR/new/NAME
+  std::uint64_t size = 0;  // octets of the file
 };
 
 struct DeliveryLimits {
   CommitMode commit = CommitMode::automatic;
   std::size_t file_system_sync_from = 16;  // messages in a batch
   std::size_t batch = 256;                 // messages in a batch at most
-  std::size_t open_maildirs = 512;         // descriptors are three times that
+  std::size_t open_maildirs = 256;         // each holds two descriptors
+  // For so long the descriptors of a Maildir are trusted to be what its path leads to.
+  Duration trust_open_maildir = std::chrono::seconds(1);
+
+  DeliveryLimits() = default;
 };
 
 class MaildirDelivery {
  public:
+  // `files` outlives it. `host` and `pid` go into the names.
   MaildirDelivery(Files& files, std::string_view host, int pid, DeliveryLimits limits = {});
   MaildirDelivery(const MaildirDelivery&) = delete;
   MaildirDelivery& operator=(const MaildirDelivery&) = delete;
-  ~MaildirDelivery();
+  ~MaildirDelivery();  // nothing may be under way: join()
 
-  // Writes `head` (this recipient's trace header, LF line ends) and `body` as one message. After an
-  // error nothing of the message is left, in tmp/ or in new/, but for a failed sync of new/: then
-  // the message may be there as well.
+  // Writes `head` (this recipient's trace fields, LF line ends) and `body` as one message into the Maildir at
+  // `location`, or its folder (a name of maildir_folder_directory()); both are made on demand. After an error nothing of
+  // the message is left, unless the last sync failed: then it may be in new/ all the same.
   async::Task<StoreResult<Delivered>> deliver(MailLocation location, std::string folder,
                                               std::string head,
                                               std::shared_ptr<const Content> body);
   // Returns when nothing is under way.
   async::Task<void> join();
+
+  struct Counters {
+    std::uint64_t messages = 0;
+    std::uint64_t batches = 0;
+    std::uint64_t file_system_syncs = 0;  // batches that were synced by syncfs(2)
+  };
+  [[nodiscard]] const Counters& counters() const;
 
  private:
   struct State;

@@ -1,4 +1,4 @@
-// The file dovecot-uidlist and its lock. README.md says what a crash leaves at each step.
+// The file dovecot-uidlist under its lock. README.md says what a crash leaves at each step.
 #pragma once
 
 #include "libmail/store/dotlock.h"
@@ -11,23 +11,20 @@ inline constexpr const char* courier_uidlist_name = "courierimapuiddb";
 
 class UidListFile {
  public:
-  // Takes dovecot-uidlist.lock and reads the list; without one, Courier's is taken over. `locked`:
-  // come again.
+  // Takes dovecot-uidlist.lock and reads the list; without one, Courier's is taken over. `locked`: come again. `files` and
+  // `maildir` outlive it; the lock ends with it.
   static StoreResult<UidListFile> lock(Files& files, Directory& maildir);
 
   [[nodiscard]] const UidList& list() const { return list_; }
 
-  // Gives the next UIDs to `bases`, in this order, and returns the first. `fields` go with each.
-  // Nothing is on disk yet.
-  std::uint32_t assign(std::vector<UidRecord> fresh);
-  // Adds a field to a record; the list will be rewritten.
+  // Gives the next UIDs to `fresh`, in their order. Nothing is on disk yet.
+  void assign(std::vector<UidRecord> fresh);
+  // Sets a field of a record, by its index; the list will be rewritten.
   void set_field(std::size_t record, char letter, std::string_view value);
-  // Drops the records of bases that are gone (sorted indexes). They leave the file when more than a
-  // quarter of it is dead.
+  // Drops the records whose messages are gone; ascending indexes. Their lines leave the file once a quarter of it is dead.
   void drop(const std::vector<std::size_t>& dead);
 
-  // Puts what was changed on disk, by appending or by a new file, and syncs it. Announce no UID
-  // before this.
+  // Puts on disk what was changed, by appending or by a new file, and syncs it. Announce no UID before this returns.
   StoreResult<void> save();
   // To be called in long loops.
   StoreResult<void> keep() { return lock_.keep(); }
@@ -35,15 +32,18 @@ class UidListFile {
  private:
   UidListFile(Files& files, Directory& maildir, DotLock lock);
   StoreResult<void> read();
+  StoreResult<bool> read_from(const char* name);
   StoreResult<void> append();
   StoreResult<void> rewrite();
+  void begin_again();
 
   Files* files_;
   Directory* maildir_;
   DotLock lock_;
   UidList list_;
-  std::size_t on_disk_ = 0;  // records at the front of list_ that stand in the file
-  std::size_t lines_ = 0;    // lines in the file, dead ones too
+  std::size_t on_disk_ = 0;  // records at the front of the list that stand in the file
+  std::size_t lines_ = 0;    // records in the file, dead ones too
+  mode_t mode_;
   bool must_rewrite_ = false;
 };
 

@@ -1,0 +1,104 @@
+#include "libmail/store/dotlock.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "libmail/store/memory_files.h"
+
+using namespace posthorn::store;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Fixture {
+  MemoryFiles files;
+  std::unique_ptr<Directory> directory;
+  Fixture() {
+    REQUIRE(files.make_directories("/box", 0700));
+    directory = std::move(*files.open_directory("/box"));
+  }
+  auto lock() { return DotLock::try_acquire(files, *directory, "list"); }
+};
+
+std::string host() {
+  char name[256] = {};
+  REQUIRE(gethostname(name, sizeof name - 1) == 0);
+  return name;
+}
+
+}  // namespace
+
+TEST_CASE("DotLock: holds pid:host, keeps others out, goes away") {
+  Fixture f;
+  {
+    auto first = f.lock();
+    REQUIRE(first);
+    CHECK(f.files.content("/box/list.lock") == std::to_string(getpid()) + ":" + host());
+    const auto second = f.lock();
+    REQUIRE_FALSE(second);
+    CHECK(second.error().kind == StoreError::Kind::locked);
+  }
+  CHECK(f.files.names("/box").empty());
+  CHECK(f.lock());
+}
+
+TEST_CASE("DotLock: the lock of a process that is gone is removed at once") {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  REQUIRE(waitpid(child, nullptr, 0) == child);
+  Fixture f;
+  f.files.put("/box/list.lock", std::to_string(child) + ":" + host());
+  CHECK(f.lock());
+}
+
+TEST_CASE("DotLock: a living process keeps its lock, however old it is") {
+  Fixture f;
+  f.files.put("/box/list.lock", std::to_string(getppid()) + ":" + host());
+  f.files.advance(24h);
+  CHECK_FALSE(f.lock());
+}
+
+TEST_CASE("DotLock: another host's lock is stale when it was not touched for two minutes") {
+  Fixture f;
+  f.files.put("/box/list.lock", "1:other.host.invalid");
+  f.files.advance(119s);
+  CHECK_FALSE(f.lock());
+  f.files.advance(2s);
+  CHECK(f.lock());
+}
+
+TEST_CASE("DotLock: is touched every ten seconds while it is held") {
+  Fixture f;
+  auto lock = f.lock();
+  REQUIRE(lock);
+  const auto made = f.directory->status("list.lock")->modified;
+  f.files.advance(9s);
+  REQUIRE(lock->keep());
+  CHECK(f.directory->status("list.lock")->modified == made);
+  f.files.advance(2s);
+  REQUIRE(lock->keep());
+  CHECK(f.directory->status("list.lock")->modified == made + 11s);
+}
+
+TEST_CASE("DotLock: who lost it notices, and leaves the other's alone") {
+  Fixture f;
+  {
+    auto lock = f.lock();
+    REQUIRE(lock);
+    REQUIRE(f.directory->unlink("list.lock"));
+    f.files.put("/box/list.lock", "1:other.host.invalid");
+    CHECK_FALSE(lock->verify());
+  }
+  CHECK(f.files.content("/box/list.lock") == "1:other.host.invalid");
+}
+
+TEST_CASE("DotLock: a full disk leaves no lock behind") {
+  Fixture f;
+  f.files.fail_next("write", ENOSPC);
+  const auto lock = f.lock();
+  REQUIRE_FALSE(lock);
+  CHECK(lock.error().kind == StoreError::Kind::disk_full);
+  CHECK(f.files.names("/box").empty());
+}
