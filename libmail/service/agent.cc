@@ -157,7 +157,8 @@ int run_agent(Agent& agent, int argc, char** argv) {
   using Ask = CommandLine::Ask;
   ::umask(027);
   Start start(agent, instance_name(agent.name(), argc, argv));
-  auto line = parse_command_line(start.table, agent.name(), agent.purpose(), argc, argv);
+  const Program program{std::string(agent.name()), std::string(agent.purpose()), "", true};
+  auto line = parse_command_line(start.table, program, {argv + 1, argv + argc});
   if (!line) {
     say(agent.name(), {line.error()});
     return exit_code::usage;

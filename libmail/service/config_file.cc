@@ -1,5 +1,4 @@
 // The only file of the room that includes toml++, in its compiled form.
-#define TOML_HEADER_ONLY 0
 #include <toml++/toml.h>
 
 #include <algorithm>

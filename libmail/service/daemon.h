@@ -8,6 +8,7 @@
 
 #include "libmail/async/signals.h"
 #include "libmail/service/agent.h"
+#include "libmail/service/exit_code.h"
 #include "libmail/service/listeners.h"
 #include "libmail/service/settings.h"
 
@@ -26,12 +27,6 @@ struct RunOptions {
   [[nodiscard]] Lockdown how() const;
   void apply(Log& log) const;
 };
-
-// Exit codes of every program (DESIGN section 10).
-namespace exit_code {
-inline constexpr int ok = 0, failed = 1, usage = 64, data = 65, unknown_user = 67, unavailable = 69,
-                     software = 70, try_again = 75, refused = 77, config = 78;
-}
 
 class RunningDaemon final : public Daemon {
  public:

@@ -15,13 +15,12 @@ struct Flags {
        print_listeners = false;
   std::map<const Option*, CLI::Option*> by_row;
 
-  Flags(const OptionTable& table, std::string_view agent, std::string_view purpose)
-      : app(std::string(purpose), std::string(agent)) {
+  Flags(const OptionTable& table, const Program& program) : app(program.purpose, program.name) {
     app.set_help_flag();
     app.allow_extras();  // we report them ourselves, with the nearest name
     app.get_formatter()->column_width(34);
     for (const auto& option : table.rows()) add(Row{*option});
-    add_common();
+    add_common(program);
   }
 
   void add(const Row& row) {
@@ -41,25 +40,26 @@ struct Flags {
     by_row.emplace(&row.option, flag);
   }
 
-  void add_common() {
-    const std::string group = "Every agent";
+  void add_common(const Program& program) {
+    const std::string group = program.is_agent ? "Every agent" : "Every command";
+    const auto flag = [&](const char* name, bool& value, const char* text) {
+      app.add_flag(name, value, text)->group(group);
+    };
     app.add_option("--site", line.site, "the site's directory [$POSTHORN_SITE, else /etc/posthorn]")
         ->type_name("DIR")
         ->group(group);
-    app.add_option("--config", line.config_file,
-                   "read this file in place of DIR/conf/" + app.get_name() + ".toml")
-        ->type_name("FILE")
-        ->group(group);
-    app.add_flag("--check-config", check_config,
-                 "look at everything the options name, change nothing")
-        ->group(group);
-    app.add_flag("--print-config", print_config, "print the effective configuration as TOML")
-        ->group(group);
-    app.add_flag("--print-listeners", print_listeners,
-                 "print one line for each socket that is listened on")
-        ->group(group);
-    app.add_flag("--version", version, "print the version")->group(group);
-    app.add_flag("-h,--help", help, "print this text")->group(group);
+    if (program.is_agent) {
+      const std::string preset = "DIR/conf/" + program.name + ".toml";
+      app.add_option("--config", line.config_file, "read this file in place of " + preset)
+          ->type_name("FILE")
+          ->group(group);
+      flag("--check-config", check_config, "look at everything the options name, change nothing");
+      flag("--print-config", print_config, "print the effective configuration as TOML");
+      flag("--print-listeners", print_listeners,
+           "print a line for each socket that is listened on");
+    }
+    flag("--version", version, "print the version");
+    flag("-h,--help", help, "print this text");
   }
 
   static std::string default_text(const Row& row) {
@@ -85,7 +85,6 @@ struct Flags {
                : print_listeners ? Ask::print_listeners
                : check_config    ? Ask::check_config
                                  : Ask::run;
-    if (help) line.help = app.help();
   }
 };
 
@@ -99,21 +98,36 @@ std::string unknown(const std::string& word, const CLI::App& app) {
          " (--help lists all)";
 }
 
+// CLI11 knows nothing of our words.
+std::string help_text(const CLI::App& app, const Program& program) {
+  std::string text = app.help();
+  const std::string usage = "[OPTIONS]";
+  const auto at = text.find(usage);
+  if (at != std::string::npos && !program.words.empty())
+    text.insert(at + usage.size(), " " + program.words);
+  return text;
+}
+
 }  // namespace
 
 Result<CommandLine, std::string> parse_command_line(const OptionTable& table,
-                                                    std::string_view agent,
-                                                    std::string_view purpose, int argc,
-                                                    char** argv) {
-  Flags flags(table, agent, purpose);
+                                                    const Program& program,
+                                                    const std::vector<std::string>& arguments) {
+  Flags flags(table, program);
+  // CLI11 takes them in reverse order.
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
-    flags.app.parse(argc, argv);
+    flags.app.parse(std::move(reversed));
   } catch (const CLI::ParseError& error) {
     return fail(std::string(error.what()));
   }
-  const auto extras = flags.app.remaining();
-  if (!extras.empty()) return fail(unknown(extras.front(), flags.app));
   flags.take(table);
+  for (const std::string& extra : flags.app.remaining()) {
+    if (program.words.empty() || (extra.starts_with('-') && extra != "-"))
+      return fail(unknown(extra, flags.app));
+    flags.line.words.push_back(extra);
+  }
+  if (flags.help) flags.line.help = help_text(flags.app, program);
   return std::move(flags.line);
 }
 

@@ -43,12 +43,16 @@ std::vector<Settings::Chosen> Settings::choose(std::vector<std::string>& errors)
     errors.insert(errors.end(), agent_file.error().begin(), agent_file.error().end());
   if (!errors.empty()) return {};
 
+  return choose_from({&command_line_.values, &*agent_file, &site_file->values}, errors);
+}
+
+std::vector<Settings::Chosen> Settings::choose_from(const std::vector<const GivenValues*>& sources,
+                                                    std::vector<std::string>& errors) const {
   std::vector<Chosen> chosen;
   for (const auto& option : table_.rows()) {
     const Row row{*option};
     const std::string key = row.key();
     Chosen choice{option.get(), row.preset()};
-    const GivenValues* const sources[] = {&command_line_.values, &*agent_file, &site_file->values};
     for (const GivenValues* source : sources) {
       const auto given = source->find(key);
       if (given == source->end()) continue;
@@ -68,6 +72,14 @@ std::vector<Settings::Chosen> Settings::choose(std::vector<std::string>& errors)
 std::vector<std::string> Settings::load() {
   std::vector<std::string> errors;
   const auto chosen = choose(errors);
+  if (!errors.empty()) return errors;
+  for (const Chosen& choice : chosen) Row{*choice.option}.set(choice.texts, site_);
+  return {};
+}
+
+std::vector<std::string> Settings::load_flags() {
+  std::vector<std::string> errors;
+  const auto chosen = choose_from({&command_line_.values}, errors);
   if (!errors.empty()) return errors;
   for (const Chosen& choice : chosen) Row{*choice.option}.set(choice.texts, site_);
   return {};

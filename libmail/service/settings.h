@@ -25,13 +25,20 @@ struct CommandLine {
   std::string site;         // --site
   std::string config_file;  // --config; "" = DIR/conf/NAME.toml
   GivenValues values;
-  std::string help;  // the text of --help
+  std::vector<std::string> words;  // what is no option
+  std::string help;                // the text of --help
+};
+// A program as --help shows it.
+struct Program {
+  std::string name;      // "smtpd", "posthorn user add"
+  std::string purpose;   // one line
+  std::string words;     // what may stand behind the options: "ADDRESS...", "" = nothing
+  bool is_agent = true;  // with --config, --check-config and so on
 };
 // The error is one sentence for standard error.
 Result<CommandLine, std::string> parse_command_line(const OptionTable& table,
-                                                    std::string_view agent,
-                                                    std::string_view purpose, int argc,
-                                                    char** argv);
+                                                    const Program& program,
+                                                    const std::vector<std::string>& arguments);
 
 // [agents.NAME] of posthorn.toml.
 struct AgentEntry {
@@ -61,6 +68,8 @@ class Settings {
   [[nodiscard]] std::string file() const;
 
   std::vector<std::string> load();
+  // Only flags and defaults: for programs that are no agents.
+  std::vector<std::string> load_flags();
 
   // Reads the files again. A row that is read at start only keeps its value.
   struct Reloaded {
@@ -78,6 +87,8 @@ class Settings {
     std::vector<std::string> texts;
   };
   std::vector<Chosen> choose(std::vector<std::string>& errors) const;
+  std::vector<Chosen> choose_from(const std::vector<const GivenValues*>& sources,
+                                  std::vector<std::string>& errors) const;
 
   OptionTable& table_;
   std::string agent_;

@@ -38,6 +38,8 @@ const std::vector<std::string>& site_keys() {
       "recipient_delimiter",
       "message_size_limit",
       "postmaster",
+      "local_transport",
+      "remote_transport",
       "users",
       "aliases",
       "lists",
