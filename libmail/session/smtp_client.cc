@@ -99,7 +99,7 @@ void SmtpClient::start(TlsLevel tls) {
 }
 
 bool SmtpClient::connected() const {
-  return stream_ != nullptr && core_->reusable();
+  return stream_ != nullptr && core_->reusable() && !stream_->has_pending();
 }
 
 const tls::Facts* SmtpClient::tls_facts() const {
@@ -258,7 +258,6 @@ async::Task<void> SmtpClient::quit(Deadline deadline) {
 
 // --- whole ---
 
-// A connection that was kept ended before its MAIL was accepted: nothing can have been delivered by it.
 bool SmtpClient::given_up_while_idle() const {
   if (core_->phase() != ClientCore::Phase::closed) return false;
   return !core_->mail_status() || !core_->mail_status()->succeeded();
@@ -266,7 +265,6 @@ bool SmtpClient::given_up_while_idle() const {
 
 async::Task<std::vector<Status>> SmtpClient::deliver(const smtp::Envelope& envelope, WholeBody body,
                                                      Deadline deadline) {
-  if (connected() && stream_->has_pending()) co_await read_some(deadline);
   const bool kept = connected();
   for (bool again = true; again;) {
     if (!connected()) {

@@ -103,8 +103,12 @@ class SmtpClient {
   // client can't reconnect.
   async::Task<Result<void, smtp::Status>> open_on(std::unique_ptr<async::Stream> stream,
                                                   async::Deadline deadline);
-  // Usable for a transaction now, as far as can be known without asking.
+  // Usable for a transaction now, as far as can be known without asking: a server that said goodbye is noticed.
   [[nodiscard]] bool connected() const;
+
+  // The connection ended before MAIL was accepted: nothing can have been delivered. For one that was kept, a reason to
+  // open() it again and say MAIL once more.
+  [[nodiscard]] bool given_up_while_idle() const;
 
   // Each waits for the reply. Success is a Status too. connected() must have held before mail().
   async::Task<smtp::Status> mail(const smtp::Envelope& envelope, async::Deadline deadline);
@@ -153,7 +157,6 @@ class SmtpClient {
   async::Task<void> read_some(async::Deadline deadline);
   async::Task<void> hear_last_words();
   void start(smtp::TlsLevel tls);
-  [[nodiscard]] bool given_up_while_idle() const;
 
   NextHop hop_;
   SmtpClientOptions options_;

@@ -7,88 +7,17 @@
 
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
-#include "libmail/async/socket.h"
+#include "libmail/session/scripted_server.h"
 #include "libmail/tls/certificate.h"
 
 using namespace posthorn;
 using namespace posthorn::session;
+using namespace posthorn::session::test;
 using namespace std::chrono_literals;
 using async::Deadline;
 using Codes = std::vector<std::string>;
 
 namespace {
-
-struct Directory {
-  std::string path = (std::filesystem::temp_directory_path() / "posthorn-client-XXXXXX").string();
-  Directory() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-  ~Directory() { std::filesystem::remove_all(path); }
-};
-
-// What a server does on one connection: waits until `heard` stands in what it has read since the step before (""
-// waits for nothing), then says `says`.
-struct Step {
-  std::string heard;
-  std::string says;
-  enum class Then { go_on, shake_hands, hang_up } then = Then::go_on;
-
-  Step(std::string wait_for, std::string answer, Then what = Then::go_on)
-      : heard(std::move(wait_for)), says(std::move(answer)), then(what) {}
-};
-using Script = std::vector<Step>;
-
-// Plays one script a connection, in order; keeps all it read.
-struct Server {
-  Directory directory;
-  std::string path = directory.path + "/socket";
-  std::vector<Script> scripts;
-  std::vector<std::string> heard;
-  std::shared_ptr<tls::ServerContext> tls;
-  std::unique_ptr<async::Listener> listener;
-
-  explicit Server(std::vector<Script> connections) : scripts(std::move(connections)) {
-    auto socket = async::open_listening_socket(async::Endpoint::unix_path(path));
-    REQUIRE(socket);
-    auto listening = async::listen_on(std::move(*socket));
-    REQUIRE(listening);
-    listener = std::move(*listening);
-  }
-
-  async::Task<void> play_all() {
-    for (const Script& script : scripts) {
-      auto stream = co_await listener->accept();
-      if (!stream) co_return;
-      heard.emplace_back();
-      co_await play(std::move(*stream), script);
-    }
-  }
-
-  async::Task<void> play(std::unique_ptr<async::Stream> stream, const Script& script) {
-    async::Buffer input;
-    for (const Step& step : script) {
-      while (input.view().find(step.heard) == std::string_view::npos) {
-        const std::size_t before = input.size();
-        const auto count = co_await stream->read(input, Deadline::in(5s));
-        if (!count || *count == 0) co_return;
-        heard.back() += input.view().substr(before);
-      }
-      input.clear();
-      if (!step.says.empty()) (void)co_await stream->write(step.says, Deadline::in(5s));
-      if (step.then == Step::Then::hang_up) co_return;
-      if (step.then == Step::Then::shake_hands) {
-        auto secured = co_await tls::accept(std::move(stream), tls, Deadline::in(5s));
-        if (!secured) co_return;
-        stream = std::move(*secured);
-      }
-    }
-    // Stays until the client goes, so that it can't take our going for an answer.
-    while (true) {
-      const auto count = co_await stream->read(input, Deadline::in(5s));
-      if (!count || *count == 0) co_return;
-      heard.back() += input.view();
-      input.clear();
-    }
-  }
-};
 
 const std::string offers = "250-mx\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 DSN\r\n";
 const Step greeting("", "220 mx\r\n");

@@ -124,6 +124,9 @@ class ClientCore {
   [[nodiscard]] const std::optional<Status>& rcpt_status(std::size_t index) const {
     return rcpts_[index].reply;
   }
+  // The server's own reply code; 0 if the status is ours.
+  [[nodiscard]] int mail_code() const { return mail_code_; }
+  [[nodiscard]] int rcpt_code(std::size_t index) const { return rcpts_[index].code; }
   [[nodiscard]] std::size_t rcpt_count() const { return rcpts_.size(); }
   // All of MAIL and RCPT are answered.
   [[nodiscard]] bool envelope_answered() const { return unanswered_ == 0; }
@@ -178,6 +181,7 @@ class ClientCore {
   struct Fate {
     std::optional<Status> reply;  // to RCPT
     std::optional<Status> final;  // what became of it
+    int code = 0;                 // of that reply
   };
   enum class BodyState : std::uint8_t { none, asked, open, ended };
 
@@ -226,6 +230,7 @@ class ClientCore {
   std::size_t sent_ = 0;          // how many of them are on their way
 
   std::optional<Status> mail_;
+  int mail_code_ = 0;
   std::vector<Fate> rcpts_;
   std::size_t unanswered_ = 0;  // MAIL and RCPTs without a reply
   std::size_t next_final_ = 0;  // LMTP: whose reply comes next

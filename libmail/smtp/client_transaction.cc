@@ -62,6 +62,7 @@ void ClientCore::mail(const Envelope& envelope) {
   check(phase_ == Phase::ready, "MAIL on an SMTP connection that is not ready");
   phase_ = Phase::transaction;
   mail_.reset();
+  mail_code_ = 0;
   rcpts_.clear();
   rcpts_.reserve(envelope.recipients.size());
   next_final_ = 0;
@@ -107,6 +108,7 @@ std::size_t ClientCore::rcpt(const Recipient& recipient) {
 void ClientCore::on_mail(const Reply& reply) {
   --unanswered_;
   if (reply.intermediate()) return close(nonsense(reply));
+  mail_code_ = reply.code;
   Status status = status_of(reply);
   if (!reply.positive()) return refuse_mail(std::move(status));
   mail_ = std::move(status);
@@ -130,10 +132,12 @@ void ClientCore::on_rcpt(std::size_t index, const Reply& reply) {
     return;
   }
   fate.reply = status_of(reply);
+  fate.code = reply.code;
   // RFC 5321 4.5.3.1.10: some say "too many recipients" as if it were for good.
   if (reply.code == 552 && reply.status == EnhancedStatus(5, 5, 3)) {
     fate.reply->status_class = StatusClass::transient;
     fate.reply->enhanced.status_class = 4;
+    fate.code = 452;
   }
   if (!reply.positive()) fate.final = fate.reply;
   if (!body_wanted()) drop_held();
