@@ -60,6 +60,16 @@ TEST_CASE("DotLock: a living process keeps its lock, however old it is") {
   CHECK_FALSE(f.lock());
 }
 
+TEST_CASE("DotLock: the lock of an earlier process with our number is removed at once") {
+  Fixture f;
+  f.files.put("/box/list.lock", std::to_string(getpid()) + ":" + host());
+  CHECK_FALSE(f.lock());  // another task of ours
+  const auto next_life = f.files.after_power_cut(MemoryFiles::Unsynced::lost);
+  auto directory = next_life->open_directory("/box");
+  REQUIRE(directory);
+  CHECK(DotLock::try_acquire(*next_life, **directory, "list"));
+}
+
 TEST_CASE("DotLock: another host's lock is stale when it was not touched for two minutes") {
   Fixture f;
   f.files.put("/box/list.lock", "1:other.host.invalid");
