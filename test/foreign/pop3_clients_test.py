@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Clients of others at pop3d: Python's poplib, fetchmail, getmail, curl, openssl s_client."""
+
+import os
+import poplib
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from foreign import Failed, main, need, run  # noqa: E402
+
+ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
+COUNT = 5
+
+
+def fill(site):
+    """five messages wait for bob"""
+    for number in range(COUNT):
+        site.inject(ALICE, [BOB], f"From: <{ALICE}>\r\nSubject: letter {number}\r\n\r\nThis is letter {number}.\r\n.dot\r\n")
+    site.wait_for_messages(BOB, COUNT)
+
+
+def poplib_reads(site):
+    """poplib: STLS, every command; QUIT deletes, a lost connection does not"""
+    client = poplib.POP3(site.address, site.port("pop3"), timeout=20)
+    client.stls(context=site.tls())
+    client.user(BOB)
+    client.pass_(site.password(BOB))
+    count, octets = client.stat()
+    sizes = [int(line.split()[1]) for line in client.list()[1]]
+    if count != COUNT or sum(sizes) != octets:
+        raise Failed(f"STAT says {count} {octets}, LIST says {sizes}")
+    for number, size in enumerate(sizes, 1):
+        got = client.retr(number)[1]
+        if sum(len(line) + 2 for line in got) != size:
+            raise Failed(f"message {number} has {sum(len(line) + 2 for line in got)} octets, LIST says {size}")
+    if b"This is letter" in b"".join(client.top(1, 0)[1]):
+        raise Failed("TOP 1 0 shows the body")
+    client.dele(1)
+    client.rset()
+    client.dele(1)
+    client.close()  # no QUIT
+    client = site.pop3(BOB)
+    if client.stat()[0] != COUNT:
+        raise Failed("a message was deleted without QUIT")
+    client.quit()
+
+
+def in_use(site):
+    """poplib: a second session on the same maildrop is told [IN-USE]"""
+    first = site.pop3(BOB)
+    try:
+        site.pop3(BOB)
+        raise Failed("two sessions share a maildrop")
+    except poplib.error_proto as refused:
+        if "[IN-USE]" not in str(refused):
+            raise Failed(f"expected [IN-USE], got {refused}") from None
+    first.quit()
+
+
+def wrong_password(site):
+    """poplib: a wrong password is [AUTH]"""
+    client = poplib.POP3_SSL(site.address, site.port("pop3s"), context=site.tls(), timeout=30)
+    try:
+        client.user(BOB)
+        client.pass_("wrong")
+        raise Failed("a wrong password was taken")
+    except poplib.error_proto as refused:
+        if "[AUTH]" not in str(refused):
+            raise Failed(f"expected [AUTH], got {refused}") from None
+
+
+def getmail_keeps(site):
+    """getmail: fetches all, and nothing the second time: the UIDLs stay"""
+    home = site.directory / "getmail"
+    for sub in ("Maildir/new", "Maildir/cur", "Maildir/tmp", "state"):
+        (home / sub).mkdir(parents=True, exist_ok=True)
+    (home / "rc").write_text(f"""[retriever]
+type = SimplePOP3SSLRetriever
+server = {site.address}
+port = {site.port('pop3s')}
+username = {BOB}
+password = {site.password(BOB)}
+[destination]
+type = Maildir
+path = {home}/Maildir/
+[options]
+delete = false
+read_all = false
+verbose = 2
+""")
+    words = ["getmail", f"--getmaildir={home}/state", f"--rcfile={home}/rc"]
+    env = dict(os.environ, HOME=str(home))
+    os.chmod(home / "Maildir", 0o700)
+    if os.geteuid() == 0:  # getmail does not deliver as root
+        for path in [home, *home.rglob("*")]:
+            os.chown(path, 65534, 65534)
+        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words]
+        for parent in (site.directory, site.directory.parent):
+            parent.chmod(0o755)
+    run(words, env=env)
+    first = len(list((home / "Maildir/new").iterdir()))
+    run(words, env=env)
+    second = len(list((home / "Maildir/new").iterdir()))
+    if (first, second) != (COUNT, COUNT):
+        raise Failed(f"getmail has {first} messages after the first run and {second} after the second")
+
+
+def curl_reads(site):
+    """curl: LIST and RETR over TLS, the certificate checked"""
+    base = ["curl", "--silent", "--show-error", "--cacert", site.facts["ca"], "--user", f"{BOB}:{site.password(BOB)}"]
+    listing = run([*base, f"pop3s://localhost:{site.port('pop3s')}/"])
+    if len(listing.splitlines()) != COUNT:
+        raise Failed("LIST: " + listing)
+    message = run([*base, f"pop3s://localhost:{site.port('pop3s')}/1"])
+    if "\r\n.dot\r\n" not in message:
+        raise Failed("the dot line came out otherwise:\n" + message)
+    run([*base, "--ssl-reqd", f"pop3://localhost:{site.port('pop3')}/2"])
+
+
+def s_client(site):
+    """openssl s_client: STLS and a dialogue by hand"""
+    said = run(["openssl", "s_client", "-quiet", "-ign_eof", "-starttls", "pop3", "-CAfile", site.facts["ca"],
+                "-verify_return_error", "-connect", f"{site.address}:{site.port('pop3')}"],
+               f"CAPA\r\nUSER {BOB}\r\nPASS {site.password(BOB)}\r\nSTAT\r\nQUIT\r\n")
+    if f"+OK {COUNT} " not in said:
+        raise Failed(said)
+
+
+def fetchmail_takes(site):
+    """fetchmail: takes all away and hands them to deliverd --stdin as its MDA"""
+    home = site.directory / "fetchmail"
+    (home / "Maildir").mkdir(parents=True)
+    from posthorn_site import programs
+    (home / "rc").write_text(f"""poll localhost protocol pop3 port {site.port('pop3s')}
+  user "{BOB}" password "{site.password(BOB)}" ssl sslcertck sslcertfile "{site.facts['ca']}"
+  no rewrite mda "{programs()}/deliverd --site {site.directory} --stdin -f %F -d {ALICE}"
+""")
+    (home / "rc").chmod(0o600)
+    run(["fetchmail", "--fetchmailrc", home / "rc", "--nodetach", "--nosyslog", "--pidfile", home / "pid"],
+        env=dict(os.environ, HOME=str(home), FETCHMAILHOME=str(home)))
+    site.wait_for_messages(ALICE, COUNT)
+    if site.messages(BOB):
+        raise Failed("fetchmail left messages behind")
+
+
+if __name__ == "__main__":
+    need("fetchmail", "getmail", "curl", "openssl", "setpriv")
+    main("pop3", [fill, poplib_reads, in_use, wrong_password, getmail_keeps, curl_reads, s_client, fetchmail_takes],
+         [ALICE, BOB])

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Postfix's smtp-source and smtp-sink: as a client of smtpd, as an LMTP client of deliverd, as the host that relayd sends to."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from foreign import Failed, need, run  # noqa: E402
+from posthorn_site import Workshop, free_port, wait_until  # noqa: E402
+
+ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
+
+
+def source(to, count, *words):
+    run(["smtp-source", "-m", count, "-f", "stranger@elsewhere.test", "-t", BOB, *words, to], timeout=120)
+
+
+def expect(site, count):
+    wait_until(f"bob has {count} messages", lambda: len(site.messages(BOB)) >= count, 60)
+    if len(site.messages(BOB)) != count:
+        raise Failed(f"bob has {len(site.messages(BOB))} messages instead of {count}")
+
+
+class Sink:
+    """smtp-sink on a free port, run as nobody, counting."""
+
+    def __init__(self, *words):
+        self.port = free_port()
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        self.process = subprocess.Popen(["smtp-sink", *user, *words, f"127.0.0.1:{self.port}", "100"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        wait_until("smtp-sink listens", self.answers, 10)
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+                return probe.recv(3) == b"220"
+        except OSError:
+            return False
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def check_source(site):
+    source(f"{site.address}:{site.port('smtp')}", 50)
+    expect(site, 50)
+    print("ok      smtp-source, one session", flush=True)
+    source(f"{site.address}:{site.port('smtp')}", 500, "-s", 20, "-l", 4096, "-d")
+    expect(site, 550)
+    print("ok      smtp-source, 20 sessions", flush=True)
+    source(f"unix:{site.facts['sockets']['lmtp']}", 100, "-L", "-s", 5, "-l", 10000)
+    expect(site, 650)
+    print("ok      smtp-source, LMTP to deliverd", flush=True)
+
+
+def check_sink(site, sinks):
+    for number in range(20):
+        site.submit(ALICE, ["eve@plain.test", "adam@plain.test"], f"From: <{ALICE}>\r\nSubject: {number}\r\n\r\nhello\r\n")
+    site.wait_for_empty_queue()
+    connections = len(re.findall(r"\bconnect", site.log("relayd")))
+    print(f"ok      relayd to smtp-sink, 20 messages ({connections} lines of connections)", flush=True)
+
+    site.submit(ALICE, ["eve@refusing.test"], f"From: <{ALICE}>\r\nSubject: refused\r\n\r\nhello\r\n")
+    report = site.wait_for_messages(ALICE, 1)[0].decode()
+    if not re.search(r"^Status: 5\.", report, re.M) or "said:" not in report:
+        raise Failed("the report does not hold the sink's words:\n" + report)
+    print("ok      smtp-sink refuses RCPT for good: a report with its words", flush=True)
+
+    site.submit(ALICE, ["eve@trying.test"], f"From: <{ALICE}>\r\nSubject: deferred\r\n\r\nhello\r\n")
+    wait_until("the message is deferred", lambda: "status=deferred" in site.log("queued"), 20)
+    if len(site.queue()) != 1:
+        raise Failed(f"the queue holds {len(site.queue())} messages instead of the deferred one")
+    print("ok      smtp-sink refuses for now: deferred, not bounced", flush=True)
+
+    site.submit(ALICE, ["eve@hanging-up.test"], f"From: <{ALICE}>\r\nSubject: lost\r\n\r\nhello\r\n")
+    wait_until("both are in the queue", lambda: len(site.queue()) == 2 and
+               site.log("queued").count("status=deferred") >= 2, 30)
+    time.sleep(0.5)
+    print("ok      smtp-sink hangs up behind DATA: deferred", flush=True)
+    for sink in sinks.values():
+        if sink.process.poll() is not None:
+            raise Failed("smtp-sink died")
+
+
+def main():
+    need("smtp-source", "smtp-sink")
+    sinks = {}
+    try:
+        sinks = {"plain.test": Sink(), "refusing.test": Sink("-f", "rcpt"), "trying.test": Sink("-r", "rcpt"),
+                 "hanging-up.test": Sink("-q", ".")}
+        with Workshop("postfix-tools") as workshop:
+            routes = [f"{domain}=127.0.0.1:{sink.port}" for domain, sink in sinks.items()]
+            site = workshop.site("alpha", ["alpha.test"], [ALICE, BOB], routes=routes).start()
+            check_source(site)
+            check_sink(site, sinks)
+    except Failed as problem:
+        sys.exit(f"failed: {problem}")
+    finally:
+        for sink in sinks.values():
+            sink.stop()
+
+
+if __name__ == "__main__":
+    main()

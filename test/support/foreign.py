@@ -1,0 +1,51 @@
+"""What the tests with foreign programs share: one site, a list of steps, and a loud skip."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from posthorn_site import Failed, Workshop  # noqa: E402
+
+
+def need(*programs):
+    """Skips the test, saying which, if a program is missing."""
+    for program in programs:
+        if not shutil.which(program, path="/usr/bin:/bin:/usr/sbin:/sbin"):
+            print(f"skipped: {program} is not installed; scripts/test installs it")
+            sys.exit(77)
+
+
+def run(words, text=None, expect=0, **keywords):
+    """Runs a program and gives its output; Failed with what it said if it ends otherwise than expected."""
+    octets = text.encode() if isinstance(text, str) else text
+    done = subprocess.run([str(w) for w in words], input=octets if octets is not None else b"", capture_output=True,
+                          timeout=keywords.pop("timeout", 60), check=False, **keywords)
+    said = (done.stdout + done.stderr).decode(errors="replace")
+    if expect is not None and done.returncode != expect:
+        raise Failed(f"{words[0]} ended with {done.returncode} instead of {expect}:\n{said[-3000:]}")
+    return said
+
+
+def main(name, steps, users, **keywords):
+    """Starts alpha.test with `users` and calls each step with it."""
+    failures = 0
+    try:
+        with Workshop(name) as workshop:
+            site = workshop.site("alpha", ["alpha.test"], users, **keywords).start()
+            for step in steps:
+                title = step.__doc__.strip().splitlines()[0]
+                try:
+                    step(site)
+                    print(f"ok      {title}", flush=True)
+                except Exception as problem:  # one failing client must not hide the next
+                    failures += 1
+                    print(f"FAILED  {title}\n        {problem}", flush=True)
+                    if not isinstance(problem, Failed):
+                        traceback.print_exc()
+            if failures:
+                raise Failed(f"{failures} of {len(steps)} steps failed")
+    except Failed as problem:
+        sys.exit(f"failed: {problem}")
