@@ -121,8 +121,8 @@ Result<std::string, AddressError> take_local_part(std::string_view& text, Utf8 u
     }
     value = text.substr(0, end);
     text.remove_prefix(end);
-    const bool ended = text.empty() || text.front() == '@' || text.front() == '>';
-    if (!ended || (!value.empty() && !is_dot_string(value))) {
+    if (!value.empty() && !is_dot_string(value)) return fail(AddressError::bad_local_part);
+    if (!text.empty() && text.front() != '@' && text.front() != '>') {
       return fail(AddressError::bad_local_part);
     }
   }
@@ -175,7 +175,10 @@ Result<Mailbox, AddressError> take_mailbox(std::string_view& text, std::string_v
                                            Domainless domainless, Utf8 utf8) {
   auto local = take_local_part(text, utf8);
   if (!local) return fail(local.error());
-  if (text.empty() || text.front() != '@') {
+  if (!text.empty() && text.front() != '@' && text.front() != '>') {
+    return fail(AddressError::bad_local_part);
+  }
+  if (text.empty() || text.front() == '>') {
     if (domainless == Domainless::postmaster && iequals(*local, "postmaster")) {
       return Mailbox(std::move(*local), "");
     }

@@ -49,6 +49,7 @@ void LineChecker::feed(std::string_view octets) {
   if (after_cr_) {
     after_cr_ = false;
     if (octets.front() == '\n') {
+      if (line_ + 1 > line_limit_) note(BodyFault::line_too_long);
       line_ = 0;
       octets.remove_prefix(1);
     } else {
@@ -110,6 +111,7 @@ std::string_view DotDecoder::decide(std::string_view& input) {
         return {};
       }
       input.remove_prefix(1);
+      if (line_ + 1 > line_limit_) note(BodyFault::line_too_long);
       line_ = 0;
       state_ = State::line_start;
       return crlf;

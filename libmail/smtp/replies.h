@@ -76,6 +76,7 @@ inline const Reply bare_lf{554, {5, 6, 0}, "Message refused: bare LF in it, line
 inline const Reply bare_cr{554, {5, 6, 0}, "Message refused: bare CR in it, lines end with CRLF"};
 inline const Reply nul_octet{554, {5, 6, 0}, "Message refused: NUL octet in it"};
 inline const Reply body_line_too_long{554, {5, 6, 0}, "Message refused: line too long"};
+inline const Reply header_too_large{554, {5, 6, 0}, "Message refused: header too large"};
 inline const Reply needs_utf8{553, {5, 6, 7}, "Address needs SMTPUTF8"};
 inline const Reply no_such_user{550, {5, 1, 1}, "User unknown"};
 inline const Reply relaying_denied{554, {5, 7, 1}, "Relaying denied"};
