@@ -26,7 +26,8 @@ struct Flags {
   void add(const Row& row) {
     std::string names = row.short_name() != 0 ? std::string("-") + row.short_name() + "," : "";
     names += row.flag();
-    if (row.kind() == Option::Kind::flag) names += ",!--no-" + row.name();
+    // What a file may switch on a flag must be able to switch off.
+    if (row.kind() == Option::Kind::flag && row.in_file()) names += ",!--no-" + row.name();
     const std::string text = row.help() + " [" + default_text(row) + "]";
     CLI::Option* flag =
         row.kind() == Option::Kind::flag ? app.add_flag(names, text) : app.add_option(names, text);
@@ -101,6 +102,9 @@ std::string unknown(const std::string& word, const CLI::App& app) {
 // CLI11 knows nothing of our words.
 std::string help_text(const CLI::App& app, const Program& program) {
   std::string text = app.help();
+  const std::string noise = "{false}";  // what it shows behind --no-NAME
+  for (auto at = text.find(noise); at != std::string::npos; at = text.find(noise))
+    text.erase(at, noise.size());
   const std::string usage = "[OPTIONS]";
   const auto at = text.find(usage);
   if (at != std::string::npos && !program.words.empty())

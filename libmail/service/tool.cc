@@ -58,7 +58,8 @@ int run_tool(std::string_view program, Tool& tool, const std::vector<std::string
   tool.describe(table);
   table.group("Every command");
   bool json = false;
-  table.add("json", json, "results as JSON on standard output, errors as JSON on standard error");
+  table.add("json", json, "results as JSON on standard output, errors as JSON on standard error")
+      .flag_only();
   const std::string full = std::string(program) + " " + std::string(tool.name());
   const Program shown{full, std::string(tool.purpose()), std::string(tool.words()), false};
   auto line = parse_command_line(table, shown, arguments);

@@ -1,0 +1,25 @@
+// The commands of posthorn, in the order of --help.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "libmail/service/tool.h"
+
+namespace posthorn::operate {
+
+using service::Tool;
+using service::ToolCall;
+using service::ToolError;
+
+using Tools = std::vector<std::unique_ptr<Tool>>;
+
+[[nodiscard]] Tools commands();
+
+std::unique_ptr<Tool> make_run();       // run.cc
+std::unique_ptr<Tool> make_sandbox();   // sandbox.cc
+std::unique_ptr<Tool> make_check();     // check.cc
+void add_user_commands(Tools& tools);   // user.cc
+void add_queue_commands(Tools& tools);  // queue.cc
+
+}  // namespace posthorn::operate

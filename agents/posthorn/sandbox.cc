@@ -1,0 +1,185 @@
+// posthorn sandbox: a whole site in one directory, in about a second.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "agents/posthorn/commands.h"
+#include "agents/posthorn/site_setup.h"
+#include "agents/posthorn/supervised_run.h"
+#include "agents/posthorn/users_file.h"
+#include "libmail/base/text.h"
+
+namespace posthorn::operate {
+
+namespace exit_code = service::exit_code;
+using nlohmann::ordered_json;
+
+namespace {
+
+constexpr auto start_time = std::chrono::milliseconds(7500);
+constexpr std::uint16_t greatest_base = 65535 - 4190;
+
+// Ports and sockets of the JSON object, by the well-known port and by the path in the site.
+constexpr std::pair<const char*, std::uint16_t> ports[] = {
+    {"smtp", 25},  {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995},
+    {"imap", 143}, {"imaps", 993},      {"sieve", 4190},      {"dns", 53},   {"http", 80}};
+constexpr std::pair<const char*, const char*> sockets[] = {
+    {"smtp", "run/smtp.sock"}, {"submission", "run/submission.sock"},
+    {"lmtp", "run/lmtp.sock"}, {"relay", "run/relay.sock"},
+    {"auth", "run/auth.sock"}, {"userdb", "run/userdb.sock"},
+    {"dns", "run/dns.sock"}};
+
+ToolError usage(std::string message, std::string hint = {}) {
+  return {exit_code::usage, "usage", std::move(message), std::move(hint)};
+}
+
+// "beta.test=127.0.0.2:2525", "beta.test=unix:/x/smtp.sock" -> a line of conf/routes.
+Result<std::string, ToolError> route_line(const std::string& text) {
+  const auto equals = text.find('=');
+  const std::string target = equals == std::string::npos ? "" : text.substr(equals + 1);
+  const std::string expected =
+      "--route expects DOMAIN=HOST:PORT or DOMAIN=unix:PATH, not \"" + printable(text) + "\"";
+  if (target.empty() || equals == 0) return fail(usage(expected));
+  const std::string domain = text.substr(0, equals);
+  if (target.starts_with("unix:")) return domain + " " + target;
+  const auto endpoint = async::parse_endpoint("inet:" + target);
+  if (!endpoint) return fail(usage(expected, endpoint.error()));
+  return fmt::format("{} [{}]:{}", domain, endpoint->host, endpoint->port);
+}
+
+class Sandbox final : public Tool {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "sandbox"; }
+  [[nodiscard]] std::string_view words() const override { return ""; }
+  [[nodiscard]] std::string_view purpose() const override {
+    return "start a whole site in one directory, for trying and for tests";
+  }
+  void describe(service::OptionTable& table) override {
+    table.group("Sandbox");
+    table.add("dir", dir_, "the directory of the site; it is made if it is missing");
+    table.add("port-base", port_base_, "added to each well-known port; 0: the kernel chooses")
+        .unit("number")
+        .between(0, greatest_base);
+    table.add("address", address_, "the address that everything listens on");
+    table.add("domain", domains_, "a domain of the site").unit("domain");
+    table.add("user", users_, "a user and the password").unit("address:password");
+    table.add("route", routes_, "where mail for a domain goes: HOST:PORT or unix:PATH")
+        .unit("domain=target");
+    table.add("forward", forwards_, "the name server that is asked about a domain (dnsd)")
+        .unit("domain=host:port");
+    table.add("zone", zones_, "a zone file to serve (dnsd)").unit("file");
+  }
+  Result<int, ToolError> run(const ToolCall& call) override;
+
+ private:
+  [[nodiscard]] Result<NewSite, ToolError> wanted() const;
+  [[nodiscard]] async::Endpoint place(const async::Endpoint& asked) const;
+  void print_facts(const service::Site& site, const NewSite& made,
+                   const Supervisor& supervisor) const;
+
+  std::string dir_;
+  std::uint16_t port_base_ = 0;
+  std::string address_ = "127.0.0.1";
+  std::vector<std::string> domains_;
+  std::vector<std::string> users_;
+  std::vector<std::string> routes_;
+  std::vector<std::string> forwards_;
+  std::vector<std::string> zones_;
+};
+
+Result<NewSite, ToolError> Sandbox::wanted() const {
+  if (dir_.empty())
+    return fail(usage("--dir is missing", "posthorn sandbox --dir DIR --port-base 20000"));
+  if (!forwards_.empty() || !zones_.empty()) return fail(usage("not yet: no dnsd in this site"));
+  NewSite site;
+  site.address = address_;
+  site.domains = domains_.empty() ? std::vector<std::string>{"sandbox.test"} : domains_;
+  for (const std::string& user : users_) {
+    const auto colon = user.find(':');
+    if (colon == std::string::npos || colon == 0 || colon + 1 == user.size()) {
+      return fail(usage("--user expects ADDRESS:PASSWORD, not \"" + printable(user) + "\""));
+    }
+    site.users.push_back({user.substr(0, colon), user.substr(colon + 1)});
+  }
+  for (const std::string& route : routes_) {
+    auto line = route_line(route);
+    if (!line) return fail(line.error());
+    site.routes.push_back(std::move(*line));
+  }
+  return site;
+}
+
+// An endpoint on all addresses is moved to ours; one that names an address was meant.
+async::Endpoint Sandbox::place(const async::Endpoint& asked) const {
+  const bool is_any =
+      asked.kind == async::Endpoint::Kind::inet && (asked.host.empty() || asked.host == "*");
+  if (!is_any) return asked;
+  return async::Endpoint::inet(
+      address_, port_base_ == 0 ? 0 : static_cast<std::uint16_t>(port_base_ + asked.port));
+}
+
+void Sandbox::print_facts(const service::Site& site, const NewSite& made,
+                          const Supervisor& supervisor) const {
+  ordered_json facts = {{"version", 1}, {"dir", site.directory()}, {"address", address_}};
+  for (const auto& [name, port] : ports) facts["ports"][name] = nullptr;
+  for (const auto& [name, path] : sockets) facts["sockets"][name] = nullptr;
+  facts["pids"] = ordered_json::object();
+  for (const auto& agent : supervisor.agents()) {
+    facts["pids"][agent->name()] = agent->pid();
+    for (const HeldSocket& socket : agent->sockets()) {
+      using Kind = async::Endpoint::Kind;
+      for (const auto& [name, port] : ports) {
+        if (socket.asked.kind == Kind::inet && socket.asked.port == port)
+          facts["ports"][name] = socket.bound.port;
+      }
+      for (const auto& [name, path] : sockets) {
+        if (socket.asked.kind == Kind::unix_socket && socket.asked.path == site.path(path)) {
+          facts["sockets"][name] = socket.asked.path;
+        }
+      }
+    }
+  }
+  facts["users"] = ordered_json::array();
+  for (const NewSite::User& user : made.users) {
+    sasl::PasswdEntry entry;
+    entry.user = user.address;
+    facts["users"].push_back({{"address", user.address},
+                              {"password", user.password},
+                              {"maildir", home_of(site, entry) + "/Maildir"}});
+  }
+  facts["ca"] = site.path("tls/ca.pem");
+  fmt::print("{}\n", facts.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+  std::fflush(stdout);
+}
+
+Result<int, ToolError> Sandbox::run(const ToolCall&) {
+  const auto made = wanted();
+  if (!made) return fail(made.error());
+  const service::Site site = service::Site::find(dir_);
+  if (auto done = make_site(site, *made); !done) return fail(done.error());
+  const auto file = service::read_site_file(site);
+  if (!file) return fail(ToolError(exit_code::config, "configuration", file.error().front()));
+  auto programs = programs_of(*file, site);
+  if (!programs) return fail(programs.error());
+  for (AgentProgram& program : *programs) {
+    if (program.is_ours && program.name == "relayd" && port_base_ != 0) {
+      program.argv.insert(program.argv.end(), {"--mx-port", std::to_string(port_base_ + 25)});
+    }
+  }
+  RunPlan plan;
+  plan.programs = std::move(*programs);
+  plan.options.place = [this](const async::Endpoint& asked) { return place(asked); };
+  plan.start_time = start_time;
+  plan.must_start = true;
+  plan.on_ready = [&](const Supervisor& supervisor) { print_facts(site, *made, supervisor); };
+  return run_supervised(site, std::move(plan));
+}
+
+}  // namespace
+
+std::unique_ptr<Tool> make_sandbox() {
+  return std::make_unique<Sandbox>();
+}
+
+}  // namespace posthorn::operate
