@@ -21,7 +21,7 @@ FileStatus from_stat(const struct stat& found) {
   status.links = found.st_nlink;
   status.owner = found.st_uid;
   status.is_regular = S_ISREG(found.st_mode);
-  status.modified = found.st_mtim.tv_sec;
+  status.modified = found.st_mtim.tv_sec * 1000000000LL + found.st_mtim.tv_nsec;
   return status;
 }
 

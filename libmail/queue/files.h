@@ -25,7 +25,7 @@ struct FileStatus {
   std::uint64_t links = 0;
   uid_t owner = 0;
   bool is_regular = false;
-  std::int64_t modified = 0;  // seconds since 1970
+  std::int64_t modified = 0;  // nanoseconds since 1970
 };
 
 enum class OpenFor {

@@ -166,6 +166,7 @@ struct Formatter {
     if (line.held) flags += 'h';
     if (line.warned) flags += 'w';
     if (line.expanded) flags += 'e';
+    if (line.spooled) flags += 's';
     put_text(out, flags);
     put_text(out, line.reason);
     put_number(out, line.count);
@@ -176,11 +177,6 @@ struct Formatter {
     put_phase(line.phase);
     put_status(out, line.when, line.status);
   }
-  void operator()(const Hold& line) {
-    out += " hold";
-    put_text(out, line.reason);
-  }
-  void operator()(const Release& /*line*/) { out += " release"; }
   void operator()(const Warned& /*line*/) { out += " warned"; }
   void operator()(const Reported& /*line*/) { out += " reported"; }
   void operator()(const Copied& /*line*/) { out += " copied"; }
@@ -243,7 +239,8 @@ State read_state(Words& in) {
     line.held = line.held || flag == 'h';
     line.warned = line.warned || flag == 'w';
     line.expanded = line.expanded || flag == 'e';
-    in.expect(flag == 'h' || flag == 'w' || flag == 'e');
+    line.spooled = line.spooled || flag == 's';
+    in.expect(flag == 'h' || flag == 'w' || flag == 'e' || flag == 's');
   }
   line.reason = in.text();
   line.count = in.number<std::uint32_t>();
@@ -285,12 +282,6 @@ std::optional<Outcome> read_outcome(std::string_view verb, Words& in) {
   if (verb == "to") line = read_to(in);
   if (verb == "state") line = read_state(in);
   if (verb == "rcpt") line = read_change(in);
-  if (verb == "hold") {
-    Hold hold;
-    hold.reason = in.text();
-    line = hold;
-  }
-  if (verb == "release") line = Release();
   if (verb == "warned") line = Warned();
   if (verb == "reported") line = Reported();
   if (verb == "copied") line = Copied();
@@ -356,6 +347,7 @@ class HistoryBuilder {
       state.held = end_line.held;
       state.warned = end_line.warned;
       state.expanded = end_line.expanded;
+      state.spooled = end_line.spooled;
       state.hold_reason = end_line.reason;
       history.state = std::move(state);
       history.has_block = true;
@@ -386,14 +378,6 @@ class HistoryBuilder {
       recipient.phase = rcpt->phase;
       recipient.when = rcpt->when;
       recipient.last = rcpt->status;
-    }
-    if (const auto* hold = std::get_if<Hold>(&outcome)) {
-      state.held = true;
-      state.hold_reason = hold->reason;
-    }
-    if (std::holds_alternative<Release>(outcome)) {
-      state.held = false;
-      state.hold_reason.clear();
     }
     if (std::holds_alternative<Warned>(outcome)) state.warned = true;
     if (std::holds_alternative<Reported>(outcome)) {
@@ -439,6 +423,7 @@ void append_block(std::string& into, std::uint64_t generation, const MessageId& 
   end.held = state.held;
   end.warned = state.warned;
   end.expanded = state.expanded;
+  end.spooled = state.spooled;
   end.reason = state.hold_reason;
   end.count = static_cast<std::uint32_t>(state.recipients.size());
   append_line(into, generation, id, end);
@@ -446,7 +431,9 @@ void append_block(std::string& into, std::uint64_t generation, const MessageId& 
 
 std::optional<OutcomeLine> parse_line(std::string_view line, std::uint64_t generation) {
   if (line.size() < crc_digits + 1 || line[crc_digits] != ' ') return std::nullopt;
-  const auto crc = parse_number<std::uint32_t>(line.substr(0, crc_digits), 16);
+  const std::string_view digits = line.substr(0, crc_digits);
+  if (digits.find_first_not_of(hex_digits) != std::string_view::npos) return std::nullopt;
+  const auto crc = parse_number<std::uint32_t>(digits, 16);
   const std::string_view rest = line.substr(crc_digits + 1);
   if (!crc || *crc != line_crc(rest, generation)) return std::nullopt;
   Words in(rest);

@@ -13,7 +13,6 @@
 //                                ends the block; a block without it counts as not written
 //   rcpt INDEX PHASE WHEN STATUS REMOTE TEXT
 //                                one recipient of the last block has got on
-//   hold REASON, release         held by the operator
 //   warned                       a delay report was sent
 //   reported                     all that was to be reported has been
 //   copied                       the block is the history of a copy, complete
@@ -79,6 +78,7 @@ struct MessageState {
   bool held = false;
   bool warned = false;    // a delay report was sent
   bool expanded = false;  // `recipients` replace those of the record
+  bool spooled = false;   // the body lies in the spool
   std::string hold_reason;
   std::vector<RecipientState> recipients;
 
@@ -97,7 +97,7 @@ struct To {
 struct State {
   std::uint32_t attempts = 0;
   WallTime next{};
-  bool held = false, warned = false, expanded = false;
+  bool held = false, warned = false, expanded = false, spooled = false;
   std::string reason;
   std::uint32_t count = 0;
 };
@@ -107,10 +107,6 @@ struct RecipientChange {
   WallTime when{};
   smtp::Status status;
 };
-struct Hold {
-  std::string reason;
-};
-struct Release {};
 struct Warned {};
 struct Reported {};  // all that is bounced or owed has been reported
 struct Copied {};
@@ -124,8 +120,8 @@ struct Done {
 struct Scanned {
   std::uint64_t offset = 0;
 };
-using Outcome = std::variant<Seen, To, State, RecipientChange, Hold, Release, Warned, Reported,
-                             Copied, Moved, Dropped, Done, Scanned>;
+using Outcome = std::variant<Seen, To, State, RecipientChange, Warned, Reported, Copied, Moved,
+                             Dropped, Done, Scanned>;
 
 // Appends the line, with its line feed.
 void append_line(std::string& into, std::uint64_t generation, const MessageId& id,

@@ -26,30 +26,36 @@ Result<void, IoError> SegmentReader::read_cell() {
   return {};
 }
 
-Result<Piece, IoError> SegmentReader::read_more(std::uint64_t at_most) {
-  Piece piece;
-  if (finished_) return piece;
-  Result<void, IoError> done = read_cell();
+Result<Piece, IoError> SegmentReader::read_committed(std::uint64_t at_most) {
+  const Result<void, IoError> done = read_cell();
   if (!done) return fail(done.error());
-  if (!writer_left_ && committed_ <= position_) {
-    // Our lock is only ever a question: an intake locks a file before it comes here and never again.
-    const Result<bool, IoError> locked = file_->try_lock();
-    if (!locked) return fail(locked.error());
-    if (!*locked) return piece;
-    writer_left_ = true;
-    done = read_cell();  // its last words
-    if (!done) return fail(done.error());
-  }
+  if (finished_ || committed_ <= position_) return Piece();
+  return read_to(committed_, at_most);
+}
 
-  // What lies beyond the committed length nobody promised: it is read whole, to find its last record.
-  const bool is_beyond = committed_ <= position_;
-  std::uint64_t limit = committed_;
-  if (is_beyond) {
-    const Result<FileStatus, IoError> status = file_->status();
-    if (!status) return fail(status.error());
-    limit = std::max(position_, status->size);
-  }
-  if (is_beyond) at_most = limit - position_;
+Result<bool, IoError> SegmentReader::writer_has_left() {
+  if (writer_left_) return true;
+  // Our lock is only ever a question: an intake locks a file before it comes here and never again.
+  const Result<bool, IoError> locked = file_->try_lock();
+  if (!locked) return fail(locked.error());
+  writer_left_ = *locked;
+  return writer_left_;
+}
+
+Result<Piece, IoError> SegmentReader::read_rest() {
+  check(writer_left_, "the rest of a segment belongs to its intake");
+  const Result<void, IoError> done = read_cell();  // its last words
+  if (!done) return fail(done.error());
+  if (finished_ || committed_ > position_) return Piece();
+  const Result<FileStatus, IoError> status = file_->status();
+  if (!status) return fail(status.error());
+  const std::uint64_t end = std::max(position_, std::min(status->size, segment_size));
+  Result<Piece, IoError> piece = read_to(end, end - position_);
+  if (piece) finished_ = true;
+  return piece;
+}
+
+Result<Piece, IoError> SegmentReader::read_to(std::uint64_t limit, std::uint64_t at_most) {
   while (true) {
     const std::uint64_t count = std::min(limit - position_, at_most);
     Result<std::string, IoError> octets = file_->pread(position_, count);
@@ -63,7 +69,7 @@ Result<Piece, IoError> SegmentReader::read_more(std::uint64_t at_most) {
     }
     salt_ = scan.salt;
     position_ = scan.next;
-    finished_ = is_beyond;
+    Piece piece;
     piece.octets = std::move(held);
     piece.records = std::move(scan.records);
     piece.damages = std::move(scan.damages);

@@ -26,8 +26,14 @@ class SegmentReader {
                                                               std::uint64_t generation,
                                                               std::uint64_t from);
 
-  // What has come since the last call, about `at_most` octets of it. An empty piece: nothing new.
-  Result<Piece, IoError> read_more(std::uint64_t at_most);
+  // What has been committed since the last call, about `at_most` octets of it: pages that were
+  // written moments ago. An empty piece: nothing new.
+  Result<Piece, IoError> read_committed(std::uint64_t at_most);
+  // Whether the intake has left the segment; asked when nothing new is committed.
+  Result<bool, IoError> writer_has_left();
+  // What follows the committed length once the intake has left: all of the rest at once, for the
+  // last whole record ends it. finished() holds then, unless something was committed after all.
+  Result<Piece, IoError> read_rest();
   // The writer has left and everything is read.
   [[nodiscard]] bool finished() const { return finished_; }
   [[nodiscard]] std::uint64_t position() const { return position_; }
@@ -36,6 +42,7 @@ class SegmentReader {
   SegmentReader(std::unique_ptr<File> file, std::uint64_t generation, std::uint64_t from)
       : file_(std::move(file)), generation_(generation), position_(from) {}
   Result<void, IoError> read_cell();
+  Result<Piece, IoError> read_to(std::uint64_t limit, std::uint64_t at_most);
 
   std::unique_ptr<File> file_;
   std::uint64_t generation_;

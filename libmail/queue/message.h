@@ -1,0 +1,51 @@
+// A live message as queued keeps it in memory: what the scheduler needs and where the rest lies. With its place
+// in the table of the store it costs less than 300 octets, so a million fit.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libmail/queue/outcome.h"
+#include "libmail/queue/record.h"
+
+namespace posthorn::queue {
+
+struct Segment;
+
+struct Message {
+  MessageId id;
+  Segment* segment = nullptr;
+  std::uint32_t offset = 0;  // of its record in the segment
+  std::uint32_t size = 0;
+  std::uint64_t block_offset = 0;  // of its last block in the .out file
+  std::uint32_t block_size = 0;    // 0: the file says nothing of it yet
+  std::uint32_t next = 0;          // second since 1970 before which it is not tried
+  std::uint16_t attempts = 0;
+  bool held = false;
+  bool warned = false;
+  bool busy = false;  // the scheduler works on it: do not move, change or forget it
+  bool spooled = false;
+  std::string phases;  // one Phase a recipient, once it is expanded
+
+  // For the timer wheel alone.
+  Message* wheel_before = nullptr;
+  Message* wheel_behind = nullptr;
+
+  [[nodiscard]] bool is_waiting() const { return wheel_before != nullptr; }
+};
+
+// A message with everything that is known of it, in memory while it is worked on.
+struct Loaded {
+  std::shared_ptr<const std::string> octets;  // what `body` looks into; may hold more records
+  RecordHeader header;
+  Entry entry;            // as the intake wrote it
+  std::string_view body;  // empty if it lies in the spool
+  MessageState state;     // recipients: as expanded; empty before
+
+  Loaded() = default;
+};
+
+}  // namespace posthorn::queue
