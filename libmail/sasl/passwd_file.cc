@@ -126,7 +126,10 @@ std::optional<std::string> user_name_problem(std::string_view user) {
   if (user.size() > limits.user) return "is longer than 320 octets";
   if (!is_utf8(user)) return "is not UTF-8";
   // A name becomes a folder: it must not lead out of it.
-  if (user == "." || user == "..") return "is a folder's own name";
+  for (const std::string_view part : split(user, '@')) {
+    if (part.empty() || part == "." || part == "..")
+      return "has an empty part or one that is a folder's own name";
+  }
   if (user.front() == '#') return "begins with \"#\"";
   for (const char c : user) {
     if (c == ':' || c == '/') return std::string("has a \"") + c + "\"";

@@ -68,7 +68,7 @@ struct PasswdLimits {
 
 // What is wrong with a name for a user, in words; nothing if it may be used: 1 to 320 octets of
 // UTF-8, no control, space,
-// ":" or "/", not "." or "..", no leading "#".
+// ":" or "/", no leading "#", and no part between "@"s that is empty, "." or ".." (it becomes a folder).
 [[nodiscard]] std::optional<std::string> user_name_problem(std::string_view user);
 
 }  // namespace posthorn::sasl

@@ -75,8 +75,8 @@ TEST_CASE("user_name_problem: a name can't leave its folder or its line") {
                            "e@alpha.test",
                            "a+b", "..."})
     CHECK_FALSE(user_name_problem(good));
-  for (const auto* bad :
-       {"", ".", "..", "a/b", "../a", "a:b", "a b", "a\nb", "a\x7f", "#a", "\xff"}) {
+  for (const auto* bad : {"", ".", "..", "a/b", "../a", "a:b", "a b", "a\nb", "a\x7f", "#a", "\xff",
+                          "..@alpha.test", "a@..", "a@", "@a"}) {
     CAPTURE(bad);
     CHECK(user_name_problem(bad));
   }
