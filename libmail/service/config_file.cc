@@ -136,8 +136,7 @@ Result<SiteFile, Errors> read_site_file(const Site& site) {
   ParsedFile parsed = parse_file(path, false);
   SiteFile found;
   std::vector<std::string> known = site_keys();
-  toml::table keys = parsed.table;
-  if (const toml::node* agents = keys.get("agents")) {
+  if (const toml::node* agents = parsed.table.get("agents")) {
     if (const toml::table* table = agents->as_table()) {
       for (const auto& [name, node] : *table)
         take_agent(name.str(), node, path, found, parsed.errors);
@@ -145,10 +144,10 @@ Result<SiteFile, Errors> read_site_file(const Site& site) {
       parsed.errors.push_back(place(path, agents->source()) +
                               ": agents expects tables: [agents.NAME]");
     }
-    keys.erase("agents");
+    parsed.table.erase("agents");
   }
   known.emplace_back("agents");  // for the nearest name only
-  take_values(keys, path, known, found.values, parsed.errors);
+  take_values(parsed.table, path, known, found.values, parsed.errors);
   if (!parsed.errors.empty()) return fail(std::move(parsed.errors));
   return found;
 }

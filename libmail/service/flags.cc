@@ -77,6 +77,10 @@ struct Flags {
       Given given{flag->results(), row.flag()};
       // Flags that count ("--x --x") and single values: the last one wins.
       if (!row.takes_many()) given.texts.erase(given.texts.begin(), given.texts.end() - 1);
+      if (row.kind() == Option::Kind::listeners &&
+          given.texts == std::vector<std::string>{"none"}) {
+        given.texts.clear();  // a flag has no other way to say []
+      }
       line.values.emplace(row.key(), std::move(given));
     }
     using Ask = CommandLine::Ask;

@@ -131,7 +131,7 @@ class OptionTable {
   // inside the site. Kept as text, "" = none; read it with async::parse_endpoint, which cannot fail
   // then.
   Option& add_endpoint(std::string_view name, std::string& value, std::string_view help);
-  // Where we listen. The name is also the one sockets are passed under (LISTEN_FDNAMES);
+  // Where we listen; a flag says --NAME none for nowhere. The name is also the one sockets are passed under (LISTEN_FDNAMES);
   // Daemon::serve() takes it. With `access` it also declares NAME-mode, NAME-owner and NAME-group.
   Option& add_listeners(std::string_view name, std::vector<std::string>& values,
                         std::string_view help, SocketAccess* access = nullptr);

@@ -46,6 +46,13 @@ ToolError unknown_command(std::string_view program, const std::vector<std::uniqu
                           const std::string& word, const std::string& next) {
   std::vector<std::string> known;
   for (const auto& tool : tools) known.emplace_back(tool->name());
+  std::string below;
+  for (const std::string& name : known) {
+    if (name.starts_with(word + " ")) below += (below.empty() ? "" : ", ") + name;
+  }
+  if (!below.empty() && next.empty()) {
+    return {exit_code::usage, "usage", "\"" + word + "\" is not enough", "one of " + below};
+  }
   auto near = nearest(word + (next.empty() ? "" : " " + next), known);
   if (!near) near = nearest(word, known);
   const std::string all = std::string(program) + " --help lists the commands";
