@@ -206,6 +206,13 @@ std::uint32_t line_crc(std::string_view line, std::uint64_t generation) {
   return crc32c(crc32c(0, seed), line);
 }
 
+// Puts the check sum in front of the line that begins at `begin`.
+void end_line(std::string& into, std::size_t begin, std::uint64_t generation) {
+  std::uint32_t crc = line_crc(std::string_view(into).substr(begin + crc_digits + 1), generation);
+  for (std::size_t i = crc_digits; i-- > 0; crc >>= 4) into[begin + i] = hex_digits[crc & 15];
+  into += '\n';
+}
+
 To read_to(Words& in) {
   To line;
   line.index = in.number<std::uint32_t>();
@@ -400,9 +407,13 @@ void append_line(std::string& into, std::uint64_t generation, const MessageId& i
   into.append(crc_digits + 1, ' ');
   into += id.text();
   std::visit(Formatter{into}, outcome);
-  std::uint32_t crc = line_crc(std::string_view(into).substr(begin + crc_digits + 1), generation);
-  for (std::size_t i = crc_digits; i-- > 0; crc >>= 4) into[begin + i] = hex_digits[crc & 15];
-  into += '\n';
+  end_line(into, begin, generation);
+}
+
+void append_checked(std::string& into, std::uint64_t generation, std::string_view line) {
+  const std::size_t begin = into.size();
+  into.append(crc_digits + 1, ' ').append(line);
+  end_line(into, begin, generation);
 }
 
 void append_block(std::string& into, std::uint64_t generation, const MessageId& id,

@@ -126,6 +126,8 @@ using Outcome = std::variant<Seen, To, State, RecipientChange, Warned, Reported,
 // Appends the line, with its line feed.
 void append_line(std::string& into, std::uint64_t generation, const MessageId& id,
                  const Outcome& outcome);
+// The same for what stands behind the check sum: for tests.
+void append_checked(std::string& into, std::uint64_t generation, std::string_view line);
 // seen, to..., state.
 void append_block(std::string& into, std::uint64_t generation, const MessageId& id,
                   const MessageState& state);
