@@ -1,21 +1,24 @@
 // What keys and values of the site's four tables look like (README.md, "The files").
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "libmail/route/text_table.h"
 #include "libmail/service/site.h"
+#include "libmail/smtp/address.h"
 
 namespace posthorn::route {
 
 enum class TableKind { aliases, virtuals, lists, transports };
 
-// A value of aliases, virtual or lists.
+// A value of aliases, virtual or lists. A member without a domain gets that of the address it stands for, one without
+// a local-part ("@example.net") its local-part.
 struct Entry {
-  std::vector<std::string> members;  // "ann@example.org", "ann", "@example.net"; at least one
-  std::string owner;                 // lists: "ann@example.org", "ann"; "" = owner-LIST
+  std::vector<smtp::Mailbox> members;  // at least one
+  std::optional<smtp::Mailbox> owner;  // lists; nothing = owner-LIST
 };
 
 // The error says what is wrong.

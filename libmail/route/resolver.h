@@ -45,8 +45,6 @@ struct ResolverSettings {
   std::vector<std::string> domains;       // ours; any case, U-labels or A-labels
   std::string recipient_delimiter = "+";  // each of its characters is one; "" = none
   std::string postmaster;  // an address; who gets <Postmaster> where no table and no user says it
-  smtp::Status relaying_denied{{5, 7, 1}, "Relaying denied"};
-
   ResolverSettings() = default;
 };
 
@@ -60,7 +58,7 @@ struct Ownership {
   explicit Ownership(Kind what, std::string text = {}) : kind(what), why(std::move(text)) {}
 };
 
-// Tables and users are not owned. May be asked by many at once.
+// Site, tables and users are not owned. May be asked by many at once.
 class Resolver {
  public:
   // Null tables are empty ones.
@@ -70,8 +68,8 @@ class Resolver {
     Table* lists = nullptr;
     Table* transports = nullptr;
   };
-  Resolver(ResolverSettings settings, Tables tables, UserLookup& users, Transport local,
-           Transport remote);
+  Resolver(const service::Site& site, ResolverSettings settings, Tables tables, UserLookup& users,
+           Transport local, Transport remote);
 
   void set(ResolverSettings settings);  // a reload
   void set_defaults(Transport local, Transport remote);
@@ -112,17 +110,32 @@ class Resolver {
   async::Task<Result<Transport, TableError>> transport(smtp::Mailbox mailbox);
 
  private:
-  struct Found;
-  async::Task<Found> look_up(Table* table, std::string key);
-  async::Task<Step> local_step(smtp::Mailbox mailbox, bool users_only);
-  async::Task<Step> find_named(std::string local, std::string domain, bool users_only);
-  async::Task<Step> find_implied(std::string local, std::string domain);
-  async::Task<UserAnswer> find_user(std::string local, std::string domain);
-  async::Task<bool> is_list(std::string local, std::string domain);
+  // The address in parts, as keys are made of it.
+  struct Name {
+    std::string full;    // "ann+tag@example.org"
+    std::string local;   // "ann+tag"
+    std::string base;    // "ann"; equals local if there is no extension
+    std::string domain;  // canonical
+    Name() = default;
+  };
+  struct Found {
+    enum class Kind { no, yes, failed };
+    Kind kind = Kind::no;
+    std::string key;
+    std::string value;  // yes; of failed, why
+    Found() = default;
+  };
+  [[nodiscard]] Name name_of(const smtp::Mailbox& mailbox) const;
   [[nodiscard]] std::string without_extension(std::string_view local) const;
-  [[nodiscard]] Step members_of(const Entry& entry, Verdict::Kind kind,
-                                const smtp::Mailbox& at) const;
+  // The first of `keys` that is there.
+  async::Task<Found> look_up(Table* table, std::vector<std::string> keys);
+  async::Task<Step> find_in_tables(const Name& name);
+  async::Task<Step> find_user(const Name& name);
+  async::Task<Step> find_implied(const Name& name);
+  async::Task<Step> local_step(const Name& name, bool users_only);
+  [[nodiscard]] bool is_login(const smtp::Mailbox& mailbox, std::string_view login) const;
 
+  const service::Site& site_;
   ResolverSettings settings_;
   std::unordered_set<std::string> domains_;  // canonical
   Tables tables_;
