@@ -17,6 +17,9 @@ using async::Task;
 std::vector<std::string> Agent::check(const Site&) {
   return {};
 }
+Result<void, std::string> Agent::before_lockdown(const Site&) {
+  return {};
+}
 Result<void, std::string> Agent::reload(Daemon&) {
   return {};
 }
@@ -113,6 +116,10 @@ struct Start {
         say(instance, {settings.file() + ": " + switched.error()});
         return exit_code::config;
       }
+    }
+    if (auto ready = agent.before_lockdown(settings.site()); !ready) {
+      say(instance, {ready.error()});
+      return exit_code::unavailable;
     }
     auto confined = confine_files(agent.confinement(settings.site()), options.how());
     if (!confined) {
