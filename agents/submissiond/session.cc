@@ -115,7 +115,6 @@ Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::Session
   filter_.emplace(std::move(stamp), policy_->message);
   received_ = smtp::ReceivedCounter();
   written_ = 0;
-  trace_id_ = envelope.trace_id;
   smtp::Trace trace;
   trace.by = policy_->hostname;
   trace.id = envelope.id;
@@ -205,9 +204,6 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
 
 Task<void> Session::on_reset() {
   if (filter_) {
-    if (filter_->problem()) {
-      services_.log.info(trace_id_, "message-refused", {{"why", filter_->problem()->reply_text()}});
-    }
     services_.counters.messages_refused.add();
     filter_.reset();
   }

@@ -73,7 +73,6 @@ class Session final : public session::SmtpHandler {
   LocalUser local_;
   std::unique_ptr<session::IntakeTransaction> transaction_;
   std::optional<message::SubmissionFilter> filter_;  // of the message that arrives
-  std::string trace_id_;
   smtp::ReceivedCounter received_;
   std::string passing_;        // what filter_ lets through
   std::uint64_t written_ = 0;  // octets of the message as it goes on
