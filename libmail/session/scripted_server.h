@@ -1,4 +1,4 @@
-// For tests: a server that plays scripts on a Unix socket, one script a connection.
+// For tests: a server that plays scripts on a socket, one script a connection.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -42,8 +42,12 @@ struct Server {
   std::shared_ptr<tls::ServerContext> tls;
   std::unique_ptr<async::Listener> listener;
 
-  explicit Server(std::vector<Script> connections) : scripts(std::move(connections)) {
-    auto socket = async::open_listening_socket(async::Endpoint::unix_path(path));
+  explicit Server(std::vector<Script> connections)
+      : Server(std::move(connections), async::Endpoint()) {}
+  // At an address in place of the Unix socket `path`; port 0: listener->endpoint() tells.
+  Server(std::vector<Script> connections, async::Endpoint at) : scripts(std::move(connections)) {
+    if (at.kind != async::Endpoint::Kind::inet) at = async::Endpoint::unix_path(path);
+    auto socket = async::open_listening_socket(at);
     REQUIRE(socket);
     auto listening = async::listen_on(std::move(*socket));
     REQUIRE(listening);

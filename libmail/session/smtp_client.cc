@@ -265,10 +265,11 @@ bool SmtpClient::given_up_while_idle() const {
 
 async::Task<std::vector<Status>> SmtpClient::deliver(const smtp::Envelope& envelope, WholeBody body,
                                                      Deadline deadline) {
-  const bool kept = connected();
+  const bool kept = connected() && transactions() > 0;
   for (bool again = true; again;) {
     if (!connected()) {
       auto opened = co_await open(deadline);
+      accepted_.clear();
       if (!opened) co_return std::vector<Status>(envelope.recipients.size(), opened.error());
       again = false;
     }
@@ -385,12 +386,22 @@ async::Task<Status> SmtpClient::rcpt(const smtp::Recipient& recipient, Deadline 
 }
 
 async::Task<bool> SmtpClient::say_envelope(const smtp::Envelope& envelope, Deadline deadline) {
+  const bool kept = transactions() > 0;
+  co_await say_mail_and_rcpts(envelope, deadline);
+  if (kept && given_up_while_idle()) {
+    auto opened = co_await open(deadline);
+    if (opened) co_await say_mail_and_rcpts(envelope, deadline);
+  }
+  co_return core_->body_wanted();
+}
+
+async::Task<void> SmtpClient::say_mail_and_rcpts(const smtp::Envelope& envelope,
+                                                 Deadline deadline) {
   body_begun_ = false;
   gathered_.clear();
   core_->mail(envelope);
   for (const smtp::Recipient& recipient : envelope.recipients) core_->rcpt(recipient);
   while (!core_->envelope_answered()) co_await pump(options_.timeouts.command, deadline);
-  co_return core_->body_wanted();
 }
 
 async::Task<bool> SmtpClient::begin_body(Deadline deadline) {
@@ -433,6 +444,9 @@ async::Task<std::vector<Status>> SmtpClient::settle(Deadline deadline) {
   while (!core_->finished()) co_await pump(options_.timeouts.final, deadline);
   co_await flush(deadline);
   std::vector<Status> statuses = core_->results();
+  accepted_.clear();
+  for (std::size_t i = 0; i < statuses.size(); ++i)
+    accepted_.push_back(core_->body_begun() && core_->rcpt_status(i)->succeeded());
   core_->reset();
   body_begun_ = false;
   if (core_->phase() == ClientCore::Phase::closed) {

@@ -109,6 +109,11 @@ class SmtpClient {
   // The connection ended before MAIL was accepted: nothing can have been delivered. For one that was kept, a reason to
   // open() it again and say MAIL once more.
   [[nodiscard]] bool given_up_while_idle() const;
+  // After deliver() or finish(): the server had accepted this recipient, so its status is about the message. False: MAIL,
+  // RCPT or DATA was refused or never said, and another host may still take it.
+  [[nodiscard]] bool was_accepted(std::size_t index) const {
+    return index < accepted_.size() && accepted_[index];
+  }
 
   // Each waits for the reply. Success is a Status too. connected() must have held before mail().
   async::Task<smtp::Status> mail(const smtp::Envelope& envelope, async::Deadline deadline);
@@ -145,6 +150,7 @@ class SmtpClient {
                                                        async::Deadline deadline);
   async::Task<Result<void, smtp::Status>> hello(async::Deadline deadline);
   async::Task<bool> shake_hands(async::Deadline deadline);
+  async::Task<void> say_mail_and_rcpts(const smtp::Envelope& envelope, async::Deadline deadline);
   async::Task<void> transact(const smtp::Envelope& envelope, WholeBody body,
                              async::Deadline deadline);
   async::Task<void> send_octets(std::string_view octets, async::Deadline deadline);
@@ -166,6 +172,7 @@ class SmtpClient {
   async::Buffer input_;
   std::string gathered_;  // message octets that wait for more, so that a small piece is no write
   bool body_begun_ = false;
+  std::vector<bool> accepted_;
   bool handshake_failed_ = false;
 };
 

@@ -154,6 +154,7 @@ void ClientCore::on_greeting(const Reply& reply) {
 void ClientCore::on_hello(Awaited awaited, const Reply& reply) {
   if (reply.intermediate()) return close(nonsense(reply));
   if (reply.positive()) {
+    server_name_ = reply.text.substr(0, reply.text.find_first_of(" \n"));
     if (awaited == Awaited::ehlo) extensions_ = parse_extensions(reply.text);
     return after_hello();
   }

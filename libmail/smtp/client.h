@@ -98,6 +98,8 @@ class ClientCore {
   [[nodiscard]] const ServerExtensions& extensions() const { return extensions_; }
   [[nodiscard]] const ClientOptions& options() const { return options_; }
   [[nodiscard]] bool secure() const { return secure_; }
+  // What the server calls itself in its reply to EHLO, LHLO or HELO.
+  [[nodiscard]] const std::string& server_name() const { return server_name_; }
   // QUIT; phase closed, nothing more is read.
   void quit();
   // Phase ready, at least one transaction done or none: a further one is within the server's
@@ -141,6 +143,8 @@ class ClientCore {
   // False once it is certain that no recipient takes the message: send no more of it. end_body()
   // isn't needed then.
   [[nodiscard]] bool body_wanted() const;
+  // Octets of the message are on their way, or were.
+  [[nodiscard]] bool body_begun() const { return body_begun_; }
   // A piece of the message, CRLF lines, encoded into output(). Stray CR and LF become spaces.
   // Pieces may be cut anywhere. With CHUNKING each is a BDAT of its own: let them be large.
   void body(std::string_view piece, LastPiece last);
@@ -222,6 +226,7 @@ class ClientCore {
   std::string output_;
   ReplyParser parser_;
   ServerExtensions extensions_;
+  std::string server_name_;
   Status trouble_;
   bool secure_ = false;
   bool starttls_refused_ = false;
