@@ -40,6 +40,8 @@ class ContentWriter {
   // Moves what is in memory into a file in `directory`.
   StoreResult<void> spill(Directory& directory);
   [[nodiscard]] std::uint64_t size() const { return content_.size_; }
+  // What was not spilled yet.
+  [[nodiscard]] std::string_view in_memory() const { return content_.memory_; }
   // Ends the text: a last line without end gets one. False if spill() must be called once more
   // before finish().
   [[nodiscard]] bool end_text();
