@@ -4,9 +4,11 @@
 import argparse
 import os
 import pathlib
+import random
 import re
 import signal
 import smtplib
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +22,16 @@ class Skipped(Exception):
     """Why this story can't be told here."""
 
 
+def is_free(address, port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
 class Story:
     def __init__(self, folder, workshop):
         self.folder = pathlib.Path(folder)
@@ -27,6 +39,7 @@ class Story:
         self.plan = tomllib.loads((self.folder / "topology.toml").read_text())
         self.sites = {}
         self.mounts = []
+        self.base = None
 
     def tell(self):
         if "root" in self.plan.get("needs", []) and os.geteuid() != 0:
@@ -54,7 +67,10 @@ class Story:
         routes = []
         for route in entry.get("routes", []):
             domain, target = route.split("=")
-            if ":" not in target:
+            if target.endswith(":smtp"):
+                other = next(e for e in self.plan["site"] if e["name"] == target.removesuffix(":smtp"))
+                target = f"{other.get('address', '127.0.0.1')}:{self.port_base() + 25}"
+            elif ":" not in target:
                 target = f"unix:{self.workshop.directory / target}/run/smtp.sock"
             routes.append(f"{domain}={target}")
         if "megabytes" in entry:
@@ -65,7 +81,8 @@ class Story:
                 raise Skipped(f"no tmpfs can be mounted: {done.stderr.strip()}")
             self.mounts.append(directory)
         site = self.workshop.site(entry["name"], entry["domains"], entry.get("users", ()), routes=routes,
-                                  address=entry.get("address", "127.0.0.1"))
+                                  address=entry.get("address", "127.0.0.1"),
+                                  port_base=self.port_base() if self.has_ports() else 0)
         self.sites[entry["name"]] = site
         for name, text in entry.get("files", {}).items():
             path = directory / name
@@ -74,6 +91,19 @@ class Story:
         site.start()
         for name, text in entry.get("tables", {}).items():
             site.table(name, text)
+
+    def has_ports(self):
+        """Whether a site must be known by its port before it starts."""
+        return any(":smtp" in route for entry in self.plan["site"] for route in entry.get("routes", []))
+
+    def port_base(self):
+        """One base for all sites of the story (they differ by address), free on each."""
+        addresses = [entry.get("address", "127.0.0.1") for entry in self.plan["site"]]
+        while self.base is None:
+            candidate = random.randrange(10000, 27000)
+            if all(is_free(a, candidate + port) for a in addresses for port in (25, 110, 465, 587, 995)):
+                self.base = candidate
+        return self.base
 
     def at(self, step, key="at"):
         return self.sites[step.get(key, next(iter(self.sites)))]
