@@ -122,9 +122,9 @@ Task<Result<std::vector<AgentListener>, std::string>> ask_listeners(AgentProgram
   if (!output) co_return fail(program.name + ": " + output.error().text());
   if (output->exit != 0) co_return fail(std::string(trim(output->text)));
   std::vector<AgentListener> listeners;
-  for (const std::string_view line : split(trim(output->text), '\n')) {
+  for (const std::string_view line : split(output->text, '\n')) {
     const auto fields = split(line, '\t');
-    if (fields.size() != 5) continue;  // no listener at all: an empty line
+    if (fields.size() != 5) continue;  // the empty one at the end
     const auto endpoint = async::parse_endpoint(fields[1]);
     if (!endpoint) co_return fail(program.name + ": " + endpoint.error());
     AgentListener& listener = listeners.emplace_back();

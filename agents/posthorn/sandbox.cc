@@ -74,6 +74,7 @@ class Sandbox final : public Tool {
 
  private:
   [[nodiscard]] Result<NewSite, ToolError> wanted() const;
+  void add_flags(AgentProgram& program) const;
   [[nodiscard]] async::Endpoint place(const async::Endpoint& asked) const;
   void print_facts(const service::Site& site, const NewSite& made,
                    const Supervisor& supervisor) const;
@@ -108,6 +109,17 @@ Result<NewSite, ToolError> Sandbox::wanted() const {
     site.routes.push_back(std::move(*line));
   }
   return site;
+}
+
+// What can't stand in a file, because it depends on how the sandbox was called, or because agents
+// do without it where there is no certificate.
+void Sandbox::add_flags(AgentProgram& program) const {
+  if (!program.is_ours) return;
+  auto& argv = program.argv;
+  if (program.name == "submissiond") argv.insert(argv.end(), {"--listen-tls", "inet:*:465"});
+  if (program.name == "relayd" && port_base_ != 0) {
+    argv.insert(argv.end(), {"--mx-port", std::to_string(port_base_ + 25)});
+  }
 }
 
 // An endpoint on all addresses is moved to ours; one that names an address was meant.
@@ -162,11 +174,7 @@ Result<int, ToolError> Sandbox::run(const ToolCall&) {
   if (!file) return fail(ToolError(exit_code::config, "configuration", file.error().front()));
   auto programs = programs_of(*file, site);
   if (!programs) return fail(programs.error());
-  for (AgentProgram& program : *programs) {
-    if (program.is_ours && program.name == "relayd" && port_base_ != 0) {
-      program.argv.insert(program.argv.end(), {"--mx-port", std::to_string(port_base_ + 25)});
-    }
-  }
+  for (AgentProgram& program : *programs) add_flags(program);
   RunPlan plan;
   plan.programs = std::move(*programs);
   plan.options.place = [this](const async::Endpoint& asked) { return place(asked); };
