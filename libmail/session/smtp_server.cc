@@ -130,7 +130,7 @@ Task<void> SmtpSession::run() {
     co_await converse();
   }
   co_await goodbye_.join();
-  stream_->close();
+  if (stream_ != nullptr) stream_->close();  // a failed handshake took it along
 }
 
 Task<bool> SmtpSession::shake_hands() {
