@@ -106,7 +106,7 @@ Task<Result<void, std::string>> Deliverd::start(service::Daemon& daemon) {
 Task<void> Deliverd::session(service::Connection connection) {
   session::SmtpSessionSettings settings;
   settings.server.protocol = smtp::Protocol::lmtp;
-  settings.server.greeting = "LMTP Posthorn";
+  settings.server.greeting = "Posthorn";
   settings.server.hostname = options_.host.hostname;
   settings.server.limits = options_.limits;
   settings.server.dsn = offers_dsn_;

@@ -19,7 +19,7 @@ struct Options {
   std::string userdb = "unix:run/userdb.sock";
   std::string mail_location = "maildir:mail/%d/%n/Maildir";
   std::vector<std::string> mail_directories = {"mail"};
-  std::string recipient_delimiter;
+  std::string recipient_delimiter = "+";
   bool extension_folder = false;
   std::string commit = "auto";
   std::size_t commit_filesystem_from = store::DeliveryLimits().file_system_sync_from;

@@ -33,19 +33,13 @@ Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo&)
   co_return smtp::reply::mail_ok;
 }
 
-Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& recipient,
+Task<Reply> Session::on_rcpt(const smtp::Envelope&, smtp::Recipient& recipient,
                              const smtp::SessionInfo&) {
   smtp::Mailbox mailbox = recipient.mailbox;
   auto target = co_await services_.delivery.find(std::move(mailbox));
   if (!target) {
     const Reply& why = target.error();
     (why.permanent() ? services_.counters.refused : services_.counters.deferred).add();
-    services_.log.info(envelope.trace_id, "rcpt-refused",
-                       {{"id", envelope.id},
-                        {"rcpt", smtp::format_mailbox(recipient.mailbox)},
-                        {"code", why.code},
-                        {"dsn", why.status.text()},
-                        {"reply", why.text}});
     co_return why;
   }
   targets_.push_back(std::move(*target));
