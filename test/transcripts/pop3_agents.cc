@@ -1,0 +1,137 @@
+// POP3 transcripts against the programs: authd and pop3d, started for each, pop3d starting its own mail worker.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <set>
+
+#include "libmail/async/loop.h"
+#include "libmail/async/process.h"
+#include "libmail/async/socket.h"
+#include "test/transcripts/dialogue.h"
+#include "test/transcripts/pop3_world.h"
+
+namespace posthorn::test {
+
+using async::Deadline;
+using async::Endpoint;
+using async::Task;
+
+namespace {
+
+constexpr Duration patience = std::chrono::seconds(20);
+
+// Config keys that are pop3d's options, and those of them that are flags.
+const std::set<std::string> options = {"max-errors",         "max-logins",        "max-line",
+                                       "plaintext-in-clear", "delete-after-retr", "mark-seen",
+                                       "refuse-utf8",        "idle-time",         "login-time"};
+
+class Programs {
+ public:
+  Programs(const Transcript& transcript, const Pop3Site& site, const std::string& pop3d,
+           const std::string& authd)
+      : transcript_(transcript), site_(site), pop3d_(pop3d), authd_(authd) {}
+
+  Task<std::string> play() {
+    std::string wrong = start_authd();
+    if (wrong.empty()) wrong = start_pop3d();
+    if (wrong.empty()) wrong = co_await dialogue();
+    for (auto& process : processes_) {
+      process->signal(SIGTERM);
+      const auto ended = co_await process->wait(Deadline::in(patience));
+      if (wrong.empty() && (!ended || ended->signal != 0 || ended->code != 0))
+        wrong = "0: an agent did not end well";
+      if (!ended) process->signal(SIGKILL);
+    }
+    co_return wrong;
+  }
+
+ private:
+  static void flag(async::Command& command, const std::string& name, const std::string& value) {
+    command.argv.push_back("--" + name + "=" + value);
+  }
+  std::string start(async::Command command) {
+    command.die_with_parent = true;
+    auto started = async::start(std::move(command));
+    if (!started) return "0: " + started.error().text();
+    processes_.push_back(std::move(*started));
+    return {};
+  }
+
+  std::string start_authd() {
+    async::Command command;
+    command.argv = {authd_, "--site=" + site_.path("")};
+    flag(command, "log-level", "error");
+    if (transcript_.value("plaintext-in-clear") == "yes")
+      command.argv.emplace_back("--plaintext-in-clear");
+    command.descriptors = {{2, 2}};
+    return start(std::move(command));
+  }
+
+  std::string start_pop3d() {
+    const bool implicit = transcript_.value("tls") == "implicit";
+    auto listening = async::open_listening_socket(Endpoint::inet("127.0.0.1", 0));
+    check(listening.has_value(), "a socket on 127.0.0.1 can be opened");
+    async::Command command;
+    command.argv = {pop3d_, "--site=" + site_.path("")};
+    flag(command, implicit ? "listen-tls" : "listen", "fd:3");
+    flag(command, implicit ? "listen" : "listen-tls", "unix:run/other.sock");
+    if (!implicit) flag(command, "listen", "unix:run/pop3.sock");
+    if (transcript_.value("tls").empty()) flag(command, "tls-cert", "tls/none.pem");
+    flag(command, "log-level", "error");
+    for (const auto& [key, value] : transcript_.config) {
+      if (!options.contains(key)) continue;
+      if (value == "yes" || value == "no") {
+        command.argv.push_back((value == "yes" ? "--" : "--no-") + key);
+      } else {
+        flag(command, key, value);
+      }
+    }
+    auto copy = async::listen_on(Fd(::dup(listening->get())));
+    check(copy.has_value(), "a listening socket can be looked at");
+    at_ = (*copy)->endpoint();
+    command.descriptors = {{2, 2}, {3, listening->get()}};
+    return start(std::move(command));
+  }
+
+  Task<std::string> dialogue() {
+    Endpoint to = at_;
+    if (transcript_.value("client") == "unix") to = Endpoint::unix_path(site_.socket("pop3.sock"));
+    const Deadline deadline = Deadline::in(patience);
+    // authd first: a client that comes before it finds no mechanisms.
+    for (const Endpoint& wanted : {Endpoint::unix_path(site_.socket("auth.sock")), to}) {
+      auto stream = co_await async::connect(wanted, deadline);
+      while (!stream && !deadline.passed()) {
+        co_await async::sleep_until(Deadline::in(std::chrono::milliseconds(20)));
+        stream = co_await async::connect(wanted, deadline);
+      }
+      if (!stream) co_return "0: " + stream.error().text();
+    }
+    auto stream = co_await async::connect(to, deadline);
+    if (!stream) co_return "0: " + stream.error().text();
+    Stage stage;
+    stage.in_process = false;
+    stage.tls = site_.client_tls();
+    stage.take_message = [this] { return site_.messages(); };
+    auto wrong = co_await test::play(transcript_, std::move(*stream), stage);
+    co_return wrong;
+  }
+
+  const Transcript& transcript_;
+  const Pop3Site& site_;
+  const std::string& pop3d_;
+  const std::string& authd_;
+  std::vector<std::unique_ptr<async::Process>> processes_;
+  Endpoint at_;
+};
+
+}  // namespace
+
+std::string play_pop3_with_agents(const Transcript& transcript, const Pop3Site& site,
+                                  const std::string& pop3d, const std::string& authd) {
+  site.renew();
+  Programs programs(transcript, site, pop3d, authd);
+  return async::run(programs.play());
+}
+
+}  // namespace posthorn::test

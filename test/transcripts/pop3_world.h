@@ -1,0 +1,41 @@
+// A site for POP3 transcripts: users, certificates, and a maildrop with three messages that is new for each transcript.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "libmail/tls/tls.h"
+#include "test/transcripts/transcript.h"
+
+namespace posthorn::test {
+
+class Pop3Site {
+ public:
+  Pop3Site();
+  ~Pop3Site();
+  Pop3Site(const Pop3Site&) = delete;
+  Pop3Site& operator=(const Pop3Site&) = delete;
+
+  // ann gets her three messages back, bob his empty mailbox; sockets of the last run are removed.
+  void renew() const;
+  [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
+  [[nodiscard]] std::string socket(const std::string& name) const { return path("run/" + name); }
+  [[nodiscard]] const std::shared_ptr<tls::ClientContext>& client_tls() const { return client_; }
+  [[nodiscard]] const std::shared_ptr<tls::ServerContext>& server_tls() const { return server_; }
+  // Which of ann's messages are there, as "1 2 3"; a message marked as seen is "2s".
+  [[nodiscard]] std::string messages() const;
+
+ private:
+  std::string directory_;
+  std::shared_ptr<tls::ClientContext> client_;
+  std::shared_ptr<tls::ServerContext> server_;
+};
+
+// In this process: authd's and pop3d's sessions, joined by Unix sockets as in life. "" or "LINE: what went wrong".
+[[nodiscard]] std::string play_pop3_in_process(const Transcript& transcript, const Pop3Site& site,
+                                               bool octet_by_octet);
+// The programs themselves.
+[[nodiscard]] std::string play_pop3_with_agents(const Transcript& transcript, const Pop3Site& site,
+                                                const std::string& pop3d, const std::string& authd);
+
+}  // namespace posthorn::test
