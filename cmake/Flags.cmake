@@ -16,7 +16,8 @@ endif()
 include_directories(${CMAKE_SOURCE_DIR})
 
 if(POSTHORN_SANITIZE)
-  add_compile_options(-fsanitize=${POSTHORN_SANITIZE} -fno-sanitize-recover=all)
+  # -g1: enough for the sanitizers' stack traces.
+  add_compile_options(-fsanitize=${POSTHORN_SANITIZE} -fno-sanitize-recover=all -g1)
   add_link_options(-fsanitize=${POSTHORN_SANITIZE})
 else()
   add_link_options(-Wl,-z,relro,-z,now)
