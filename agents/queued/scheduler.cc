@@ -1,0 +1,284 @@
+#include "agents/queued/scheduler.h"
+
+#include "libmail/async/loop.h"
+#include "libmail/base/random.h"
+
+namespace posthorn::queued {
+namespace {
+
+using queue::Message;
+using queue::Station;
+
+constexpr std::size_t found_at_once = 1000;
+constexpr std::uint32_t moved_pause = 1;  // seconds, while the store copies a message forward
+
+std::uint32_t this_second() {
+  const auto since = std::chrono::floor<std::chrono::seconds>(wall_now().time_since_epoch());
+  return static_cast<std::uint32_t>(since.count());
+}
+
+}  // namespace
+
+Scheduler::Scheduler(queue::Store& store, route::Resolver& resolver, const Options& options,
+                     service::Log& log, service::Metrics& metrics)
+    : store_(store),
+      resolver_(resolver),
+      options_(options),
+      log_(log),
+      dispatcher_(
+          options, scope_, [this] { return store_.healthy(); },
+          [this](Destination& destination) { unpark(destination); }),
+      reporter_(store, options, log),
+      wheel_(this_second()),
+      found_(metrics.counter("posthorn_queued_messages_total", "messages that came in")),
+      delivered_(metrics.counter("posthorn_queued_recipients_total",
+                                 "recipients whose fate is settled, by what became of them",
+                                 "status=\"sent\"")),
+      bounced_(metrics.counter("posthorn_queued_recipients_total",
+                               "recipients whose fate is settled, by what became of them",
+                               "status=\"bounced\"")),
+      deferred_(
+          metrics.counter("posthorn_queued_deferrals_total", "attempts that have to be repeated")),
+      delay_(metrics.histogram("posthorn_queued_delay_seconds",
+                               "from a message's arrival to its delivery",
+                               service::time_bounds())) {
+  const std::string_view name = "posthorn_queued_messages";
+  const std::string_view help = "messages in the queue, by what is done with them";
+  metrics.gauge(name, help, [this] { return static_cast<double>(active_); }, "state=\"active\"");
+  metrics.gauge(
+      name, help, [this] { return static_cast<double>(wheel_.size()); }, "state=\"deferred\"");
+  metrics.gauge(
+      name, help, [this] { return static_cast<double>(ready_.size()); }, "state=\"ready\"");
+  const auto count_if = [this](auto matches) {
+    double count = 0;
+    for (const Message* message : store_.messages()) count += matches(*message) ? 1 : 0;
+    return count;
+  };
+  metrics.gauge(
+      name, help, [count_if] { return count_if([](const Message& one) { return one.held; }); },
+      "state=\"held\"");
+  metrics.gauge("posthorn_queued_oldest_seconds", "age of the oldest message", [this] {
+    WallTime oldest = wall_now();
+    for (const Message* message : store_.messages()) {
+      oldest = std::min(oldest, message->id.time());
+    }
+    return std::chrono::duration<double>(wall_now() - oldest).count();
+  });
+  metrics.gauge("posthorn_queued_transactions", "transactions under way",
+                [this] { return static_cast<double>(dispatcher_.active()); });
+  metrics.gauge("posthorn_queued_transactions_total", "transactions since the start",
+                [this] { return static_cast<double>(dispatcher_.transactions()); });
+}
+
+void Scheduler::begin() {
+  std::vector<Message*> all(store_.messages().begin(), store_.messages().end());
+  std::sort(all.begin(), all.end(),
+            [](const Message* a, const Message* b) { return a->id < b->id; });
+  for (Message* message : all) place(*message);
+  start_some();
+}
+
+// Where a message belongs that nobody works on.
+void Scheduler::place(Message& message) {
+  if (message.doomed) {
+    store_.finish(message);
+    return;
+  }
+  message.station = Station::none;
+  if (message.held) return;
+  if (message.next > this_second()) {
+    message.station = Station::waiting;
+    wheel_.add(message);
+    return;
+  }
+  make_ready(message);
+}
+
+void Scheduler::make_ready(Message& message) {
+  message.station = Station::ready;
+  ready_.push_back(&message);
+}
+
+void Scheduler::start_some() {
+  while (!ready_.empty() && !stopping_ && store_.healthy() && active_ < options_.max_active &&
+         active_octets_ < options_.active_memory) {
+    Message& message = *ready_.front();
+    ready_.pop_front();
+    begin_work(message, nullptr);
+  }
+}
+
+void Scheduler::begin_work(Message& message, std::shared_ptr<queue::Loaded> loaded) {
+  if (message.doomed || message.held) {
+    place(message);
+    return;
+  }
+  if (message.busy) {
+    message.next = this_second() + moved_pause;
+    place(message);
+    return;
+  }
+  message.station = Station::working;
+  message.busy = true;
+  ++active_;
+  active_octets_ += message.size;
+  scope_.spawn(work(&message, std::move(loaded)));
+}
+
+void Scheduler::end_work(Message& message) {
+  --active_;
+  active_octets_ -= message.size;
+  message.busy = false;
+  message.station = Station::none;
+}
+
+async::Task<void> Scheduler::look() {
+  look_again_ = true;
+  if (looking_) co_return;
+  looking_ = true;
+  while (look_again_ && !stopping_) {
+    look_again_ = false;
+    auto found = co_await store_.poll(found_at_once);
+    if (!found.empty()) look_again_ = true;
+    for (queue::Store::Found& one : found) {
+      found_.add();
+      const smtp::Envelope& envelope = one.loaded->entry.envelope;
+      log_.info(envelope.trace_id, "queued",
+                {{"id", envelope.id},
+                 {"from", smtp::format_path(envelope.reverse_path)},
+                 {"size", one.loaded->header.body_size},
+                 {"nrcpt", envelope.recipients.size()}});
+      const bool has_room = ready_.empty() && store_.healthy() && active_ < options_.max_active &&
+                            active_octets_ < options_.active_memory;
+      if (has_room) {
+        begin_work(*one.message, std::move(one.loaded));
+      } else {
+        make_ready(*one.message);
+      }
+    }
+  }
+  looking_ = false;
+}
+
+void Scheduler::unpark(Destination& destination) {
+  const std::size_t room = destination.limit > destination.waiting.size()
+                               ? destination.limit - destination.waiting.size()
+                               : 1;
+  for (std::size_t i = 0; i < room && !destination.parked.empty(); ++i) {
+    Message& message = *destination.parked.front();
+    destination.parked.pop_front();
+    make_ready(message);
+  }
+  start_some();
+}
+
+void Scheduler::tick() {
+  for (Message* message : wheel_.take_due(this_second())) make_ready(*message);
+  dispatcher_.tick();
+  start_some();
+}
+
+async::Task<void> Scheduler::stop(async::Deadline deadline) {
+  stopping_ = true;
+  while (scope_.running() > 0 && !deadline.passed() && dispatcher_.active() > 0) {
+    const async::Deadline soon = async::Deadline::in(std::chrono::milliseconds(50));
+    co_await async::sleep_until(soon.or_before(deadline));
+  }
+  dispatcher_.stop();
+  co_await scope_.join();
+}
+
+void Scheduler::defer(Message& message, Duration delay) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(delay);
+  message.next = this_second() + static_cast<std::uint32_t>(seconds.count());
+  end_work(message);
+  place(message);
+}
+
+// Verbs on one message
+
+async::Task<Result<void, std::string>> Scheduler::change(
+    queue::MessageId id, std::function<void(queue::MessageState&)> how) {
+  Message* message = store_.find(id);
+  if (message == nullptr || message->doomed) co_return fail(std::string("no such message"));
+  if (message->busy) co_return fail(std::string("it is being worked on; try again"));
+  message->busy = true;
+  auto loaded = co_await store_.load(*message);
+  message->busy = false;
+  if (!loaded) co_return fail(loaded.error().text());
+  how((*loaded)->state);
+  store_.save(*message, (*loaded)->state);
+  co_return Result<void, std::string>();
+}
+
+async::Task<Result<void, std::string>> Scheduler::hold(queue::MessageId id, std::string reason) {
+  Message* working = store_.find(id);
+  if (working != nullptr && working->station == Station::working) {
+    working->held = true;  // written down with what comes of this attempt
+    co_return Result<void, std::string>();
+  }
+  std::function<void(queue::MessageState&)> set = [&reason](queue::MessageState& state) {
+    state.held = true;
+    state.hold_reason = reason;
+  };
+  auto changed = co_await change(id, std::move(set));
+  if (!changed) co_return changed;
+  Message& message = *store_.find(id);
+  if (message.station == Station::waiting) {
+    wheel_.remove(message);
+    message.station = Station::none;
+  }
+  log_.info(id.text(), "held", {{"reason", reason}});
+  co_return changed;
+}
+
+async::Task<Result<void, std::string>> Scheduler::release(queue::MessageId id) {
+  std::function<void(queue::MessageState&)> clear = [](queue::MessageState& state) {
+    state.held = false;
+    state.hold_reason.clear();
+    state.next = WallTime();
+  };
+  auto changed = co_await change(id, std::move(clear));
+  if (!changed) co_return changed;
+  log_.info(id.text(), "released");
+  co_return flush(id);
+}
+
+async::Task<Result<void, std::string>> Scheduler::requeue(queue::MessageId id) {
+  std::function<void(queue::MessageState&)> reset = [](queue::MessageState& state) {
+    state.next = WallTime();
+    for (queue::RecipientState& recipient : state.recipients) {
+      if (is_open(recipient.phase)) recipient.phase = queue::Phase::unresolved;
+    }
+  };
+  auto changed = co_await change(id, std::move(reset));
+  if (!changed) co_return changed;
+  log_.info(id.text(), "requeued");
+  co_return flush(id);
+}
+
+Result<void, std::string> Scheduler::flush(const queue::MessageId& id) {
+  Message* message = store_.find(id);
+  if (message == nullptr || message->doomed) return fail(std::string("no such message"));
+  if (message->held) return fail(std::string("it is held; release it"));
+  message->next = 0;
+  if (message->station == Station::waiting) wheel_.remove(*message);
+  const bool is_idle = message->station == Station::waiting || message->station == Station::none;
+  if (is_idle) make_ready(*message);
+  start_some();
+  return {};
+}
+
+Result<void, std::string> Scheduler::remove(const queue::MessageId& id) {
+  Message* message = store_.find(id);
+  if (message == nullptr || message->doomed) return fail(std::string("no such message"));
+  message->doomed = true;
+  log_.info(id.text(), "deleted");
+  if (message->station == Station::waiting) wheel_.remove(*message);
+  const bool is_idle = message->station == Station::waiting || message->station == Station::none;
+  // Whoever has it now sees that it is doomed when its turn comes.
+  if (is_idle && !message->busy) store_.finish(*message);
+  return {};
+}
+
+}  // namespace posthorn::queued
