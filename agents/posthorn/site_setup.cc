@@ -11,6 +11,8 @@
 
 #include "agents/posthorn/programs.h"
 #include "libmail/base/fd.h"
+#include "libmail/queue/files.h"
+#include "libmail/queue/recycle.h"
 #include "libmail/sasl/passwd_edit.h"
 #include "libmail/tls/certificate.h"
 
@@ -38,6 +40,11 @@ Result<void, ToolError> make_directory(const std::string& path, mode_t mode) {
   if (error) return fail(io_failure(IoError(error.value(), "make the directory", path)));
   if (::chmod(path.c_str(), mode) != 0) return fail(io_failure(io_error("set the mode of", path)));
   return {};
+}
+
+Result<void, ToolError> give(const std::string& path, const passwd& owner) {
+  if (::chown(path.c_str(), owner.pw_uid, owner.pw_gid) == 0) return {};
+  return fail(io_failure(io_error("change the owner of", path)));
 }
 
 // In one step, so that nobody reads half of it.
@@ -125,16 +132,29 @@ Result<void, ToolError> write_users(const Site& site, const std::vector<NewSite:
 }  // namespace
 
 Result<void, ToolError> make_directories(const Site& site, const std::string& user) {
-  const passwd* owner = site.is_system() && ::geteuid() == 0 ? ::getpwnam(user.c_str()) : nullptr;
+  const bool is_machines = site.is_system() && ::geteuid() == 0;
+  const passwd* owner = is_machines ? ::getpwnam(user.c_str()) : nullptr;
   for (const char* name : {"run", "log", "queue", "mail"}) {
     const std::string path = site.path(name);
     const bool is_new = !std::filesystem::exists(path);
-    if (auto done = make_directory(path, name == std::string_view("run") ? 0755 : 0750); !done)
+    if (auto done = make_directory(path, name == std::string_view("run") ? 0755 : 0750); !done) {
       return done;
-    if (!is_new || owner == nullptr) continue;
-    if (::chown(path.c_str(), owner->pw_uid, owner->pw_gid) != 0) {
-      return fail(io_failure(io_error("change the owner of", path)));
     }
+    if (is_new && owner != nullptr) {
+      if (auto given = give(path, *owner); !given) return given;
+    }
+  }
+  // Agents are confined to directories that exist when they start, so queued can't make these for them.
+  queue::RealFiles files;
+  const queue::Layout layout(site.path("queue"));
+  const bool is_new = !std::filesystem::exists(layout.segments());
+  if (auto made = queue::make_directories(files, layout, is_machines ? 03733 : 0700); !made) {
+    return fail(io_failure(made.error()));
+  }
+  if (!is_new || owner == nullptr) return {};
+  for (const std::string& path :
+       {layout.segments(), layout.free(), layout.spool(), layout.drop()}) {
+    if (auto given = give(path, *owner); !given) return given;
   }
   return {};
 }

@@ -100,7 +100,7 @@ struct Start {
       say(instance, {confined.error().text()});
       return exit_code::unavailable;
     }
-    return async::run(agent.run_once(site, log));
+    end(log, async::run(agent.run_once(site, log)));
   }
 
   int serve(Settings& settings, Log& log) {
@@ -129,10 +129,15 @@ struct Start {
     RunningDaemon daemon(agent, settings, table, options, log, std::move(*open));
     log.flush_each_turn();
     const int code = async::run(daemon.run(std::move(*confined)));
+    end(log, code);
+  }
+
+  // A pool thread may still look at a file, and a session that was given up may still hold on to the daemon: the process goes, with
+  // nothing destroyed under their feet.
+  [[noreturn]] static void end(Log& log, int code) {
     log.flush();
-    // Tasks that did not end still refer to all of this: the process goes, with nothing destroyed.
-    if (!daemon.ended_cleanly()) ::_exit(code);
-    return code;
+    std::fflush(stdout);
+    ::_exit(code);
   }
 
  private:

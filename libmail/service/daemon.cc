@@ -170,8 +170,7 @@ Task<void> RunningDaemon::finish() {
   }
   co_await agent_.drain(*this, deadline.or_before(Deadline::in(options_.drain_time)));
   const bool tasks_ended = co_await join_tasks(Deadline::in(std::chrono::seconds(1)));
-  ended_cleanly_ = given_up == 0 && tasks_ended;
-  if (!ended_cleanly_)
+  if (given_up > 0 || !tasks_ended)
     log_.warning("", "gave-up", {{"sessions", given_up}, {"tasks", scope_.running()}});
 }
 

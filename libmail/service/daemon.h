@@ -46,9 +46,6 @@ class RunningDaemon final : public Daemon {
 
   // From start() to the last session. The exit code.
   async::Task<int> run(LockdownReport report);
-  // False if sessions or tasks had to be given up: then nothing may be destroyed any more, only the
-  // process ended.
-  [[nodiscard]] bool ended_cleanly() const { return ended_cleanly_; }
 
  private:
   async::Task<int> start_and_serve(LockdownReport report);
@@ -77,7 +74,6 @@ class RunningDaemon final : public Daemon {
   ServeLimits ops_limits_;
   std::unique_ptr<async::SignalWatch> on_term_, on_int_, on_hup_;
   int exit_code_ = 0;
-  bool ended_cleanly_ = true;
 };
 
 // Tells whoever asked by NOTIFY_SOCKET ("READY=1"); nothing happens without it. The variable is

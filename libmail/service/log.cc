@@ -66,6 +66,13 @@ void append_value(std::string& out, std::string_view text) {
 
 // A JSON string. What is no UTF-8 shows as \xHH, escaped once more.
 void append_json_string(std::string& out, std::string_view text) {
+  const auto is_plain = [](char c) { return c >= ' ' && c < 127 && c != '"' && c != '\\'; };
+  if (text.size() <= longest_value && std::ranges::all_of(text, is_plain)) {
+    out.push_back('"');
+    out.append(text);
+    out.push_back('"');
+    return;
+  }
   constexpr std::string_view digits = "0123456789abcdef";
   const std::string clean = is_utf8(text) ? std::string(text.substr(0, longest_value * 8))
                                           : printable(text, longest_value);

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Every agent on every kind of listener: activation_test.py DIRECTORY-OF-PROGRAMS.
+
+Each row starts an agent alone, from flags, and lets it greet a client on inet:, unix:, fd: (passed by
+systemd-socket-activate) and stdio:.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIPPED = 77
+WAIT = 10.0
+
+# agent, the option that listens, what the client sends first, what the answer begins with, more flags
+ROWS = [
+    ("smtpd", "listen", b"", b"220 ", ["--queue", "{site}/queue", "--domains", "example.org"]),
+    ("submissiond", "listen", b"", b"220 ", ["--queue", "{site}/queue", "--domains", "example.org"]),
+    ("relayd", "listen", b"", b"220 ", []),
+    ("deliverd", "listen", b"", b"220 ", []),
+    ("pop3d", "listen", b"", b"+OK ", ["--worker-at", "unix:{site}/run/worker.sock"]),
+    ("authd", "listen", b"VERSION\t1\t2\nCPID\t1\n", b"VERSION\t1\t", []),
+]
+
+failures = []
+
+
+def fail(row, kind, text):
+    failures.append(f"{row[0]} on {kind}: {text}")
+    print(failures[-1])
+
+
+def flags(row, site):
+    # The listeners that this row is not about are switched off; ops stays where the site is.
+    return ["--site", str(site)] + [word.replace("{site}", str(site)) for word in row[4]]
+
+
+def talk(client, row):
+    client.settimeout(WAIT)
+    if row[2]:
+        client.sendall(row[2])
+    answer = b""
+    while len(answer) < len(row[3]):
+        octets = client.recv(1000)
+        if not octets:
+            break
+        answer += octets
+    return answer
+
+
+def expect(row, kind, answer):
+    if not answer.startswith(row[3]):
+        fail(row, kind, f"the answer is {answer[:200]!r}")
+
+
+def connect_when_up(make, process):
+    deadline = time.monotonic() + WAIT
+    while True:
+        try:
+            return make()
+        except OSError:
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise
+            time.sleep(0.02)
+
+
+def with_agent(row, kind, argv, make, log):
+    """Starts argv, connects, compares, ends it."""
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        with connect_when_up(make, process) as client:
+            expect(row, kind, talk(client, row))
+    except OSError as problem:
+        fail(row, kind, f"{problem}; {log_text(log)}")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            fail(row, kind, "SIGTERM did not end it within 20 s")
+
+
+def log_text(log):
+    log.flush()
+    return pathlib.Path(log.name).read_text(errors="replace")[-1000:]
+
+
+def unix_client(path):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(path))
+    return client
+
+
+def inet_client(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=WAIT)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listening_port(log):
+    match = re.search(r"on=inet:127\.0\.0\.1:(\d+)", pathlib.Path(log.name).read_text(errors="replace"))
+    if not match:
+        raise OSError("it does not listen yet")
+    return int(match.group(1))
+
+
+def check_inet(programs, row, site, log):
+    argv = [programs / row[0], *flags(row, site), f"--{row[1]}", "inet:127.0.0.1:0"]
+    with_agent(row, "inet", argv, lambda: inet_client(listening_port(log)), log)
+
+
+def check_unix(programs, row, site, log):
+    path = site / "run/test.sock"
+    argv = [programs / row[0], *flags(row, site), f"--{row[1]}", f"unix:{path}"]
+    with_agent(row, "unix", argv, lambda: unix_client(path), log)
+
+
+def check_activation(programs, row, site, log):
+    port = free_port()
+    argv = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", f"--fdname={row[1]}", programs / row[0],
+            *flags(row, site)]
+    with_agent(row, "fd (systemd-socket-activate)", argv, lambda: inet_client(port), log)
+
+
+def check_fd(programs, row, site, log):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        os.set_inheritable(server.fileno(), True)
+        argv = [programs / row[0], *flags(row, site), f"--{row[1]}", f"fd:{server.fileno()}"]
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=False)
+        try:
+            with inet_client(port) as client:
+                expect(row, "fd", talk(client, row))
+        except OSError as problem:
+            fail(row, "fd", f"{problem}; {log_text(log)}")
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def check_stdio(programs, row, site, log):
+    """inetd: one socket on standard input and output; the agent ends with its client."""
+    ours, theirs = socket.socketpair()
+    argv = [programs / row[0], *flags(row, site), f"--{row[1]}", "stdio:"]
+    process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=log)
+    theirs.close()
+    try:
+        with ours:
+            expect(row, "stdio", talk(ours, row))
+        code = process.wait(20)
+        if code != 0:
+            fail(row, "stdio", f"it ends with {code}; {log_text(log)}")
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        process.kill()
+        process.wait()
+        fail(row, "stdio", f"{problem}; {log_text(log)}")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    programs = pathlib.Path(sys.argv[1]).resolve()
+    activation = shutil.which("systemd-socket-activate")
+    for row in ROWS:
+        for check in (check_inet, check_unix, check_fd, check_stdio, check_activation):
+            if check is check_activation and not activation:
+                continue
+            with tempfile.TemporaryDirectory(prefix="posthorn-activation-") as name:
+                site = pathlib.Path(name)
+                for part in ("conf", "run", "mail", "queue/segments", "queue/free", "queue/spool", "queue/drop"):
+                    (site / part).mkdir(parents=True)
+                with open(site / "log", "w+", encoding="utf-8") as log:
+                    check(programs, row, site, log)
+    if failures:
+        sys.exit(1)
+    if not activation:
+        print("skipped: there is no systemd-socket-activate (package systemd)")
+        sys.exit(SKIPPED)
+
+
+main()
