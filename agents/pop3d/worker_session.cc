@@ -1,5 +1,7 @@
 #include "agents/pop3d/worker_session.h"
 
+#include <filesystem>
+
 #include "libmail/base/text.h"
 
 namespace posthorn::pop3d {
@@ -24,10 +26,12 @@ pop3::Settings core_settings(const WorkerSettings& settings, bool peer_is_truste
   return core;
 }
 
-bool lies_below(std::string_view path, const std::vector<std::string>& directories) {
+bool lies_below(const std::string& path, const std::vector<std::string>& directories) {
+  // As text: links below are the store's to refuse, and Landlock holds the process to these directories anyway.
+  const std::string normal = std::filesystem::path(path).lexically_normal().string();
   for (const std::string& directory : directories) {
-    if (path.size() > directory.size() && path.substr(0, directory.size()) == directory &&
-        path[directory.size()] == '/')
+    if (normal.size() > directory.size() && normal.compare(0, directory.size(), directory) == 0 &&
+        normal[directory.size()] == '/')
       return true;
   }
   return directories.empty();
@@ -133,7 +137,7 @@ Task<bool> WorkerSession::handle(Event event) {
       co_await authenticate(std::move(event.data));
       co_return true;
     case Event::Kind::retrieve: {
-      const bool goes_on = co_await send_message(event.index);
+      const bool goes_on = co_await send_message(event.index, event.whole);
       co_return goes_on;
     }
     case Event::Kind::commit:
@@ -207,7 +211,7 @@ void WorkerSession::refuse_to_open(const StoreError& error) {
       "the mailbox can't be opened" + std::string(needs_operator ? "" : " now, try again later"));
 }
 
-Task<bool> WorkerSession::send_message(std::size_t index) {
+Task<bool> WorkerSession::send_message(std::size_t index, bool whole) {
   auto message = co_await drop_->open(index);
   if (!message) {
     log_.warning("", "message-unreadable", {{"user", user_}, {"why", message.error().text}});
@@ -217,11 +221,11 @@ Task<bool> WorkerSession::send_message(std::size_t index) {
         gone ? "another program has removed the message" : "the message can't be read now");
     co_return true;
   }
-  const bool goes_on = co_await send_parts(**message);
+  const bool goes_on = co_await send_parts(**message, whole);
   co_return goes_on;
 }
 
-Task<bool> WorkerSession::send_parts(store::MaildropMessage& message) {
+Task<bool> WorkerSession::send_parts(store::MaildropMessage& message, bool whole) {
   bool first = true;
   for (;;) {
     auto part = co_await message.next();
@@ -244,8 +248,10 @@ Task<bool> WorkerSession::send_parts(store::MaildropMessage& message) {
     if (!written) co_return false;
   }
   core_.message_ends();
-  counters_.retrieved.add();
-  ++retrieved_;
+  if (whole) {
+    counters_.retrieved.add();
+    ++retrieved_;
+  }
   co_return true;
 }
 

@@ -64,8 +64,8 @@ class WorkerSession {
   async::Task<void> authenticate(std::string response);
   async::Task<void> open_drop(std::string user);
   void refuse_to_open(const store::StoreError& error);
-  async::Task<bool> send_message(std::size_t index);
-  async::Task<bool> send_parts(store::MaildropMessage& message);
+  async::Task<bool> send_message(std::size_t index, bool whole);
+  async::Task<bool> send_parts(store::MaildropMessage& message, bool whole);
   async::Task<void> commit();
   async::Task<bool> flush();
 

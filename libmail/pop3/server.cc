@@ -271,6 +271,7 @@ void ServerCore::on_retrieve(std::uint32_t message, std::optional<std::uint64_t>
   encoder_ = BodyEncoder();
   Event event(Event::Kind::retrieve);
   event.index = *index;
+  event.whole = !lines;
   raise(std::move(event));
 }
 

@@ -72,6 +72,7 @@ struct Event {
   std::optional<std::string> initial;
   std::string data;
   std::size_t index = 0;
+  bool whole = true;  // retrieve: RETR, not TOP
 
   Event() = default;
   explicit Event(Kind what) : kind(what) {}

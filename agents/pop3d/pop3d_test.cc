@@ -1,0 +1,140 @@
+#include "agents/pop3d/pop3d.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "libmail/async/loop.h"
+
+using namespace posthorn;
+using namespace posthorn::pop3d;
+using async::Deadline;
+using async::Task;
+
+namespace {
+
+struct Folder {
+  std::string path;
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "pop3d_test.XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+session::UserdbAnswer user(std::string name, sasl::dovecot::Fields fields) {
+  session::UserdbAnswer answer(session::UserdbAnswer::Kind::found);
+  answer.user = std::move(name);
+  answer.fields = std::move(fields);
+  return answer;
+}
+
+WorkerSettings settings() {
+  WorkerSettings settings;
+  settings.mail_location = "maildir:~/Maildir";
+  settings.mail_directories = {"/srv/mail"};
+  return settings;
+}
+
+service::Log& silent() {
+  static service::Log log("test", service::Log::Format::kv, service::Level::error, -1);
+  return log;
+}
+
+}  // namespace
+
+TEST_CASE("locate: the userdb's mail field, else the template in the home") {
+  auto where = locate(settings(), user("ann@alpha.test", {{"home", "/srv/mail/alpha.test/ann"}}));
+  REQUIRE(where);
+  CHECK(where->path() == "/srv/mail/alpha.test/ann/Maildir");
+  where = locate(settings(),
+                 user("ann@alpha.test", {{"home", "/srv/mail/x"}, {"mail", "mbox:~/inbox"}}));
+  REQUIRE(where);
+  CHECK(where->path() == "/srv/mail/x/inbox");
+  CHECK(where->format == store::MailFormat::mbox);
+}
+
+TEST_CASE("locate: mail that lies elsewhere is refused") {
+  for (const auto* home :
+       {"/srv/mailbox/ann", "/etc", "/srv/mail/../other", "/srv/mailx/../mail"}) {
+    CAPTURE(home);
+    const bool good = locate(settings(), user("ann", {{"home", home}})).has_value();
+    CHECK(good == (std::string(home) == "/srv/mailx/../mail"));
+  }
+  CHECK_FALSE(locate(settings(), user("ann", {})));  // no home at all
+}
+
+TEST_CASE("worker arguments: the front's, with a name, a socket and a configuration of their own") {
+  Folder folder;
+  std::filesystem::create_directory(folder.path + "/conf");
+  const auto site = service::Site::find(folder.path);
+  using Words = std::vector<std::string>;
+  CHECK(worker_arguments(
+            {"/usr/sbin/pop3d", "--site", folder.path, "--name", "pop3d", "--max-errors=3"}, site,
+            "unix:/x/w.sock") == Words{"/usr/sbin/pop3d", "--worker", "--site", folder.path,
+                                       "--max-errors=3", "--name=pop3d-worker",
+                                       "--worker-listen=unix:/x/w.sock"});
+  std::ofstream(folder.path + "/conf/p2.toml") << "\n";
+  CHECK(worker_arguments({"pop3d", "--name=p2", "--ops", "unix:/x/ops", "--worker-listen=unix:/y"},
+                         site, "unix:/x") == Words{"pop3d", "--worker",
+                                                   "--config=" + folder.path + "/conf/p2.toml",
+                                                   "--name=p2-worker", "--worker-listen=unix:/x"});
+  CHECK(worker_arguments({"pop3d", "--config", "/c.toml", "--name", "p2"}, site, "unix:/x") ==
+        Words{"pop3d", "--worker", "--config", "/c.toml", "--name=p2-worker",
+              "--worker-listen=unix:/x"});
+}
+
+TEST_CASE("options: what can't work is named before the start") {
+  Folder folder;
+  const auto site = service::Site::find(folder.path);
+  Options options;
+  CHECK(options.check(site).size() == 1);  // no run/ for the worker's socket
+  std::filesystem::create_directory(folder.path + "/run");
+  CHECK(options.check(site).empty());
+  options.mail_location = "Maildir";
+  options.front_user = "no such user";
+  options.worker_listen = {"inet:127.0.0.1:0"};
+  CHECK(options.check(site).size() == 3);
+  options.worker_at = "unix:/run/w.sock";
+  CHECK(options.check(site).size() == 2);
+}
+
+TEST_CASE("worker session: AUTH EXTERNAL is not for everybody") {
+  for (const bool trusted : {false, true}) {
+    struct Run {
+      static Task<std::string> all(bool trusted) {
+        store::SystemFiles files;
+        service::Metrics metrics;
+        WorkerCounters counters(metrics);
+        session::UserdbClient userdb(async::Endpoint::unix_path("/nonexistent/userdb"),
+                                     session::UserdbOptions(), silent());
+        auto shared = std::make_shared<WorkerSettings>(settings());
+        shared->idle_time = std::chrono::seconds(10);
+        auto pair = async::make_memory_pair(async::Peer(), async::Peer());
+        WorkerSession session(std::move(pair.right), trusted, userdb, files, std::move(shared),
+                              silent(), counters);
+        async::Scope scope;
+        scope.spawn(session.serve());
+        const std::string said =
+            "AUTH EXTERNAL YW5u\r\nAUTH EXTERNAL =\r\nSTAT\r\nUSER ann\r\nQUIT\r\n";
+        const auto written = co_await pair.left->write(said, Deadline::in(std::chrono::seconds(5)));
+        CHECK(written);
+        async::Buffer heard;
+        for (;;) {
+          const auto count = co_await pair.left->read(heard, Deadline::in(std::chrono::seconds(5)));
+          if (!count || *count == 0) break;
+        }
+        co_await scope.join();
+        co_await userdb.stop();
+        co_return std::string(heard.view());
+      }
+    };
+    const std::string heard = async::run(Run::all(trusted));
+    // Trusted: the name is looked up, and there is no userdb. Not trusted: there is no such mechanism.
+    CHECK((heard.find("-ERR [SYS/TEMP]") != std::string::npos) == trusted);
+    CHECK((heard.find("-ERR no such mechanism") != std::string::npos) == !trusted);
+    CHECK(heard.find("+OK logged in") == std::string::npos);
+    CHECK(heard.find("+OK goodbye") != std::string::npos);
+  }
+}
