@@ -15,7 +15,22 @@ namespace posthorn::queue {
 
 struct Segment;
 
-struct Message {
+// A place in the scheduler's timer wheel.
+struct WheelLink {
+  WheelLink* wheel_before = nullptr;
+  WheelLink* wheel_behind = nullptr;
+};
+
+// Where the scheduler has it.
+enum class Station : std::uint8_t {
+  none,     // held, or not yet known to the scheduler
+  ready,    // waits for its turn
+  working,  // is expanded, handed over, reported on
+  parked,   // its destination is busy; nothing of it is in memory but this
+  waiting,  // deferred, in the timer wheel
+};
+
+struct Message : WheelLink {
   MessageId id;
   Segment* segment = nullptr;
   std::uint32_t offset = 0;  // of its record in the segment
@@ -26,16 +41,15 @@ struct Message {
   std::uint16_t attempts = 0;
   bool held = false;
   bool warned = false;
-  bool busy = false;  // the scheduler works on it: do not move, change or forget it
   bool spooled = false;
+  bool busy = false;    // somebody reads or moves it: it must not be tried or forgotten
+  bool doomed = false;  // the operator deleted it; it goes as soon as nobody works on it
+  Station station = Station::none;
   std::string phases;  // one Phase a recipient, once it is expanded
-
-  // For the timer wheel alone.
-  Message* wheel_before = nullptr;
-  Message* wheel_behind = nullptr;
 
   [[nodiscard]] bool is_waiting() const { return wheel_before != nullptr; }
 };
+static_assert(sizeof(Message) <= 144);
 
 // A message with everything that is known of it, in memory while it is worked on.
 struct Loaded {

@@ -84,22 +84,11 @@ Result<void, IoError> OutcomeFile::flush_now(Sync sync) {
   return done;
 }
 
-Result<std::string, IoError> OutcomeFile::read(std::uint64_t offset, std::size_t count) {
-  const std::string_view late_unsynced = unsynced_;
-  if (offset >= synced_) {
-    std::string out;
-    const std::uint64_t from = offset - synced_;
-    if (from < late_unsynced.size()) out = late_unsynced.substr(from, count);
-    const std::uint64_t have = from + out.size();
-    if (out.size() < count && have >= late_unsynced.size()) {
-      const std::uint64_t in_gathered = have - late_unsynced.size();
-      if (in_gathered < gathered_.size()) out += gathered_.substr(in_gathered, count - out.size());
-    }
-    return out;
-  }
-  Result<std::unique_ptr<File>, IoError> file = files_.open(path_, OpenFor::reading);
-  if (!file) return fail(file.error());
-  return (*file)->pread(offset, count);
+std::optional<std::string> OutcomeFile::recall(std::uint64_t offset, std::size_t count) const {
+  if (offset < synced_) return std::nullopt;
+  const std::uint64_t from = offset - synced_;
+  if (from < unsynced_.size()) return unsynced_.substr(from, count);
+  return gathered_.substr(from - unsynced_.size(), count);
 }
 
 }  // namespace posthorn::queue

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "libmail/async/event.h"
@@ -32,8 +33,9 @@ class OutcomeFile {
   [[nodiscard]] bool has_unsynced() const { return !gathered_.empty() || !unsynced_.empty(); }
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] std::uint64_t size() const { return synced_ + unsynced_.size() + gathered_.size(); }
-  // Of the file itself; blocking. Octets that are not written yet come from memory.
-  [[nodiscard]] Result<std::string, IoError> read(std::uint64_t offset, std::size_t count);
+  // Octets that no sync has covered yet, from memory; nothing if they lie in the file. What append()
+  // was given in one piece never lies in both.
+  [[nodiscard]] std::optional<std::string> recall(std::uint64_t offset, std::size_t count) const;
 
  private:
   struct Job {

@@ -212,37 +212,68 @@ void Store::finish(Message& message) {
   forget(message);
 }
 
-Result<std::shared_ptr<Loaded>, IoError> Store::load_now(const Message& message) {
-  Segment& segment = *message.segment;
+Store::LoadPlan Store::plan_load(const Message& message) const {
+  LoadPlan plan;
+  plan.id = message.id;
+  plan.generation = message.segment->generation;
+  plan.offset = message.offset;
+  plan.size = message.size;
+  plan.block_offset = message.block_offset;
+  plan.block_size = message.block_size;
+  plan.phases = message.phases;
+  plan.held = message.held;
+  plan.warned = message.warned;
+  if (message.block_size != 0) {
+    plan.block = message.segment->outcomes.recall(message.block_offset, message.block_size);
+  }
+  return plan;
+}
+
+Result<std::shared_ptr<Loaded>, IoError> Store::load_planned(const LoadPlan& plan) const {
   Result<LoadedRecord, IoError> record =
-      load_record(files_, layout_, segment.generation, message.offset, message.size);
+      load_record(files_, layout_, plan.generation, plan.offset, plan.size);
   if (!record) return fail(record.error());
   std::shared_ptr<Loaded> loaded = make_loaded(std::move(record->octets), record->record);
-  if (!loaded) {
-    return fail(IoError(EBADMSG, "read the envelope at " + std::to_string(message.offset),
-                        layout_.segment(segment.generation)));
+  if (!loaded || loaded->header.id != plan.id) {
+    return fail(IoError(EBADMSG, "read the envelope at " + std::to_string(plan.offset),
+                        layout_.segment(plan.generation)));
   }
-  if (message.block_size == 0) return loaded;
-  Result<std::string, IoError> block =
-      segment.outcomes.read(message.block_offset, message.block_size);
-  if (!block) return fail(block.error());
-  std::optional<MessageState> state = read_block(*block, segment.generation, message.id);
-  if (!state || state->recipients.size() != message.phases.size()) {
-    return fail(IoError(EBADMSG, "read the history at " + std::to_string(message.block_offset),
-                        layout_.outcomes(segment.generation)));
+  loaded->state.held = plan.held;
+  loaded->state.warned = plan.warned;
+  if (plan.block_size == 0) return loaded;
+
+  const std::string path = layout_.outcomes(plan.generation);
+  std::string block;
+  if (plan.block) {
+    block = *plan.block;
+  } else {
+    Result<std::unique_ptr<File>, IoError> file = files_.open(path, OpenFor::reading, 0);
+    if (!file) return fail(file.error());
+    Result<std::string, IoError> octets = (*file)->pread(plan.block_offset, plan.block_size);
+    if (!octets) return fail(octets.error());
+    block = std::move(*octets);
   }
-  for (std::size_t i = 0; i < message.phases.size(); ++i) {
-    state->recipients[i].phase = static_cast<Phase>(message.phases[i]);
+  std::optional<MessageState> state = read_block(block, plan.generation, plan.id);
+  if (!state || state->recipients.size() != plan.phases.size()) {
+    return fail(IoError(EBADMSG, "read the history at " + std::to_string(plan.block_offset), path));
   }
-  state->held = message.held;
-  state->warned = message.warned;
+  for (std::size_t i = 0; i < plan.phases.size(); ++i) {
+    state->recipients[i].phase = static_cast<Phase>(plan.phases[i]);
+  }
+  state->held = plan.held;
+  state->warned = plan.warned;
   loaded->state = std::move(*state);
   return loaded;
 }
 
-// The octets were written and read moments ago, or queued is catching up: either way this is a pread or two.
-async::Task<Result<std::shared_ptr<Loaded>, IoError>> Store::load(Message& message) {
-  auto read = [this, &message] { return load_now(message); };
+Result<std::shared_ptr<Loaded>, IoError> Store::load_now(const Message& message) {
+  const LoadPlan plan = plan_load(message);
+  return load_planned(plan);
+}
+
+async::Task<Result<std::shared_ptr<Loaded>, IoError>> Store::load(const Message& message) {
+  const LoadPlan plan = plan_load(message);
+  auto read = [this, &plan] { return load_planned(plan); };
   auto loaded = co_await async::blocking(std::move(read));
   co_return loaded;
 }

@@ -112,9 +112,14 @@ class Store {
   };
   // Looks for new messages, until about `room` are found. One call at a time.
   async::Task<std::vector<Found>> poll(std::size_t room);
-  // Reads record and history. The message must be busy or nobody else may forget it meanwhile.
-  async::Task<Result<std::shared_ptr<Loaded>, IoError>> load(Message& message);
+  // Reads record and history. Nobody may forget the message meanwhile: it is busy.
+  async::Task<Result<std::shared_ptr<Loaded>, IoError>> load(const Message& message);
   Result<std::shared_ptr<Loaded>, IoError> load_now(const Message& message);  // blocking
+  // The same in two steps: what has to be known of the message now, and the blocking part, which
+  // touches the files alone and may run in the pool.
+  struct LoadPlan;
+  [[nodiscard]] LoadPlan plan_load(const Message& message) const;
+  [[nodiscard]] Result<std::shared_ptr<Loaded>, IoError> load_planned(const LoadPlan& plan) const;
 
   // Writes all of `state` down and takes over what the message keeps of it in memory.
   void save(Message& message, const MessageState& state);
@@ -203,6 +208,19 @@ class Store {
   async::Scope scope_;
   bool healthy_ = true;
   bool stopping_ = false;
+};
+
+struct Store::LoadPlan {
+  MessageId id;
+  std::uint64_t generation = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+  std::uint64_t block_offset = 0;
+  std::uint32_t block_size = 0;
+  std::optional<std::string> block;  // if it is not yet in the file
+  std::string phases;
+  bool held = false;
+  bool warned = false;
 };
 
 }  // namespace posthorn::queue
