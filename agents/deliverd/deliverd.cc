@@ -22,7 +22,10 @@ service::Confinement Deliverd::confinement(const service::Site& site) {
   confinement.write.push_back(options_.spool);
   if (!options_.queue.empty()) confinement.write.push_back(drop_directory());
   if (options_.from_stdin && options_.deliver_to.empty()) {
-    if (const auto self = who_runs_this()) confinement.write.push_back(self->home);
+    for (std::string& path : own_directories(options_, site)) {
+      static_cast<void>(files_.make_directories(path, store::directory_mode));
+      confinement.write.push_back(std::move(path));
+    }
   }
   return confinement;
 }

@@ -14,6 +14,7 @@
 namespace posthorn::deliverd {
 
 using async::Task;
+using store::StoreResult;
 namespace exit_code = service::exit_code;
 
 namespace {
@@ -80,16 +81,27 @@ struct Wanted {
   std::string why;
 };
 
+// Who runs this needs no userdb: the name and home are known, and the mail is in the home unless an option says otherwise.
+StoreResult<store::MailLocation> locate_own(const Options& options, const LocalUser& self,
+                                            const MailboxRules& rules,
+                                            session::UserdbAnswer& user) {
+  user.user = self.name;
+  user.fields.emplace_back("home", self.home);
+  MailboxRules own = rules;
+  if (options.mail_location == Options().mail_location) own.mail_location = "maildir:~/Maildir";
+  own.mail_directories.clear();
+  return MailboxDelivery::locate(own, user);
+}
+
 Task<Wanted> find_target(const Options& options, const LocalUser& self, const MailboxRules& rules,
                          const service::Site& site, service::Log& log) {
   Wanted wanted;
   session::UserdbAnswer user(session::UserdbAnswer::Kind::found);
-  MailboxRules own = rules;
-  if (options.deliver_to.empty()) {
-    user.user = self.name;
-    user.fields.emplace_back("home", self.home);
-    if (options.mail_location == Options().mail_location) own.mail_location = "maildir:~/Maildir";
-    own.mail_directories.clear();
+  const bool is_own = options.deliver_to.empty();
+  StoreResult<store::MailLocation> location =
+      fail(store::StoreError(store::StoreError::Kind::bad_name, "no location"));
+  if (is_own) {
+    location = locate_own(options, self, rules, user);
   } else {
     async::Endpoint server = *async::parse_endpoint(options.userdb);
     if (server.kind == async::Endpoint::Kind::unix_socket) server.path = site.path(server.path);
@@ -104,7 +116,7 @@ Task<Wanted> find_target(const Options& options, const LocalUser& self, const Ma
                          : "the userdb can't be asked: " + user.why;
     co_return wanted;
   }
-  auto location = MailboxDelivery::locate(own, user);
+  if (!is_own) location = MailboxDelivery::locate(rules, user);
   if (!location) {
     wanted.code = exit_code::try_again;
     wanted.why = location.error().text;
@@ -145,6 +157,22 @@ Result<LocalUser, std::string> who_runs_this() {
   self.name = found->pw_name;
   self.home = found->pw_dir;
   return self;
+}
+
+std::vector<std::string> own_directories(const Options& options, const service::Site& site) {
+  std::vector<std::string> directories;
+  const auto self = who_runs_this();
+  if (!self) return directories;
+  directories.push_back(self->home);
+  session::UserdbAnswer user(session::UserdbAnswer::Kind::found);
+  const auto location = locate_own(options, *self, options.mailbox_rules(site), user);
+  if (!location) return directories;
+  std::string path = location->base;
+  if (location->format == store::MailFormat::mbox && location->components.empty()) {
+    path.resize(path.rfind('/'));
+  }
+  if (!path.empty()) directories.push_back(std::move(path));
+  return directories;
 }
 
 Task<int> deliver_stdin(const Options& options, const LocalUser& self, const service::Site& site,

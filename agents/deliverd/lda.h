@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "agents/deliverd/options.h"
 
@@ -14,6 +15,9 @@ struct LocalUser {
 };
 // Who runs this process, from the user database of the system.
 Result<LocalUser, std::string> who_runs_this();
+
+// The directories that a delivery to who runs this touches: the home, and where the mail is.
+std::vector<std::string> own_directories(const Options& options, const service::Site& site);
 
 // Reads standard input to its end and delivers. The exit code.
 async::Task<int> deliver_stdin(const Options& options, const LocalUser& self,
