@@ -43,6 +43,7 @@ async::Task<TableAnswer> ServerTable::ask(std::string request, async::Deadline d
 async::Task<TableAnswer> ServerTable::ask_once(std::string request, async::Deadline deadline,
                                                bool& was_kept) {
   was_kept = stream_ != nullptr;
+  if (closed_) co_return fail(error("this agent is stopping"));
   if (stream_ == nullptr) {
     auto connected = co_await async::connect(name_.endpoint, deadline);
     if (!connected) co_return fail(error(connected.error().text()));
@@ -82,6 +83,7 @@ std::optional<TableAnswer> ServerTable::take_reply() {
 }
 
 void ServerTable::close() {
+  closed_ = true;
   if (stream_ != nullptr) stream_->close();
 }
 

@@ -18,7 +18,7 @@ class ServerTable final : public Table {
   ServerTable(TableName name, Duration answer_time = std::chrono::seconds(5));
 
   async::Task<TableAnswer> find(std::string key) override;
-  // Ends the question that is being asked.
+  // Ends the question that is being asked; later ones get an error.
   void close();
 
  private:
@@ -32,6 +32,7 @@ class ServerTable final : public Table {
   async::Semaphore turn_{1};
   std::unique_ptr<async::Stream> stream_;
   async::Buffer input_;
+  bool closed_ = false;
 };
 
 }  // namespace posthorn::route
