@@ -1,7 +1,7 @@
 #include "agents/queued/scheduler.h"
 
 #include "libmail/async/loop.h"
-#include "libmail/base/random.h"
+#include "libmail/queue/commands.h"
 
 namespace posthorn::queued {
 namespace {
@@ -218,8 +218,7 @@ async::Task<Result<void, std::string>> Scheduler::hold(queue::MessageId id, std:
     co_return Result<void, std::string>();
   }
   std::function<void(queue::MessageState&)> set = [&reason](queue::MessageState& state) {
-    state.held = true;
-    state.hold_reason = reason;
+    queue::set_held(state, reason);
   };
   auto changed = co_await change(id, std::move(set));
   if (!changed) co_return changed;
@@ -233,11 +232,7 @@ async::Task<Result<void, std::string>> Scheduler::hold(queue::MessageId id, std:
 }
 
 async::Task<Result<void, std::string>> Scheduler::release(queue::MessageId id) {
-  std::function<void(queue::MessageState&)> clear = [](queue::MessageState& state) {
-    state.held = false;
-    state.hold_reason.clear();
-    state.next = WallTime();
-  };
+  std::function<void(queue::MessageState&)> clear = queue::set_released;
   auto changed = co_await change(id, std::move(clear));
   if (!changed) co_return changed;
   log_.info(id.text(), "released");
@@ -245,12 +240,7 @@ async::Task<Result<void, std::string>> Scheduler::release(queue::MessageId id) {
 }
 
 async::Task<Result<void, std::string>> Scheduler::requeue(queue::MessageId id) {
-  std::function<void(queue::MessageState&)> reset = [](queue::MessageState& state) {
-    state.next = WallTime();
-    for (queue::RecipientState& recipient : state.recipients) {
-      if (is_open(recipient.phase)) recipient.phase = queue::Phase::unresolved;
-    }
-  };
+  std::function<void(queue::MessageState&)> reset = queue::set_requeued;
   auto changed = co_await change(id, std::move(reset));
   if (!changed) co_return changed;
   log_.info(id.text(), "requeued");
@@ -267,6 +257,20 @@ Result<void, std::string> Scheduler::flush(const queue::MessageId& id) {
   if (is_idle) make_ready(*message);
   start_some();
   return {};
+}
+
+std::size_t Scheduler::flush_all() {
+  std::vector<Message*> deferred;
+  for (Message* message : store_.messages()) {
+    if (message->station == Station::waiting) deferred.push_back(message);
+  }
+  for (Message* message : deferred) {
+    wheel_.remove(*message);
+    message->next = 0;
+    make_ready(*message);
+  }
+  start_some();
+  return deferred.size();
 }
 
 Result<void, std::string> Scheduler::remove(const queue::MessageId& id) {

@@ -37,6 +37,8 @@ class Scheduler {
   async::Task<Result<void, std::string>> requeue(queue::MessageId id);
   // To be tried now.
   Result<void, std::string> flush(const queue::MessageId& id);
+  // All that are deferred; gives their number.
+  std::size_t flush_all();
   // Forgets the message without a report.
   Result<void, std::string> remove(const queue::MessageId& id);
   void forget_troubles() { dispatcher_.forget_troubles(); }

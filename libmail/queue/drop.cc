@@ -1,6 +1,35 @@
 #include "libmail/queue/drop.h"
 
+#include "libmail/queue/reader.h"
+#include "libmail/queue/recycle.h"
+
 namespace posthorn::queue {
+namespace {
+
+constexpr std::uint64_t piece_octets = 1 << 20;
+
+Result<void, IoError> find_in_segment(Files& files, const Layout& layout, std::uint64_t generation,
+                                      std::vector<DropOrigin>& found) {
+  auto reader = SegmentReader::open(files, layout, generation, first_record);
+  if (!reader) return fail(reader.error());
+  while (!(*reader)->finished()) {
+    Result<Piece, IoError> piece = (*reader)->read_committed(piece_octets);
+    if (piece && piece->octets == nullptr) {
+      const Result<bool, IoError> left = (*reader)->writer_has_left();
+      if (!left) return fail(left.error());
+      if (!*left) return {};
+      piece = (*reader)->read_rest();
+    }
+    if (!piece) return fail(piece.error());
+    for (const FoundRecord& record : piece->records) {
+      std::optional<Entry> entry = decode_entry(record.record.envelope);
+      if (entry && entry->drop) found.push_back(std::move(*entry->drop));
+    }
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<void, IoError> drop_batch(Files& files, const std::string& drop_directory,
                                  const std::string& name, std::string_view batch) {
@@ -36,6 +65,21 @@ Result<std::vector<DropFile>, IoError> list_drop(Files& files, const Layout& lay
     file.owner = (*status)->owner;
     file.modified = (*status)->modified;
     found.push_back(std::move(file));
+  }
+  return found;
+}
+
+Result<std::vector<DropOrigin>, IoError> find_drop_records(Files& files, const Layout& layout,
+                                                           std::int64_t since) {
+  const Result<Inventory, IoError> inventory = take_inventory(files, layout);
+  if (!inventory) return fail(inventory.error());
+  std::vector<DropOrigin> found;
+  for (const std::uint64_t generation : inventory->segments) {
+    const auto status = files.status(layout.segment(generation));
+    if (!status) return fail(status.error());
+    if (!*status || (*status)->modified < since) continue;
+    const Result<void, IoError> looked = find_in_segment(files, layout, generation, found);
+    if (!looked) return fail(looked.error());
   }
   return found;
 }

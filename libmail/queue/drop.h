@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "libmail/queue/batch.h"
+#include "libmail/queue/envelope_codec.h"
 #include "libmail/queue/files.h"
 #include "libmail/queue/layout.h"
 
@@ -27,5 +28,11 @@ struct DropFile {
 };
 // Blocking.
 [[nodiscard]] Result<std::vector<DropFile>, IoError> list_drop(Files& files, const Layout& layout);
+
+// What records say that they were read from drop/: after a crash, a file whose record exists is only
+// unlinked. Looks at segments that changed since `since` (nanoseconds since 1970). Blocking.
+[[nodiscard]] Result<std::vector<DropOrigin>, IoError> find_drop_records(Files& files,
+                                                                         const Layout& layout,
+                                                                         std::int64_t since);
 
 }  // namespace posthorn::queue

@@ -141,6 +141,14 @@ Result<void, IoError> RealFiles::unlink(const std::string& path) {
 
 Result<void, IoError> RealFiles::sync_directory(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd && errno == EACCES) {
+    // drop/ of a system site may be written but not read, so it can't be opened: its file system is
+    // synced, by way of a file that has no name.
+    const Fd nameless(::open(path.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+    if (!nameless) return fail(io_error("open", path));
+    if (::syncfs(nameless.get()) != 0) return fail(io_error("syncfs", path));
+    return {};
+  }
   if (!fd) return fail(io_error("open", path));
   if (::fsync(fd.get()) != 0) return fail(io_error("fsync", path));
   return {};

@@ -1,8 +1,11 @@
 // "250 means durable": what the writer answers, against a disk that forgets what was not synced.
 #include "libmail/queue/writer.h"
 
+#include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cerrno>
+#include <thread>
 
 #include "libmail/queue/test_queue.h"
 
@@ -78,21 +81,46 @@ TEST_CASE("Writer: every message is answered after the sync that covers it") {
   }
 }
 
-TEST_CASE("Writer: all that wait together share one sync, and one alone waits for nobody") {
-  Sent together;
-  send(together, 8, 8, 500, 1);
-  Sent alone;
-  send(alone, 8, 1, 500, 1);
-  const auto syncs = [](const Sent& sent) {
-    std::size_t count = 0;
-    for (const MemoryFiles::Event& event : sent.files.journal()) {
-      count += event.call == Call::sync_data ? 1 : 0;
-    }
-    return count - 1;  // one made the segment
+namespace {
+
+std::size_t count_syncs(const MemoryFiles& files, std::size_t begin) {
+  const std::vector<MemoryFiles::Event> journal = files.journal();
+  return static_cast<std::size_t>(
+      std::count_if(journal.begin() + static_cast<std::ptrdiff_t>(begin), journal.end(),
+                    [](const MemoryFiles::Event& event) { return event.call == Call::sync_data; }));
+}
+
+}  // namespace
+
+TEST_CASE("Writer: one alone waits for nobody") {
+  Sent sent;
+  send(sent, 8, 1, 500, 1);
+  CHECK(count_syncs(sent.files, sent.begin) == 8);
+}
+
+TEST_CASE("Writer: all that came during a sync share the next one") {
+  MemoryFiles files;
+  test::make_queue(files, 1);
+  std::atomic<bool> all_wait = false;
+  // The first sync takes until all the others have come.
+  files.set_fault([&all_wait](Call call, const std::string&) {
+    while (call == Call::sync_data && !all_wait) std::this_thread::yield();
+    return 0;
+  });
+  const std::size_t begin = files.events();
+  std::vector<test::Acknowledged> messages = test::make_messages(20, 500);
+  Writer writer(files, test::layout(), "", quick());
+  auto send_together = [](Writer* to, MemoryFiles* on, std::vector<test::Acknowledged>* all,
+                          std::atomic<bool>* waiting) -> async::Task<void> {
+    async::Scope scope;
+    for (test::Acknowledged& message : *all) scope.spawn(test::append_one(to, on, &message));
+    *waiting = true;
+    co_await scope.join();
+    co_await to->stop();
   };
-  // The first may find the thread idle and go alone.
-  CHECK(syncs(together) <= 3);
-  CHECK(syncs(alone) == 8);
+  async::run(send_together(&writer, &files, &messages, &all_wait));
+  for (const test::Acknowledged& message : messages) CHECK(message.taken);
+  CHECK(count_syncs(files, begin) <= 2);
 }
 
 TEST_CASE("Writer: after a power cut at any point nothing acknowledged is missing or damaged") {
