@@ -50,6 +50,10 @@ std::vector<std::string> Queued::check(const service::Site& site) {
 }
 
 service::Confinement Queued::confinement(const service::Site& site) {
+  // Landlock can only allow what exists. If it can't be made, start() says so.
+  auto made = files_.make_directory(options_.queue, 0750);
+  if (made) made = files_.sync_directory(options_.queue + "/..");
+  (void)made;
   service::Confinement confinement;
   confinement.read = {site.path("conf"), "/etc"};  // users' names of drop files' owners
   confinement.write = {options_.queue};

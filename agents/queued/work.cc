@@ -345,7 +345,10 @@ async::Task<void> Scheduler::settle(Work& work) {
     }
   }
   bool reported = true;
-  if (owes_reports(state)) reported = co_await reporter_.report_results(work);
+  if (owes_reports(state)) {
+    store_.save(*work.message, state);  // what was delivered is known, even if the report is not
+    reported = co_await reporter_.report_results(work);
+  }
   const Duration age = patient.now - patient.arrival;
   const bool is_late = patient.warn_after > Duration() && age >= patient.warn_after;
   if (reported && has_open(state) && is_late && !state.warned) {

@@ -79,7 +79,6 @@ Result<std::uint64_t, IoError> Generations::next(Files& files, const Layout& lay
 }
 
 Result<void, IoError> make_directories(Files& files, const Layout& layout, mode_t drop_mode) {
-  const std::string parent = layout.directory().substr(0, layout.directory().rfind('/'));
   Result<void, IoError> done = files.make_directory(layout.directory(), 0750);
   // The intakes rename in segments/ and free/ and write into spool/; they belong to the group and list nothing else.
   if (done) done = files.make_directory(layout.segments(), 02770);
@@ -87,7 +86,6 @@ Result<void, IoError> make_directories(Files& files, const Layout& layout, mode_
   if (done) done = files.make_directory(layout.spool(), 02770);
   if (done) done = files.make_directory(layout.drop(), drop_mode);
   if (done) done = files.sync_directory(layout.directory());
-  if (done && !parent.empty()) done = files.sync_directory(parent);
   return done;
 }
 

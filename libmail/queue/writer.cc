@@ -189,7 +189,7 @@ struct Writer::State {
   std::string nudge_path;
   Limits limits;
   WriterStatistics statistics;  // the loop's
-  async::ThreadDoor door;
+  std::optional<async::ThreadDoor> door;  // made with the thread, on the loop's
   async::Event ended;
   std::thread thread;
   bool stopped = false;
@@ -216,6 +216,7 @@ const WriterStatistics& Writer::statistics() const {
 
 void Writer::State::start() {
   if (thread.joinable()) return;
+  door.emplace();
   // Signals belong to the loop's thread.
   sigset_t all;
   sigset_t before;
@@ -239,7 +240,7 @@ void Writer::State::run() {
   hold.unlock();
   segment.reset();  // ends the lock: queued reads on to the last whole record
   if (!nudge_path.empty()) async::nudge(nudge_path);
-  door.post([this] { ended.set(); });
+  door->post([this] { ended.set(); });
 }
 
 void Writer::State::serve(std::vector<Request*> batch) {
@@ -291,7 +292,7 @@ Result<void, CommitError> Writer::State::provide_segment() {
     if (taken) {
       segment = std::move(*taken);
       refuse_until = {};
-      door.post([this] { ++statistics.segments_taken; });
+      door->post([this] { ++statistics.segments_taken; });
       if (!nudge_path.empty()) async::nudge(nudge_path);  // there is one less in free/
       return {};
     }
@@ -310,7 +311,7 @@ Result<void, CommitError> Writer::State::provide_segment() {
 // The requests' frames wait for this; they run again on the loop.
 void Writer::State::answer(std::vector<Request*> requests, std::optional<CommitError> error,
                            std::uint64_t sync_microseconds) {
-  door.post([this, requests = std::move(requests), error = std::move(error), sync_microseconds] {
+  door->post([this, requests = std::move(requests), error = std::move(error), sync_microseconds] {
     if (sync_microseconds != 0) ++statistics.syncs;
     statistics.sync_microseconds += sync_microseconds;
     for (Request* request : requests) {
@@ -403,6 +404,7 @@ async::Task<void> Writer::stop() {
   }
   co_await state_->ended.wait();
   state_->thread.join();
+  state_->door.reset();
 }
 
 }  // namespace posthorn::queue
