@@ -4,7 +4,7 @@
 #include "libmail/async/socket.h"
 #include "libmail/base/random.h"
 #include "libmail/dsn/report.h"
-#include "libmail/session/drop_file.h"
+#include "libmail/queue/drop.h"
 
 namespace posthorn::relayd {
 
@@ -12,14 +12,12 @@ using async::Task;
 
 namespace {
 
-Result<std::string, IoError> write_report(const queue::Layout& queue,
-                                          const smtp::Envelope& envelope, const std::string& text) {
-  auto file = session::DropFile::create(queue.drop());
-  if (!file) return fail(file.error());
-  if (auto written = file->envelope(envelope); !written) return fail(written.error());
-  if (auto written = file->body(text); !written) return fail(written.error());
-  auto name = file->commit();
-  if (name) async::nudge(queue.nudge());
+Result<std::string, IoError> write_report(const queue::Layout& queue, const std::string& name,
+                                          const std::string& batch) {
+  queue::RealFiles files;
+  if (auto dropped = queue::drop_batch(files, queue.drop(), name, batch); !dropped)
+    return fail(dropped.error());
+  async::nudge(queue.nudge());
   return name;
 }
 
@@ -63,7 +61,9 @@ Task<void> RelayedReports::drop(const smtp::Envelope& envelope,
   smtp::Recipient sender(request.to);
   sender.notify = smtp::Notify(smtp::Notify::never);
   batch.recipients.push_back(std::move(sender));
-  auto work = [this, &batch, &text] { return write_report(*queue_, batch, text); };
+  const std::string name = ids_.next(request.date).str();
+  const std::string whole = queue::format_batch(batch, text);
+  auto work = [this, &name, &whole] { return write_report(*queue_, name, whole); };
   const auto written = co_await async::blocking(std::move(work));
   if (written) {
     log_.info(envelope.trace_id, "report-dropped", {{"action", "relayed"}, {"file", *written}});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libmail/async/task.h"
+#include "libmail/queue/id.h"
 #include "libmail/queue/layout.h"
 #include "libmail/service/log.h"
 #include "libmail/smtp/envelope.h"
@@ -39,6 +40,7 @@ class RelayedReports {
 
  private:
   service::Log& log_;
+  queue::IdSource ids_;
   std::optional<queue::Layout> queue_;
   std::string hostname_;
 };

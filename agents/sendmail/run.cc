@@ -101,7 +101,7 @@ int deliver(const Arguments& arguments, const Places& places, const Caller& call
   if (verdict.kind == Verdict::Kind::taken) return exit_code::ok;
   if (verdict.kind == Verdict::Kind::refused)
     return complain(verdict.failure.exit_code, verdict.failure.text);
-  const auto dropped = drop(*letter, places, verdict.why);
+  const auto dropped = drop(*letter, places, caller, verdict.why);
   if (!dropped) return complain(dropped.error().exit_code, dropped.error().text);
   return exit_code::ok;
 }

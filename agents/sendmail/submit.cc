@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include "libmail/async/socket.h"
-#include "libmail/queue/layout.h"
+#include "libmail/queue/drop.h"
+#include "libmail/queue/id.h"
 #include "libmail/service/exit_code.h"
-#include "libmail/session/drop_file.h"
 #include "libmail/session/smtp_client.h"
 
 namespace posthorn::sendmail {
@@ -105,18 +105,18 @@ Task<Verdict> submit(const Letter& letter, const Places& places, const Caller& c
   co_return taken;
 }
 
-Result<void, Failure> drop(const Letter& letter, const Places& places,
+Result<void, Failure> drop(const Letter& letter, const Places& places, const Caller& caller,
                            const std::string& why_not_submitted) {
   const queue::Layout layout(places.queue);
-  const auto failed = [&](const IoError& error) {
-    return fail(Failure{exit_code::try_again, fmt::format("submission: {}; drop directory: {}",
-                                                          why_not_submitted, error.text())});
-  };
-  auto file = session::DropFile::create(layout.drop());
-  if (!file) return failed(file.error());
-  if (auto written = file->envelope(letter.envelope); !written) return failed(written.error());
-  if (auto written = file->body(letter.message); !written) return failed(written.error());
-  if (auto written = file->commit(); !written) return failed(written.error());
+  queue::RealFiles files;
+  queue::IdSource ids;
+  const std::string name = ids.next(caller.now).str();
+  const std::string batch = queue::format_batch(letter.envelope, letter.message);
+  if (auto dropped = queue::drop_batch(files, layout.drop(), name, batch); !dropped) {
+    const std::string text = fmt::format("submission: {}; drop directory: {}", why_not_submitted,
+                                         dropped.error().text());
+    return fail(Failure{exit_code::try_again, text});
+  }
   async::nudge(layout.nudge());
   return {};
 }

@@ -35,6 +35,7 @@ async::Task<Verdict> submit(const Letter& letter, const Places& places, const Ca
 
 // Durable in the drop directory when it succeeds. Blocking.
 [[nodiscard]] Result<void, Failure> drop(const Letter& letter, const Places& places,
+                                         const Caller& caller,
                                          const std::string& why_not_submitted);
 
 // Each recipient's status, nothing is sent. The error: nobody to ask.

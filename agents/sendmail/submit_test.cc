@@ -100,14 +100,14 @@ TEST_CASE("drop: a batch file that is whole; without the directory both reasons 
   const Directory directory;
   Places places;
   places.queue = directory.path;
-  const auto nowhere = drop(letter({"bob"}), places, "nobody there");
+  const auto nowhere = drop(letter({"bob"}), places, caller(), "nobody there");
   REQUIRE_FALSE(nowhere);
   CHECK(nowhere.error().exit_code == service::exit_code::try_again);
   CHECK(nowhere.error().text.find("nobody there") != std::string::npos);
   CHECK(nowhere.error().text.find(directory.path) != std::string::npos);
 
   std::filesystem::create_directory(directory.path + "/drop");
-  REQUIRE(drop(letter({"bob"}), places, ""));
+  REQUIRE(drop(letter({"bob"}), places, caller(), ""));
   const auto entry = *std::filesystem::directory_iterator(directory.path + "/drop");
   std::ifstream in(entry.path(), std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
