@@ -13,7 +13,7 @@ from email.utils import formatdate, make_msgid
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/support"))
-from posthorn_site import Failed, Workshop, programs, wait_until  # noqa: E402
+from posthorn_site import Failed, Workshop, free_port_base, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@beta.test"
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -75,12 +75,12 @@ def alice_writes(alpha, beta):
 
     title("2. its way, from the agents' own logs")
     follow(trace, [
-        ("alpha submissiond", alpha, "submissiond", "queued|accepted|message"),
+        ("alpha submissiond", alpha, "submissiond", " taken "),
         ("alpha queue -> relayd", alpha, "queued", "status=sent"),
-        ("alpha relayd", alpha, "relayd", "status=sent|sent|relayed"),
-        ("beta smtpd", beta, "smtpd", "queued|accepted|message"),
+        ("alpha relayd", alpha, "relayd", " sent "),
+        ("beta smtpd", beta, "smtpd", " taken "),
         ("beta queue -> deliverd", beta, "queued", "status=sent"),
-        ("beta deliverd", beta, "deliverd", "delivered|stored|status=sent"),
+        ("beta deliverd", beta, "deliverd", " delivered "),
     ])
     files = wait_until("a file in bob's Maildir", lambda: list((beta.maildir(BOB) / "new").glob("*")))
     print(f"  {'Maildir':<24} {files[0]}", flush=True)
@@ -106,7 +106,7 @@ def bob_reads(beta, sent):
 
 def bob_answers(alpha, beta, received):
     title("4. bob answers through sendmail(1)")
-    answer = (f"From: Bob <{BOB}>\nTo: {received['From']}\nSubject: Re: {received['Subject'].split(' ', 3)[-1]}\n"
+    answer = (f"From: Bob <{BOB}>\nTo: {received['From']}\nSubject: Re: {received['Subject']}\n"
               f"In-Reply-To: {received['Message-ID']}\n\nLoud and clear.\n")
     show(f"$ sendmail -t -f {BOB}")
     subprocess.run([str(programs() / "sendmail"), "-t", "-f", BOB], input=answer, text=True, check=True, timeout=60,
@@ -154,13 +154,14 @@ def main():
     once = "--once" in sys.argv[1:]
     try:
         with Workshop("demo") as workshop:
-            beta_socket = workshop.directory / "beta/run/smtp.sock"
-            alpha_socket = workshop.directory / "alpha/run/smtp.sock"
+            base = free_port_base(["127.0.0.1", "127.0.0.2"])
             title("Starting alpha.test on 127.0.0.1 and beta.test on 127.0.0.2, unprivileged ports, below "
                   f"{workshop.directory}")
-            alpha = workshop.site("alpha", ["alpha.test"], [ALICE], routes=[f"beta.test=unix:{beta_socket}"]).start()
-            beta = workshop.site("beta", ["beta.test"], [BOB], address="127.0.0.2",
-                                 routes=[f"alpha.test=unix:{alpha_socket}"]).start()
+            # Over Unix sockets our agents take the trace id along (XFORWARD IDENT), which strangers do not get.
+            alpha = workshop.site("alpha", ["alpha.test"], [ALICE], port_base=base,
+                                  routes=[f"beta.test=unix:{workshop.directory}/beta/run/smtp.sock"]).start()
+            beta = workshop.site("beta", ["beta.test"], [BOB], address="127.0.0.2", port_base=base,
+                                 routes=[f"alpha.test=unix:{workshop.directory}/alpha/run/smtp.sock"]).start()
             sent = alice_writes(alpha, beta)
             received = bob_reads(beta, sent)
             bob_answers(alpha, beta, received)

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import poplib
+import random
 import shutil
 import signal
 import smtplib
@@ -235,6 +236,26 @@ class Workshop:
                     print(f"--- {site.domains[0]} {log.name}\n" + "\n".join(tail))
             print(f"kept: {self.directory}")
         return False
+
+
+PORTS = (25, 53, 80, 110, 143, 465, 587, 993, 995, 4190)  # a sandbox listens on the base plus these
+
+
+def free_port_base(addresses=("127.0.0.1",)):
+    """A port base for sites that must know each other's ports before they start; below the ephemeral ports."""
+    def is_free(address, port):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                return False
+        return True
+
+    while True:
+        base = random.randrange(10000, 27000)
+        if all(is_free(address, base + port) for address in addresses for port in PORTS):
+            return base
 
 
 def free_port(address="127.0.0.1"):

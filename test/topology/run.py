@@ -4,32 +4,20 @@
 import argparse
 import os
 import pathlib
-import random
 import re
 import signal
 import smtplib
-import socket
 import subprocess
 import sys
 import time
 import tomllib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from posthorn_site import Failed, Workshop, programs, wait_until  # noqa: E402
+from posthorn_site import Failed, Workshop, free_port_base, programs, wait_until  # noqa: E402
 
 
 class Skipped(Exception):
     """Why this story can't be told here."""
-
-
-def is_free(address, port):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-    return True
 
 
 class Story:
@@ -99,10 +87,8 @@ class Story:
     def port_base(self):
         """One base for all sites of the story (they differ by address), free on each."""
         addresses = [entry.get("address", "127.0.0.1") for entry in self.plan["site"]]
-        while self.base is None:
-            candidate = random.randrange(10000, 27000)
-            if all(is_free(a, candidate + port) for a in addresses for port in (25, 110, 465, 587, 995)):
-                self.base = candidate
+        if self.base is None:
+            self.base = free_port_base(addresses)
         return self.base
 
     def at(self, step, key="at"):
