@@ -57,6 +57,12 @@ Reply reply_for(const StoreError& error) {
   return smtp::reply::try_later;
 }
 
+bool MailboxRules::allows(const std::string& path) const {
+  return mail_directories.empty() ||
+         std::any_of(mail_directories.begin(), mail_directories.end(),
+                     [&path](const std::string& dir) { return is_below(path, dir); });
+}
+
 StoreResult<store::MailLocation> MailboxDelivery::locate(const MailboxRules& rules,
                                                          const session::UserdbAnswer& answer) {
   store::MailUser user;
@@ -67,11 +73,9 @@ StoreResult<store::MailLocation> MailboxDelivery::locate(const MailboxRules& rul
   user.home = std::string(answer.field("home").value_or(""));
   const std::string form(answer.field("mail").value_or(rules.mail_location));
   auto location = store::make_mail_location(form, user);
-  if (!location || rules.mail_directories.empty()) return location;
+  if (!location) return location;
   const std::string path = location->path();
-  const bool allowed = std::any_of(rules.mail_directories.begin(), rules.mail_directories.end(),
-                                   [&path](const std::string& dir) { return is_below(path, dir); });
-  if (allowed) return location;
+  if (rules.allows(path)) return location;
   return fail(StoreError(StoreError::Kind::bad_name,
                          path + " is in none of mail_directories; add its directory there"));
 }

@@ -105,8 +105,14 @@ std::vector<std::string> Options::check(const service::Site& site) const {
   somebody.local = "user";
   somebody.domain = "example.org";
   somebody.home = "/home/user";
-  if (auto location = store::make_mail_location(full_location(site), somebody); !location) {
-    problems.push_back("mail-location: " + location.error().text);
+  auto location = store::make_mail_location(full_location(site), somebody);
+  if (!location) problems.push_back("mail-location: " + location.error().text);
+  // Where the homes are only the userdb knows.
+  const bool at_home = location && location->base == somebody.home;
+  if (location && !at_home && !from_stdin && exec.empty() &&
+      !mailbox_rules(site).allows(location->path())) {
+    problems.push_back("mail-location: " + location->path() +
+                       " is in none of mail-directories; add its directory there");
   }
   if (exec.empty() && !exec_flags.empty()) {
     problems.emplace_back("exec-flags says how a program is called, but exec names none");
