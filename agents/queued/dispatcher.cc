@@ -15,6 +15,7 @@ constexpr unsigned patient_connects = 6;  // 1 + 2 + 4 + ... s: then messages ar
 constexpr unsigned dead_after = 3;        // transactions in a row
 constexpr auto longest_rest = minutes(30);
 constexpr auto share_pause = seconds(1);  // relayd has its share of connections to that site
+constexpr auto slow = seconds(2);         // who waits longer, waits for a slow destination
 constexpr auto connect_time = seconds(30);
 
 const smtp::EnhancedStatus too_many_recipients{4, 5, 3};
@@ -37,6 +38,10 @@ Duration rest(Duration first, unsigned failures, Duration longest) {
 }
 
 }  // namespace
+
+bool Destination::is_crowded(MonoTime at) const {
+  return waiting.size() >= limit && at - waiting.front()->since >= slow;
+}
 
 Dispatcher::Dispatcher(const Options& options, async::Scope& scope, std::function<bool()> may_start,
                        std::function<void(Destination&)> on_room)
@@ -104,7 +109,7 @@ void Dispatcher::run_some() {
     ++active_;
     line_up(destination);
     scope_.spawn(run(job));
-    if (!destination.parked.empty() && !destination.is_crowded()) on_room_(destination);
+    if (!destination.parked.empty() && !destination.is_crowded(now())) on_room_(destination);
   }
   running_some_ = false;
 }

@@ -36,8 +36,8 @@ struct Destination {
   smtp::Status trouble;  // the last of them
   bool queued = false;   // for its turn
 
-  // Enough is waiting: further messages are parked.
-  [[nodiscard]] bool is_crowded() const { return waiting.size() >= limit; }
+  // Enough is waiting, and for long: further messages are parked, so that others get their turn.
+  [[nodiscard]] bool is_crowded(MonoTime now) const;
   [[nodiscard]] bool is_idle() const { return waiting.empty() && parked.empty() && active == 0; }
 };
 

@@ -23,8 +23,8 @@ struct Options {
   std::size_t local_concurrency = 256;
   std::size_t destination_concurrency = 20;
   std::size_t max_transactions = 600;
-  std::size_t max_active = 2000;
-  std::uint64_t active_memory = 24 << 20;
+  std::size_t max_active = 800;
+  std::uint64_t active_memory = 8 << 20;
   std::size_t recipients_per_transaction = 100;
   Duration transaction_time = std::chrono::minutes(20);
   Duration idle_connection = std::chrono::seconds(30);

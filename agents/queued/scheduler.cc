@@ -106,6 +106,16 @@ void Scheduler::start_some() {
     ready_.pop_front();
     begin_work(message, nullptr);
   }
+  // A backlog is read in large pieces, not message by message.
+  const bool is_worth_it = room() >= options_.max_active / 4;
+  if (behind_ && is_worth_it && !looking_ && !stopping_) scope_.spawn(look());
+}
+
+// How many more messages may be in memory. A backlog stays where it is, unread in its segments.
+std::size_t Scheduler::room() const {
+  const std::size_t busy = active_ + ready_.size();
+  const bool has_memory = active_octets_ < options_.active_memory;
+  return has_memory && busy < options_.max_active ? options_.max_active - busy : 0;
 }
 
 void Scheduler::begin_work(Message& message, std::shared_ptr<queue::Loaded> loaded) {
@@ -138,7 +148,11 @@ async::Task<void> Scheduler::look() {
   looking_ = true;
   while (look_again_ && !stopping_) {
     look_again_ = false;
-    auto found = co_await store_.poll(found_at_once);
+    behind_ = true;
+    const std::size_t most = std::min(room(), found_at_once);
+    if (most == 0) break;
+    auto found = co_await store_.poll(most);
+    behind_ = found.size() >= most;
     if (!found.empty()) look_again_ = true;
     for (queue::Store::Found& one : found) {
       found_.add();
@@ -148,9 +162,7 @@ async::Task<void> Scheduler::look() {
                  {"from", smtp::format_path(envelope.reverse_path)},
                  {"size", one.loaded->header.body_size},
                  {"nrcpt", envelope.recipients.size()}});
-      const bool has_room = ready_.empty() && store_.healthy() && active_ < options_.max_active &&
-                            active_octets_ < options_.active_memory;
-      if (has_room) {
+      if (ready_.empty() && store_.healthy()) {
         begin_work(*one.message, std::move(one.loaded));
       } else {
         make_ready(*one.message);

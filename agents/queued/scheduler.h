@@ -49,6 +49,7 @@ class Scheduler {
   // queue of messages
   void make_ready(queue::Message& message);
   void start_some();
+  [[nodiscard]] std::size_t room() const;
   void begin_work(queue::Message& message, std::shared_ptr<queue::Loaded> loaded);
   void place(queue::Message& message);
   void defer(queue::Message& message, Duration delay);
@@ -86,6 +87,7 @@ class Scheduler {
   std::size_t active_ = 0;
   std::uint64_t active_octets_ = 0;
   std::size_t held_ = 0;
+  bool behind_ = false;  // there may be more in the segments than there was room for
   bool looking_ = false;
   bool look_again_ = false;
   bool stopping_ = false;

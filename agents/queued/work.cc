@@ -258,8 +258,9 @@ void Scheduler::discard(Work& work, std::size_t index) {
 // A message whose only destination is crowded gives its memory back until there is room.
 bool Scheduler::park(Work& work) {
   make_jobs(work);
-  if (work.jobs.size() != 1 || !work.jobs.front()->destination->is_crowded()) return false;
+  if (work.jobs.size() != 1) return false;
   Destination& destination = *work.jobs.front()->destination;
+  if (!destination.is_crowded(async::Loop::current().now())) return false;
   Message& message = *work.message;
   store_.save(message, work.plan.state);
   end_work(message);
