@@ -67,7 +67,7 @@ std::vector<std::string> Options::check(const service::Site& site) const {
   anybody.local = "ann";
   anybody.domain = "example.org";
   anybody.home = "/home/ann";
-  const auto location = store::make_mail_location(mail_location, anybody);
+  const auto location = store::make_mail_location(full_location(site), anybody);
   if (!location) problems.push_back("mail_location: " + location.error().text);
   if (!front_user.empty() && ::getpwnam(front_user.c_str()) == nullptr)
     problems.push_back("front_user: there is no user \"" + front_user + "\"");
@@ -83,6 +83,14 @@ std::vector<std::string> Options::check(const service::Site& site) const {
     }
   }
   return problems;
+}
+
+std::string Options::full_location(const service::Site& site) const {
+  const std::size_t colon = mail_location.find(':');
+  if (colon == std::string::npos || colon + 1 == mail_location.size()) return mail_location;
+  const char first = mail_location[colon + 1];
+  if (first == '/' || first == '~' || first == '%') return mail_location;
+  return mail_location.substr(0, colon + 1) + site.path(mail_location.substr(colon + 1));
 }
 
 async::Endpoint endpoint_of(const service::Site& site, const std::string& text) {

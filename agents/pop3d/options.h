@@ -41,6 +41,8 @@ struct Options {
 
   void describe(service::OptionTable& table);
   [[nodiscard]] std::vector<std::string> check(const service::Site& site) const;
+  // mail_location with a path inside the site made absolute.
+  [[nodiscard]] std::string full_location(const service::Site& site) const;
 };
 
 // An endpoint option, its path inside the site; its text was checked when it was read.

@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
+
+#include "libmail/base/text.h"
 
 namespace posthorn::pop3d {
 namespace {
@@ -23,15 +26,22 @@ bool is_option(std::string_view word, std::string_view name, bool& takes_next) {
                         word[name.size()] == '=');
 }
 
-[[noreturn]] void become_worker(const std::vector<char*>& argv, pid_t parent) {
+constexpr const char* pipe_variable = "POSTHORN_FRONT_PIPE";
+constexpr int pipe_in_worker = 3;
+
+[[noreturn]] void become_worker(const std::vector<char*>& argv, pid_t parent, int pipe) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(0);
   // Standard output may be a client (inetd); standard error is the log.
   const int null = ::open("/dev/null", O_RDWR);
   ::dup2(null, 0);
   ::dup2(null, 1);
-  ::close_range(3, ~0u, 0);
+  // Where it is already, dup2() would leave it to be closed by exec.
+  if (pipe == pipe_in_worker) ::fcntl(pipe, F_SETFD, 0);
+  if (pipe != pipe_in_worker) ::dup2(pipe, pipe_in_worker);
+  ::close_range(pipe_in_worker + 1, ~0u, 0);
   for (const char* name : front_variables) ::unsetenv(name);
+  ::setenv(pipe_variable, std::to_string(pipe_in_worker).c_str(), 1);
   ::execv("/proc/self/exe", argv.data());
   ::_exit(127);
 }
@@ -66,19 +76,31 @@ std::vector<std::string> worker_arguments(const std::vector<std::string>& front,
   return arguments;
 }
 
+int take_front_pipe() {
+  const char* text = std::getenv(pipe_variable);
+  const auto number = parse_number<int>(text == nullptr ? "" : text);
+  ::unsetenv(pipe_variable);
+  return number.value_or(-1);
+}
+
 Result<OwnWorker, std::string> OwnWorker::start(const std::vector<std::string>& arguments) {
   std::vector<std::string> copies = arguments;
   std::vector<char*> argv;
   for (std::string& argument : copies) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  int ends[2] = {-1, -1};
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    return fail(io_error("start the mail worker").text());
+  const Fd read_end(ends[0]);
+  Fd write_end(ends[1]);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return fail(io_error("start the mail worker").text());
-  if (pid == 0) become_worker(argv, parent);
+  if (pid == 0) become_worker(argv, parent, read_end.get());
   Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!handle) return fail(io_error("watch the mail worker").text());
   ::fcntl(handle.get(), F_SETFL, O_NONBLOCK);
-  return OwnWorker(pid, std::move(handle));
+  return OwnWorker(pid, std::move(handle), std::move(write_end));
 }
 
 void OwnWorker::watch(std::function<void()> on_end) {

@@ -3,6 +3,8 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "libmail/async/socket.h"
 
 namespace posthorn::pop3d {
@@ -46,7 +48,19 @@ service::Confinement Pop3d::confinement(const Site& site) {
 }
 
 Result<void, std::string> Pop3d::before_lockdown(const Site& site) {
-  if (options_.worker || !options_.worker_at.empty()) return {};
+  if (options_.worker) {
+    front_pipe_ = Fd(take_front_pipe());
+    // Landlock opens only what exists when it begins.
+    for (const std::string& directory : options_.mail_directories) {
+      std::error_code error;
+      std::filesystem::create_directories(site.path(directory), error);
+      if (error)
+        return fail("make the directory " + site.path(directory) + ": " + error.message() +
+                    " (mail_directories)");
+    }
+    return {};
+  }
+  if (!options_.worker_at.empty()) return {};
   const std::string listen = endpoint_of(site, options_.worker_listen.front()).text();
   auto started = OwnWorker::start(worker_arguments(command_line_, site, listen));
   if (!started) return fail(started.error());
@@ -140,7 +154,7 @@ Task<void> Pop3d::serve_client(Connection connection, bool implicit_tls) {
 
 void Pop3d::load_worker(Daemon& daemon) {
   auto settings = std::make_shared<WorkerSettings>();
-  settings->mail_location = options_.mail_location;
+  settings->mail_location = options_.full_location(daemon.site());
   for (const std::string& directory : options_.mail_directories)
     settings->mail_directories.push_back(daemon.site().path(directory));
   settings->delete_after_retr = options_.delete_after_retr;
@@ -154,6 +168,13 @@ void Pop3d::load_worker(Daemon& daemon) {
 
 Result<void, std::string> Pop3d::start_worker(Daemon& daemon) {
   load_worker(daemon);
+  if (front_pipe_) {
+    front_watch_ = std::make_unique<async::FdWatch>(front_pipe_.get(), [this](bool, bool) {
+      front_watch_->want(false, false);
+      daemon_->stop("its front is ending");
+    });
+    front_watch_->want(true, false);
+  }
   front_uid_ = ::getuid();
   if (!options_.front_user.empty()) {
     const passwd* entry = ::getpwnam(options_.front_user.c_str());
@@ -195,6 +216,7 @@ Result<void, std::string> Pop3d::reload(Daemon& daemon) {
 
 Task<void> Pop3d::end_sessions_when_stopping() {
   co_await daemon_->stopping().wait();
+  if (own_worker_) own_worker_->stop();
   for (FrontSession* session : std::set<FrontSession*>(fronts_)) session->end();
   for (WorkerSession* session : std::set<WorkerSession*>(workers_)) session->end();
 }
@@ -202,6 +224,8 @@ Task<void> Pop3d::end_sessions_when_stopping() {
 Task<void> Pop3d::drain(Daemon&, Deadline) {
   if (auth_) co_await auth_->stop();
   if (userdb_) co_await userdb_->stop();
+  front_watch_.reset();
+  own_worker_.reset();
 }
 
 }  // namespace posthorn::pop3d

@@ -54,6 +54,8 @@ class Pop3d final : public service::Agent {
   service::Daemon* daemon_ = nullptr;
 
   std::optional<OwnWorker> own_worker_;
+  Fd front_pipe_;  // of a worker that a front has started
+  std::unique_ptr<async::FdWatch> front_watch_;
   std::unique_ptr<session::AuthClient> auth_;
   FrontSettings front_;
   std::unique_ptr<FrontCounters> front_counters_;

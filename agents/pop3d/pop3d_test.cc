@@ -92,6 +92,9 @@ TEST_CASE("options: what can't work is named before the start") {
   CHECK(options.check(site).size() == 1);  // no run/ for the worker's socket
   std::filesystem::create_directory(folder.path + "/run");
   CHECK(options.check(site).empty());
+  CHECK(options.full_location(site) == "maildir:~/Maildir");
+  options.mail_location = "maildir:mail/%d/%n/Maildir";
+  CHECK(options.full_location(site) == "maildir:" + folder.path + "/mail/%d/%n/Maildir");
   options.mail_location = "Maildir";
   options.front_user = "no such user";
   options.worker_listen = {"inet:127.0.0.1:0"};
