@@ -86,8 +86,7 @@ session::SmtpClientOptions Connections::client_options(const Destination& destin
   options.core.remote_address = target.address;
   options.core.tls = tls_level(security);
   options.core.login = destination.login;
-  // A Unix socket is as private as a password gets.
-  options.core.login_in_clear = target.hop.endpoint.kind == async::Endpoint::Kind::unix_socket;
+
   options.implicit_tls = destination.implicit_tls;
   options.tls_context =
       security == Security::verified ? options_.good_certificate : options_.any_certificate;

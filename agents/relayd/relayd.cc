@@ -120,6 +120,7 @@ Task<void> Relayd::session(service::Connection connection) {
   settings.server.protocol = smtp::Protocol::lmtp;
   settings.server.hostname = options_.hostname;
   settings.server.greeting = "Posthorn relayd";
+  settings.server.requiretls = true;
   settings.server.limits.message_size = options_.message_size;
   settings.server.limits.recipients = options_.max_recipients;
   settings.timeouts.message = options_.session.transaction_time;

@@ -211,6 +211,9 @@ void Session::note(std::size_t index, Status status, bool about_message) {
   fate.settled = about_message || status.succeeded() || refuses_for_good(status);
   fate.status = std::move(status);
   fate.relay = relay_name();
+  const tls::Facts* facts = transaction_->client ? transaction_->client->tls_facts() : nullptr;
+  if (facts != nullptr)
+    fate.tls = facts->peer_verified ? facts->version + " verified" : facts->version;
   fate.remote_has_dsn = transaction_->client && transaction_->client->core().extensions().dsn;
 }
 
@@ -318,6 +321,7 @@ void Session::log_fates() {
                        {{"to", to},
                         {"from", from},
                         {"relay", fate.relay},
+                        {"tls", fate.tls},
                         {"size", transaction.envelope.size},
                         {"delay", delay},
                         {"dsn", fate.status.enhanced.text()},

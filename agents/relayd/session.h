@@ -80,6 +80,7 @@ class Session final : public session::SmtpHandler {
   struct Fate {
     smtp::Status status;
     std::string relay;     // "mx.example.org[192.0.2.1]:25"
+    std::string tls;       // "TLSv1.3 verified"; empty in clear
     bool settled = false;  // false: another host may change it
     bool remote_has_dsn = true;
   };

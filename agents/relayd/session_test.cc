@@ -78,6 +78,7 @@ struct Relay {
     auto pair = async::make_memory_pair(local, local);
     session::SmtpSessionSettings settings;
     settings.server.protocol = smtp::Protocol::lmtp;
+    settings.server.requiretls = true;
     settings.log = &log;
     const Services services(destinations, connections, reports, ids, log, counters);
     sessions.spawn(session::serve_smtp(std::move(pair.right), settings,
@@ -293,6 +294,14 @@ TEST_CASE("relayd: nobody takes a long message: everybody's status, and the sess
     co_await one.stop();
     co_await playing.join();
   }(relay, body));
+}
+
+TEST_CASE("relayd: REQUIRETLS is kept: a host without TLS does not get the message") {
+  Relay relay({{{greeting, hello, group("250 ok\r\n250 ok\r\n250 2.0.0 done\r\n")}}});
+  smtp::Envelope envelope = envelope_for({bob});
+  envelope.requiretls = true;
+  CHECK(send(relay, {envelope})[0].starts_with("4.7.4 "));
+  CHECK(relay.hosts[0]->heard[0] == "EHLO mail.us.example\r\n");
 }
 
 TEST_CASE("relayd: the share of connections to a host is kept, and says so at once") {

@@ -25,11 +25,18 @@ namespace {
 constexpr std::size_t piece_size = 64 * 1024;
 // Pieces that come from somewhere else gather up to this size before they are written.
 constexpr std::size_t gather_size = 32 * 1024;
+// What an idle connection may keep of its write buffer: many are kept.
+constexpr std::size_t idle_buffer = 16 * 1024;
 // How long a server that broke the connection may take to say why.
 constexpr Duration last_words = std::chrono::seconds(1);
 
 Deadline earlier(Duration span, Deadline deadline) {
   return Deadline::in(span).or_before(deadline);
+}
+
+void give_back_memory(std::string& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > idle_buffer) std::string().swap(buffer);
 }
 
 bool is_ascii_message(const smtp::Envelope& envelope, std::string_view octets) {
@@ -81,6 +88,7 @@ Result<NextHop, std::string> parse_next_hop(std::string_view text) {
 SmtpClient::SmtpClient(NextHop hop, SmtpClientOptions options)
     : hop_(std::move(hop)), options_(std::move(options)) {
   options_.core.dialect = hop_.dialect;
+  options_.core.private_path = hop_.endpoint.kind == async::Endpoint::Kind::unix_socket;
   start(options_.core.tls);
 }
 
@@ -201,7 +209,7 @@ async::Task<void> SmtpClient::flush(Deadline deadline) {
   }
   const Deadline until = earlier(options_.timeouts.block, deadline);
   auto written = co_await stream_->write(output, until);
-  core_->output().clear();
+  give_back_memory(core_->output());
   if (written) co_return;
   if (written.error().code == IoError::timed_out) {
     core_->lost("timed out");

@@ -198,7 +198,7 @@ void ClientCore::secured() {
 // --- AUTH ---
 
 void ClientCore::say_auth() {
-  if (!secure_ && !options_.login_in_clear)
+  if (!secure_ && !options_.private_path)
     return close(own(tls_needed, "has no TLS, and our password is not sent in clear"));
   if (extensions_.offers_auth("PLAIN")) {
     std::string message(1, '\0');

@@ -57,8 +57,9 @@ struct ClientOptions {
   std::string remote_address;  // "192.0.2.1"; both empty: a status holds the server's bare words
   TlsLevel tls = TlsLevel::never;
   std::optional<Credentials>
-      login;                    // AUTH PLAIN (RFC 4616), else LOGIN; a failure is ours, so 4.7.8
-  bool login_in_clear = false;  // send the password without TLS too
+      login;  // AUTH PLAIN (RFC 4616), else LOGIN; a failure is ours, so 4.7.8
+  // A Unix socket: as private as TLS, so passwords and REQUIRETLS may pass.
+  bool private_path = false;
   // RFC 6152 wants a 7-bit conversion or a bounce for a server without 8BITMIME. We convert nothing
   // (it breaks signatures), and servers that are not 8-bit clean have died out: by default the
   // octets go out as they are, without BODY=. True: 5.6.3.

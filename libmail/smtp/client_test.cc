@@ -161,7 +161,7 @@ TEST_CASE("client: AUTH PLAIN, AUTH LOGIN, and no password in clear") {
   CHECK(clear.trouble().enhanced == EnhancedStatus(4, 7, 4));
   CHECK(taken(clear) == "EHLO us.example\r\n");
 
-  options.login_in_clear = true;
+  options.private_path = true;
   ClientCore plain(options);
   plain.receive("220 mx\r\n250-mx\r\n250 AUTH LOGIN PLAIN\r\n");
   CHECK(taken(plain) == "EHLO us.example\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\n");

@@ -46,7 +46,7 @@ std::optional<Status> ClientCore::refusal(const Envelope& envelope) const {
   // An LMTP agent is the last hop or one of ours; the requirement is about hops over a network (RFC
   // 8689 4.2.1).
   const bool network = options_.dialect == ClientDialect::smtp;
-  if (envelope.requiretls && network && !(server.requiretls && secure_))
+  if (envelope.requiretls && network && !(server.requiretls && (secure_ || options_.private_path)))
     return own(EnhancedStatus(5, 7, 30),
                "does not offer REQUIRETLS over TLS, which the sender requires");
   if (envelope.body == Body::eight_bit_mime && !server.eight_bit_mime &&

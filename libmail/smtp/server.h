@@ -53,7 +53,7 @@ struct ServerSettings {
   bool smtputf8 = true;
   bool chunking = true;
   bool dsn = true;
-  bool requiretls = false;         // offered over TLS only
+  bool requiretls = false;         // offered over TLS, and to a peer that is one of us
   bool starttls = false;           // a TLS context is there
   bool starttls_required = false;  // 530 to all but EHLO, NOOP, STARTTLS, QUIT before TLS
   bool auth_in_clear = false;      // AUTH without TLS

@@ -76,7 +76,7 @@ void ServerCore::put_hello() {
   if (settings_.chunking) text.append("\nCHUNKING");
   if (settings_.dsn) text.append("\nDSN");
   if (settings_.starttls && !session_.tls) text.append("\nSTARTTLS");
-  if (settings_.requiretls && session_.tls) text.append("\nREQUIRETLS");
+  if (settings_.requiretls && (session_.tls || settings_.unlimited)) text.append("\nREQUIRETLS");
   if (!mechanisms_.empty() && (session_.tls || settings_.auth_in_clear)) {
     text.append("\nAUTH");
     for (const std::string& name : mechanisms_) text.append(" ").append(name);
@@ -94,7 +94,7 @@ const Reply* ServerCore::mail_refusal(const Mail& command) const {
   if (envelope_) return &reply::nested_mail;
   if (command.size && limit != 0 && *command.size > limit) return &reply::message_too_big;
   if (command.smtputf8 && !settings_.smtputf8) return &reply::smtputf8_not_offered;
-  if (command.requiretls && !(settings_.requiretls && session_.tls)) {
+  if (command.requiretls && !(settings_.requiretls && (session_.tls || settings_.unlimited))) {
     return &reply::requiretls_not_offered;
   }
   if ((command.ret != Ret::unspecified || command.envid) && !settings_.dsn) {
