@@ -8,6 +8,7 @@ Tools commands() {
   tools.push_back(make_sandbox());
   tools.push_back(make_check());
   add_user_commands(tools);
+  add_queue_commands(tools);
   return tools;
 }
 

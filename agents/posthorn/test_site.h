@@ -55,6 +55,7 @@ class TestSite {
               "    s.sendto(b'READY=1', os.environ['NOTIFY_SOCKET'])\n"
               "ready()\n"
               "listener = socket.socket(fileno=3)\n"
+              "listener.setblocking(True)\n"
               "while True:\n"
               "    client, _ = listener.accept()\n"
               "    client.sendall(str(os.getpid()).encode())\n"

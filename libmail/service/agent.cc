@@ -177,8 +177,8 @@ int run_agent(Agent& agent, int argc, char** argv) {
   }
   const Ask ask = line->ask;
   if (ask == Ask::help) fmt::print("{}", line->help);
-  if (ask == Ask::version) fmt::print("posthorn {} {}\n", agent.name(), version);
-  if (ask == Ask::help || ask == Ask::version) return exit_code::ok;
+  if (ask == Ask::print_version) fmt::print("posthorn {} {}\n", agent.name(), version);
+  if (ask == Ask::help || ask == Ask::print_version) return exit_code::ok;
 
   Settings settings(start.table, start.instance, std::move(*line));
   if (const auto errors = settings.load(); !errors.empty()) {

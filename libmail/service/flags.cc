@@ -85,7 +85,7 @@ struct Flags {
     }
     using Ask = CommandLine::Ask;
     line.ask = help              ? Ask::help
-               : version         ? Ask::version
+               : version         ? Ask::print_version
                : print_config    ? Ask::print_config
                : print_listeners ? Ask::print_listeners
                : check_config    ? Ask::check_config

@@ -14,7 +14,7 @@ namespace posthorn::service {
 
 struct HttpLimits {
   std::size_t head = 64 * 1024;
-  std::size_t body = 16 * 1024 * 1024;
+  std::size_t body = 256 * 1024 * 1024;
 };
 
 // Why a message can't be read; the status a server answers with.

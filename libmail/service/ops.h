@@ -7,7 +7,7 @@
 //   list(std::move(request)); });
 //
 // The dialect is strict and small (RFC 9112): Content-Length bodies only, no chunked request, 64
-// KiB of head, 16 MiB of body.
+// KiB of head, 256 MiB of body.
 #pragma once
 
 #include <functional>

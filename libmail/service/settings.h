@@ -20,7 +20,7 @@ using GivenValues = std::map<std::string, Given>;  // by the key: "max_recipient
 
 // What the command line asks for.
 struct CommandLine {
-  enum class Ask { run, help, version, print_config, print_listeners, check_config };
+  enum class Ask { run, help, print_version, print_config, print_listeners, check_config };
   Ask ask = Ask::run;
   std::string site;         // --site
   std::string config_file;  // --config; "" = DIR/conf/NAME.toml

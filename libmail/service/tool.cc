@@ -77,7 +77,7 @@ int run_tool(std::string_view program, Tool& tool, const std::vector<std::string
                   wants_json);
   using Ask = CommandLine::Ask;
   if (line->ask == Ask::help) fmt::print("{}", line->help);
-  if (line->ask == Ask::version) fmt::print("posthorn {}\n", version);
+  if (line->ask == Ask::print_version) fmt::print("posthorn {}\n", version);
   if (line->ask != Ask::run) return exit_code::ok;
   ToolCall call{Site::find(line->site), line->words, false};
   Settings settings(table, full, std::move(*line));
