@@ -39,8 +39,10 @@ bool is_loop(const Letter& letter, const smtp::Mailbox& mailbox) {
   // Most messages have no such field, and the words are searched for faster than a header is parsed.
   static constexpr std::string_view name = "delivered-to:";
   const auto same = [](char a, char b) { return to_lower(a) == b; };
-  const auto* end = letter.header.data() + letter.header.size();
-  if (std::search(letter.header.data(), end, name.begin(), name.end(), same) == end) return false;
+  const std::string_view header_text = letter.header;
+  const bool named = std::search(header_text.begin(), header_text.end(), name.begin(), name.end(),
+                                 same) != header_text.end();
+  if (!named) return false;
   const message::Header header = message::Header::parse(letter.header);
   return message::has_delivered_to(header, smtp::format_mailbox(mailbox));
 }
