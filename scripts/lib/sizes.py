@@ -10,20 +10,21 @@ UNDONE = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
 def functions(lines):
-    """(first line, length) of each block between a line that ends with '{' and a '}' in column 0."""
-    start = None
+    """(first line, length) of each function that begins and ends in column 0."""
+    start = None  # of the declaration that is being read
+    kind = ""
     for number, line in enumerate(lines, 1):
-        if re.match(r"[A-Za-z_].*[{]$", line) and not re.match(r"(namespace|extern|class|struct|enum|union|template)\b", line):
-            start = number
-        elif re.match(r"[A-Za-z_]", line) and start is None:
-            start = number
-        elif line.startswith("}"):
-            if start is not None:
+        if line.startswith("}"):
+            if start is not None and kind == "function":
                 yield start, number - start + 1
             start = None
-        elif not line.strip():
-            continue
-        if line.endswith(";") and re.match(r"\S", line):
+        elif re.match(r"[A-Za-z_]", line) and start is None:
+            start = number
+            other = re.match(r"(namespace|extern|class|struct|enum|union|template|using|constexpr)\b", line)
+            kind = "other" if other else "function"
+        if start is not None and line.endswith(";") and re.match(r"\S", line):
+            start = None
+        if start is not None and kind == "other" and line.startswith(("namespace", "extern")):
             start = None
 
 

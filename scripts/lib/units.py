@@ -2,6 +2,10 @@
 in build/check-cache what passed: a unit is looked at again when it, a header of ours that it includes, its command
 line, the rules or the tool have changed.
 
+Most of the time goes into the standard library's headers, which both tools walk for every unit. So the units of a
+room are looked at together, as one file that includes them; those that cannot stand in one file (two helpers of one
+name) are kept apart, and a group in which anything is found is looked at again unit by unit.
+
 usage: units.py --build DIR (tidy|coroutines) FILES..."""
 
 import concurrent.futures
@@ -10,13 +14,16 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build/check-cache"
+TIDY = ROOT / ".clang-tidy"
 QUERY = ROOT / "scripts/lib/coroutines.query"
 SAMPLES = ROOT / "scripts/lib/coroutine_samples.cc"
+GROUP = 12  # more would leave a core without work at the end
 
 
 class Unit:
@@ -33,7 +40,7 @@ def load_units(build):
     units = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
         source = pathlib.Path(entry["file"]).resolve()
-        if source.is_relative_to(ROOT) and not source.is_relative_to(build):
+        if source.is_relative_to(ROOT) and not source.is_relative_to(build) and source.exists():
             unit = Unit(entry)
             units.setdefault(unit.name, unit)
     by_object = {u.object: u for u in units.values()}
@@ -79,9 +86,64 @@ def fingerprint(unit, tool, rules):
     return digest.hexdigest()
 
 
-def tidy(unit, build):
-    run = subprocess.run(["clang-tidy-19", "-p", str(build), "--quiet", unit.name],
-                         cwd=ROOT, capture_output=True, text=True)
+def flags_of(unit):
+    """The compile command without compiler, input and output."""
+    words = shlex.split(unit.command)[1:]
+    drop = {words.index("-o"), words.index("-o") + 1, words.index("-c"), words.index("-c") + 1}
+    return [w for i, w in enumerate(words) if i not in drop]
+
+
+def own_names(unit):
+    """Names that clash when two units with them stand in one file: what a unit declares for itself, in a namespace
+    without a name or outside of all. Overloads are taken for clashes; what is missed shows as an error."""
+    names, private, depth = set(), False, 0
+    for line in unit.source.read_text(errors="replace").splitlines():
+        if line.startswith("namespace"):
+            depth += 0 if line.startswith("namespace {") else 1
+            private = private or line.startswith("namespace {")
+        elif line.startswith("}") and "namespace" in line:
+            depth -= 0 if line.rstrip().endswith("namespace") else 1
+            private = private and not line.rstrip().endswith("namespace")
+        elif (private or depth == 0) and re.match(r"[A-Za-z_]", line):
+            found = (re.match(r"(?:using|struct|class|enum class|enum)\s+(\w+)\s*(?:=|[{:;]|final)", line)
+                     or re.match(r"TEST_CASE()", line) or re.match(r"[^(={]*?\b(\w+)\s*(?:\(|=|\{|\[|;)", line))
+            if found:
+                names.add(found.group(1))
+    return names - {""}
+
+
+def grouped(units):
+    """Lists of units with the same flags and no name in common, GROUP at most in each."""
+    groups = []
+    for unit in units:
+        flags, names = tuple(flags_of(unit)), own_names(unit)
+        is_test = unit.name.endswith("_test.cc")
+        for group in groups:
+            if group["key"] == (flags, is_test) and len(group["units"]) < GROUP and not group["names"] & names:
+                group["units"].append(unit)
+                group["names"] |= names
+                break
+        else:
+            groups.append({"key": (flags, is_test), "units": [unit], "names": names})
+    return [group["units"] for group in groups]
+
+
+def together(units):
+    """The file to look at for these units."""
+    if len(units) == 1:
+        return units[0].name
+    text = "".join(f'#include "{unit.name}"\n' for unit in units)
+    file = CACHE / f"together-{hashlib.sha256(text.encode()).hexdigest()[:16]}.cc"
+    file.write_text(text)
+    return str(file)
+
+
+def tidy(units):
+    arguments = ["clang-tidy-19", "--quiet", f"--config-file={TIDY}", together(units)]
+    if units[0].name.endswith("_test.cc"):
+        # Catch's REQUIRE names its expression twice: the second time everything in it has been moved from.
+        arguments.append("--checks=-bugprone-use-after-move")
+    run = subprocess.run([*arguments, "--", *flags_of(units[0])], cwd=ROOT, capture_output=True, text=True)
     if run.returncode == 0:
         return ""
     # The fault and its line; not the macros it came through, nor the notes.
@@ -105,8 +167,8 @@ def query(file, arguments):
     return found, text
 
 
-def coroutines(unit, build):
-    found, text = query(unit.name, ["-p", str(build)])
+def coroutines(units):
+    found, text = query(together(units), ["--", *flags_of(units[0])])
     if found is None:
         return text
     return "".join(f"{path}:{line}: {rule}\n" for path, line, rule in sorted(found))
@@ -130,31 +192,32 @@ def main():
     names = [a for a in sys.argv[1:] if not a.startswith("--")][1:]
     kind, names = names[0], [os.path.relpath(ROOT / n, ROOT) for n in names[1:]]
     units = chosen(load_units(build), names)
-    rules_file, run = (ROOT / ".clang-tidy", tidy) if kind == "tidy" else (QUERY, coroutines)
+    rules_file, run = (TIDY, tidy) if kind == "tidy" else (QUERY, coroutines)
     if kind == "coroutines":
         if not samples_agree():
             return 1
         units = [u for u in units if has_coroutines(u)]
     tool = subprocess.run([f"clang-{'tidy' if kind == 'tidy' else 'query'}-19", "--version"],
                           capture_output=True, text=True).stdout
-    rules = rules_file.read_bytes()
+    rules = rules_file.read_bytes() + pathlib.Path(__file__).read_bytes()
     CACHE.mkdir(parents=True, exist_ok=True)
+    marks = {u.name: CACHE / f"{kind}-{fingerprint(u, tool, rules)}" for u in units}
+    units = [u for u in units if not marks[u.name].exists()]
 
-    def look(unit):
-        mark = CACHE / f"{kind}-{fingerprint(unit, tool, rules)}"
-        if mark.exists():
-            return ""
-        told = run(unit, build)
+    def look(group):
+        told = run(group)
+        if told and len(group) > 1:
+            return "".join(look([unit]) for unit in group)
         if not told:
-            mark.touch()
+            for unit in group:
+                marks[unit.name].touch()
         return told
 
-    told = set()
+    told = []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for text in pool.map(look, units):
-            if text and text not in told:
-                told.add(text)
-                print(text, end="" if text.endswith("\n") else "\n")
+        for text in pool.map(look, grouped(units)):
+            told += [line for line in text.splitlines() if line not in told]
+    print("\n".join(told), end="\n" if told else "")
     return 1 if told else 0
 
 
