@@ -12,7 +12,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What every program has and no page needs to explain.
-UNIVERSAL = {"help", "help-all"}
+UNIVERSAL = {"--help", "-h"}
+OPTION = r"(?<![\w-])(--?[A-Za-z][\w-]*)"
 
 
 def run(program, *arguments):
@@ -27,30 +28,34 @@ def run(program, *arguments):
     return done.stdout, ""
 
 
-def options_of(program, *command, depth=2):
-    """({option without its dashes, in either spelling's dash form}, [faults])."""
+def options_of(program, *command):
+    """({"--option", "-o", ...} of the program and all its commands, [faults])."""
     text, why = run(program, *command, "--help")
     if text is None:
         return set(), [f"{' '.join([program.name, *command])} --help: {why}"]
     names, faults = set(), []
     for line in text.splitlines():
-        if re.match(r"\s+-", line):
-            names.update(re.findall(r"(?:^\s+|, ?|/)(?:-\w,? ?)?--([a-z][a-z0-9-]*)", line.split("  " * 4)[0]))
-    section = re.search(r"^(?:Sub)?commands:\n((?:[ \t]+.*\n?)+)", text, re.M | re.I)
-    if section and depth:
-        for sub in re.findall(r"^  ([a-z][\w-]*)\s", section.group(1), re.M):
-            more, wrong = options_of(program, *command, sub, depth=depth - 1)
+        head = re.split(r"\s{2,}", line.strip())[0]  # what stands before the explanation
+        if head.startswith("-") or re.match(r"[A-Z][\w ]*: -", line):  # "Accepted and ignored: -A -C"
+            names.update(re.findall(OPTION, head if head.startswith("-") else line))
+        found = re.match(r"  ([a-z]+(?: [a-z]+)?)(?: [A-Z\[].*?)?\s{2,}", line)
+        if found and not command and " COMMAND" in text.split("\n\n")[0]:
+            more, wrong = options_of(program, *found.group(1).split())
             names |= more
             faults += wrong
     return names, faults
 
 
 def keys_of(program):
-    """Keys of the configuration file, in dash form. Commented-out defaults count."""
+    """Keys of the configuration file, as options. Commented-out defaults count."""
     text, why = run(program, "--print-config")
     if text is None:
         return set(), [f"{program.name} --print-config: {why}"]
-    return {k.replace("_", "-") for k in re.findall(r"^#?\s?([a-z][a-z0-9_]*) *= ", text, re.M)}, []
+    return {as_option(k) for k in re.findall(r"^#?\s?([a-z][a-z0-9_]*) *= ", text, re.M)}, []
+
+
+def as_option(key):
+    return "--" + key.replace("_", "-")
 
 
 def pages():
@@ -60,20 +65,20 @@ def pages():
 
 
 def mentioned(text):
-    """Every option or key that a page's text names, in dash form."""
+    """Every option or key that a page's text names, as options."""
     text = text.replace("\\", "")
-    names = set(re.findall(r"(?<![\w-])--([a-z][a-z0-9-]*)", text))
-    names |= {k.replace("_", "-") for k in re.findall(r"\*([a-z][a-z0-9_]*)\*", text)}
-    names |= {k.replace("_", "-") for k in re.findall(r"^\s*#?\s?([a-z][a-z0-9_]*) *= ", text, re.M)}
+    names = set(re.findall(OPTION, text))
+    names |= {as_option(k) for k in re.findall(r"\*([a-z][a-z0-9_]*)\*", text)}
+    names |= {as_option(k) for k in re.findall(r"^\s*#?\s?([a-z][a-z0-9_]*) *= ", text, re.M)}
     return names
 
 
 def documented(text):
-    """Options that a page explains: at the start of a line, in bold."""
+    """Options that a page explains: in bold, on a line that begins with one."""
     names = set()
     for line in text.replace("\\", "").splitlines():
-        if re.match(r"\s*\*-", line):
-            names.update(re.findall(r"\*(?:-\w, )?--([a-z][a-z0-9-]*)", line.split("\t")[0]))
+        if line.startswith("*-"):
+            names.update(re.findall(r"\*" + OPTION, line))
     return names
 
 
@@ -91,19 +96,17 @@ def faults_of_program(folder, binary, all_pages):
                 if f"{n}.{s}" in all_pages]
     here = mentioned("\n".join([text, *referred]))
     options, faults = options_of(binary)
-    keys = set()
-    if "print-config" in options:
+    if "--print-config" in options:
         keys, more = keys_of(binary)
+        options |= keys
         faults += more
     yield from faults
     where = page.relative_to(ROOT)
-    for option in sorted((options | keys) - UNIVERSAL - here):
-        if option.startswith("no-") and option[3:] in here:
-            continue
-        yield f"{where}: says nothing about --{option}" + (
-            f" (key {option.replace('-', '_')})" if option in keys else "")
+    for option in sorted(options - UNIVERSAL - here):
+        if not option.startswith("--no-") or "--" + option[5:] not in here:
+            yield f"{where}: says nothing about {option}"
     for option in sorted(documented(text) - options - UNIVERSAL):
-        yield f"{where}: explains --{option}, which {name} doesn't have"
+        yield f"{where}: explains {option}, which {name} doesn't have"
 
 
 def render_faults(page):
