@@ -100,7 +100,7 @@ void append_status_of(std::string& out, const ReportRequest& request, const Reci
   if (!side.name.empty()) append_field(out, "Remote-MTA", "dns; " + side.name);
   if (!side.reply.empty()) {
     append_field(out, "Diagnostic-Code", "smtp; " + side.reply);
-  } else if (!side.own_text.empty()) {
+  } else if (!side.own_text.empty() && !report.status.succeeded()) {
     append_field(out, "Diagnostic-Code", "X-Posthorn; " + side.own_text);
   }
   if (report.last_attempt) {

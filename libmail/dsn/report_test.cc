@@ -127,7 +127,9 @@ TEST_CASE("build_report: each action gives its subject, words and fields") {
   CHECK(action_name(parsed->recipients[0].action) == name);
   CHECK(parsed->recipients[0].original_recipient ==
         smtp::OriginalRecipient("rfc822", "friends@a.test"));
-  CHECK(parsed->recipients[0].diagnostic_type == "x-posthorn");
+  const bool good = code.status_class == 2;
+  CHECK(parsed->recipients[0].diagnostic == (good ? "" : "our own words"));
+  CHECK(parsed->recipients[0].diagnostic_type == (good ? "" : "x-posthorn"));
   CHECK(parsed->recipients[0].remote_mta.empty());
   CHECK(parsed->recipients[0].will_retry_until.empty() == (action != Action::delayed));
   CHECK(parsed->text.find("friends@a.test") != std::string::npos);
