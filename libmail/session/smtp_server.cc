@@ -148,7 +148,12 @@ Task<bool> SmtpSession::shake_hands() {
 Task<void> SmtpSession::converse() {
   while (true) {
     const Event event = core_->next();
-    if (event == Event::close) break;
+    if (event == Event::close) {
+      if (core_->last_reply().negative()) {
+        refused("hung-up", "client", peer_text_, core_->last_reply());
+      }
+      break;
+    }
     if (event != Event::need_input) {
       co_await handle(event);
       if (over_) break;
@@ -158,7 +163,7 @@ Task<void> SmtpSession::converse() {
     if (!more) break;
   }
   if (core_->in_transaction()) {
-    if (over_) refused("message-lost", "client", peer_text_, core_->last_reply());
+    if (over_) settings_.log->info(trace_id(), "message-lost", {{"client", peer_text_}});
     co_await handler_->on_reset();
   }
   if (stream_ != nullptr && !over_) co_await hang_up();
@@ -181,7 +186,6 @@ Task<bool> SmtpSession::fill() {
   waiting_ = false;
   if (over_) co_return false;
   if (!count && count.error().code == IoError::timed_out) {
-    settings_.log->info(trace_id(), "timeout", {{"client", peer_text_}});
     core_->shut_down(smtp::reply::timed_out);
     co_return true;
   }
@@ -410,11 +414,17 @@ std::string_view SmtpSession::trace_id() {
   return core_->envelope().trace_id;
 }
 
+// `key` = `what` stands beside the client, unless it is the client.
 void SmtpSession::refused(std::string_view event, std::string_view key, std::string_view what,
                           const Reply& reply) {
-  settings_.log->info(
-      trace_id(), event,
-      {{"client", peer_text_}, {key, what}, {"code", reply.code}, {"why", reply.text}});
+  if (key == "client") {
+    settings_.log->info(trace_id(), event,
+                        {{key, what}, {"code", reply.code}, {"why", reply.text}});
+  } else {
+    settings_.log->info(
+        trace_id(), event,
+        {{"client", peer_text_}, {key, what}, {"code", reply.code}, {"why", reply.text}});
+  }
 }
 
 Task<Reply> SmtpHandler::on_hello(const smtp::SessionInfo&) {

@@ -2,6 +2,7 @@
 // test/transcripts/smtp.
 #include "libmail/session/smtp_server.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 
 #include "libmail/async/loop.h"
@@ -133,7 +134,9 @@ TEST_CASE("serve_smtp: a client that goes away in a transaction resets it once")
     auto client = at->visit();
     (void)co_await client->reply();
     (void)co_await client->ask("EHLO c.example");
-    for (const char* command : {"MAIL FROM:<a@x.example>", "RCPT TO:<b@y.example>", "DATA", "x"}) {
+    constexpr std::array<const char*, 4> commands = {"MAIL FROM:<a@x.example>",
+                                                     "RCPT TO:<b@y.example>", "DATA", "x"};
+    for (const char* command : commands) {
       (void)co_await client->send(std::string(command) + "\r\n");
       if (until == command) break;
       (void)co_await client->reply();
