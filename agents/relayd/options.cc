@@ -15,7 +15,7 @@ Options::Options() {
 void Options::describe(service::OptionTable& table) {
   table.group("Listeners");
   table.add_listeners("listen", listen, "where LMTP is spoken", &access);
-  table.add("hostname", hostname, "our name in EHLO, and in reports");
+  table.add_hostname(hostname, "our name in EHLO, and in reports; empty: the machine's name");
   table.add_size("message-size", message_size, "the largest message, 0 = any: 552 5.3.4");
   table.add("max-recipients", max_recipients, "recipients of one message, more get 452 4.5.3")
       .between(1, 1000000);

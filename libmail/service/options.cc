@@ -223,6 +223,14 @@ Option& OptionTable::add(std::string_view name, Duration& value, std::string_vie
   return option;
 }
 
+Option& OptionTable::add_hostname(std::string& value, std::string_view help) {
+  Option& option = add_row("hostname", help, Option::Kind::text, {""});
+  option.set_ = [&value](const auto& texts, const Site&) {
+    value = texts.front().empty() ? machine_name() : texts.front();
+  };
+  return option;
+}
+
 Option& OptionTable::add_path(std::string_view name, std::string& value, std::string_view help) {
   Option& option = add_row(name, help, Option::Kind::path, {value});
   option.set_ = [&value](const auto& texts, const Site& site) {
@@ -268,12 +276,7 @@ Option& OptionTable::add_listeners(std::string_view name, std::vector<std::strin
 HostOptions::HostOptions() : hostname(machine_name()) {}
 
 void HostOptions::describe(OptionTable& table) {
-  Option& name = table.add("hostname", hostname,
-                           "our name in greetings and trace lines; empty: the machine's name");
-  name.default_ = name.current_ = {""};
-  name.set_ = [this](const auto& texts, const Site&) {
-    hostname = texts.front().empty() ? machine_name() : texts.front();
-  };
+  table.add_hostname(hostname, "our name in greetings and trace lines; empty: the machine's name");
   table.add("domains", domains, "the domains that this site takes mail for").unit("domain");
 }
 

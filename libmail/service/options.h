@@ -64,7 +64,6 @@ class Option {
  private:
   friend class OptionTable;
   friend struct Row;
-  friend struct HostOptions;
   std::string name_;   // "max-recipients"
   std::string group_;  // heading in --help and --print-config
   std::string help_;   // one sentence
@@ -124,6 +123,9 @@ class OptionTable {
     option.default_ = {format_size(value)};
     return option.between(0, std::numeric_limits<T>::max());
   }
+  // The option "hostname": empty in a file means the machine's name, and `value` never is empty after
+  // parsing.
+  Option& add_hostname(std::string& value, std::string_view help);
   // A file or directory; a relative name is one inside the site, and `value` becomes absolute. "" =
   // none.
   Option& add_path(std::string_view name, std::string& value, std::string_view help);
@@ -153,7 +155,7 @@ class OptionTable {
 struct HostOptions {
   std::string hostname;  // as in greetings and Received lines; default: the machine's name
   std::vector<std::string> domains;  // the domains this site takes mail for
-  HostOptions();
+  HostOptions();                     // the machine's name, for tests that parse nothing
   void describe(OptionTable& table);
 };
 struct TlsOptions {

@@ -22,6 +22,26 @@ std::string comment(std::string_view text) {
   return out + line + "\n";
 }
 
+// What stands above a key.
+std::string sentences(const Row& row) {
+  std::string text = row.help() + ".";
+  text.front() = to_upper(text.front());
+  if (row.kind() == Option::Kind::listeners) text += " inet:HOST:PORT, unix:PATH, fd:N or stdio:.";
+  if (row.kind() == Option::Kind::endpoint) text += " inet:HOST:PORT or unix:PATH.";
+  const std::string placeholder = row.placeholder();
+  if (row.kind() == Option::Kind::text && placeholder.find('|') != std::string::npos) {
+    text += " " + placeholder + ".";
+  }
+  const auto& keys = site_keys();
+  const bool is_shared = std::ranges::find(keys, row.key()) != keys.end();
+  if (is_shared || !row.reloads()) {
+    const std::string shared = is_shared ? "may stand in posthorn.toml" : "";
+    const std::string at_start = row.reloads() ? "" : "read at start";
+    text += " (" + shared + (is_shared && !row.reloads() ? "; " : "") + at_start + ")";
+  }
+  return text;
+}
+
 }  // namespace
 
 Settings::Settings(OptionTable& table, std::string agent, CommandLine command_line)
@@ -123,17 +143,7 @@ std::string print_config(const OptionTable& table, std::string_view agent,
       group = row.group();
       out += "\n## " + group + "\n";
     }
-    std::string help = row.help() + ".";
-    if (row.takes_many() && row.kind() == Option::Kind::listeners)
-      help += " inet:HOST:PORT, unix:PATH, fd:N or stdio:.";
-    if (row.kind() == Option::Kind::endpoint) help += " inet:HOST:PORT or unix:PATH.";
-    if (row.kind() == Option::Kind::text && row.placeholder().find('|') != std::string::npos) {
-      help += " " + row.placeholder() + ".";
-    }
-    const auto& keys = site_keys();
-    if (std::ranges::find(keys, row.key()) != keys.end()) help += " (may stand in posthorn.toml)";
-    if (!row.reloads()) help += " (read at start)";
-    out += "\n" + comment(help);
+    out += "\n" + comment(sentences(row));
     const bool preset = row.current() == row.preset();
     out += (preset ? "#" : "") + row.key() + " = " + row.toml(row.current()) + "\n";
   }

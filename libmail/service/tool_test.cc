@@ -1,6 +1,12 @@
 #include "libmail/service/tool.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <cstdio>
+
+#include "libmail/base/fd.h"
 
 namespace posthorn::service {
 namespace {
@@ -43,8 +49,19 @@ struct Program {
     tools.push_back(std::make_unique<Recorder>("queue list", "", list));
     tools.push_back(std::make_unique<Recorder>("show", "WORD...", show));
   }
+  // With its output thrown away.
   int run(const std::vector<std::string>& arguments) {
-    return run_tools("x", "a program", tools, arguments);
+    std::fflush(stdout);
+    const Fd out(::dup(1));
+    const Fd err(::dup(2));
+    const Fd null(::open("/dev/null", O_WRONLY));
+    ::dup2(null.get(), 1);
+    ::dup2(null.get(), 2);
+    const int code = run_tools("x", "a program", tools, arguments);
+    std::fflush(stdout);
+    ::dup2(out.get(), 1);
+    ::dup2(err.get(), 2);
+    return code;
   }
 };
 
