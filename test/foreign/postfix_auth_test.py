@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Postfix's smtpd asks authd: PLAIN, LOGIN and SCRAM of its clients, and what it must not offer."""
+
+import os
+import pathlib
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from foreign import Failed, need, run  # noqa: E402
+from posthorn_site import Workshop, free_port, wait_until  # noqa: E402
+
+ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
+
+MASTER = """127.0.0.1:{port} inet n - n - - smtpd
+postlog unix-dgram n - n - 1 postlogd
+cleanup unix n - n - 0 cleanup
+rewrite unix - - n - - trivial-rewrite
+anvil unix - - n - 1 anvil
+proxymap unix - - n - - proxymap
+qmgr unix n - n 300 1 qmgr
+"""
+MAIN = """compatibility_level = 3.6
+queue_directory = {home}/spool
+data_directory = {home}/data
+mail_owner = postfix
+setgid_group = postdrop
+inet_interfaces = 127.0.0.1
+myhostname = postfix.alpha.test
+mydestination =
+maillog_file = {home}/log
+maillog_file_prefixes = {home}
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {socket}
+smtpd_sasl_security_options = noanonymous
+smtpd_recipient_restrictions = permit_sasl_authenticated, reject
+"""
+
+
+class Postfix:
+    """A Postfix of its own, with nothing of the machine's."""
+
+    def __init__(self, home, socket):
+        self.home = pathlib.Path(home)
+        self.port = free_port()
+        for name in ("conf", "spool", "data"):
+            (self.home / name).mkdir(parents=True)
+        run(["chown", "postfix", self.home / "data"])
+        (self.home / "conf/main.cf").write_text(MAIN.format(home=self.home, socket=socket))
+        (self.home / "conf/master.cf").write_text(MASTER.format(port=self.port))
+
+    def do(self, verb):
+        run(["postfix", "-c", self.home / "conf", verb], expect=None)
+
+    def ehlo(self):
+        said = run(["swaks", "--server", f"127.0.0.1:{self.port}", "--quit-after", "EHLO"], expect=None)
+        found = re.search(r"250[- ]AUTH (.*)", said)
+        return found.group(1).split() if found else []
+
+    def log_in(self, mechanism, password):
+        """The reply's code to AUTH, by swaks or gsasl."""
+        if mechanism.startswith("SCRAM"):
+            said = run(["gsasl", "--smtp", "--no-starttls", "--connect", f"127.0.0.1:{self.port}", "--mechanism", mechanism,
+                        "--authentication-id", ALICE, "--password", password], expect=None)
+        else:
+            said = run(["swaks", "--server", f"127.0.0.1:{self.port}", "--auth", mechanism, "--auth-user", ALICE,
+                        "--auth-password", password, "--quit-after", "AUTH"], expect=None)
+        codes = re.findall(r"\b(235|454|501|535) \d\.\d\.\d", said)
+        if not codes:
+            raise Failed(f"no reply to AUTH {mechanism}:\n{said}")
+        return codes[-1]
+
+
+def check(site, postfix):
+    offered = postfix.ehlo()
+    if offered != ["SCRAM-SHA-256", "PLAIN", "LOGIN"]:
+        raise Failed(f"Postfix offers {offered}; SCRAM-SHA-256-PLUS is not for a server that can't pass the binding")
+    for mechanism in offered:
+        for password, code in ((site.password(ALICE), "235"), ("wrong", "535")):
+            said = postfix.log_in(mechanism, password)
+            if said != code:
+                raise Failed(f"{mechanism} with {password!r}: {said} instead of {code}")
+        print(f"ok      {mechanism}", flush=True)
+    site.posthorn("user", "add", "--scheme", "CRYPT", "carl@alpha.test", text="x\n")
+    wait_until("authd has seen the user without SCRAM keys", lambda: "mechanisms-changed" in site.log("authd"), 5)
+    postfix.do("reload")
+    time.sleep(0.5)
+    if postfix.ehlo() != ["PLAIN", "LOGIN"]:
+        raise Failed(f"one user without SCRAM keys, and Postfix offers {postfix.ehlo()}")
+    if postfix.log_in("PLAIN", site.password(ALICE)) != "235":
+        raise Failed("PLAIN does not work behind the change")
+    print("ok      SCRAM goes when one user has no keys", flush=True)
+
+
+def main():
+    need("postfix", "swaks", "gsasl")
+    if os.geteuid() != 0:
+        print("skipped: Postfix's master runs as root only")
+        sys.exit(77)
+    try:
+        with Workshop("postfix-auth") as workshop:
+            site = workshop.site("alpha", ["alpha.test"], [ALICE, BOB])
+            (site.directory / "conf").mkdir(parents=True)
+            # Postfix runs as somebody else, and its clients here speak in clear.
+            (site.directory / "conf/authd.toml").write_text('listen_mode = "0666"\nplaintext_in_clear = true\n')
+            site.start()
+            for folder in (site.directory, site.directory / "run"):
+                folder.chmod(0o755)
+            postfix = Postfix(workshop.directory / "postfix", site.facts["sockets"]["auth"])
+            postfix.do("start")
+            try:
+                wait_until("Postfix answers", postfix.ehlo, 20)
+                check(site, postfix)
+            finally:
+                postfix.do("stop")
+    except Failed as problem:
+        sys.exit(f"failed: {problem}")
+
+
+if __name__ == "__main__":
+    main()
