@@ -230,8 +230,7 @@ Usage: sendmail [OPTIONS] [--] [RECIPIENT...]
   -bm -bs -bv       deliver (default), speak SMTP on standard input, look at recipients only
   -bp, mailq        show the queue
   -bi, newaliases   nothing to do: tables are read when they change
-  -q, -qI ID, -qR SITE, -qS SENDER
-                    try queued messages again now
+  -q, -qI ID        try all queued messages again now, or one of them
   --site DIR        the site's directory [$POSTHORN_SITE, else /etc/posthorn]
   --version         print the version
   --help            print this text

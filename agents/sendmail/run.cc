@@ -139,11 +139,10 @@ int become_posthorn(const service::Site& site, const std::vector<std::string>& w
   return complain(exit_code::unavailable, io_error("run", "posthorn queue").text());
 }
 
+// queued knows one message or all of them: what goes to one site or comes from one sender is tried with the rest.
 int flush_queue(const service::Site& site, const Arguments& arguments) {
   std::vector<std::string> words = {"flush"};
   if (arguments.flush_by == 'I') words.push_back(arguments.flush_what);
-  if (arguments.flush_by == 'R') words.insert(words.end(), {"--to", arguments.flush_what});
-  if (arguments.flush_by == 'S') words.insert(words.end(), {"--from", arguments.flush_what});
   return become_posthorn(site, words);
 }
 
