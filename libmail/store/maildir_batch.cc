@@ -97,8 +97,10 @@ void commit_by_file_system(const std::vector<BatchItem*>& items) {
 CommitMode CommitChoice::choose(std::size_t messages) {
   if (mode_ != CommitMode::automatic) return mode_;
   if (messages < file_system_from_) return CommitMode::file;
-  if (file_system_ == Duration::zero() || per_file_ == Duration::zero()) {
-    return CommitMode::file_system;
+  if (file_system_ == Duration::zero()) return CommitMode::file_system;
+  // Nothing to compare with yet: go on unless it was slow by anybody's measure.
+  if (per_file_ == Duration::zero()) {
+    return file_system_ < slow_sync ? CommitMode::file_system : CommitMode::file;
   }
   if (file_system_ < per_file_ * static_cast<Duration::rep>(messages)) {
     return CommitMode::file_system;
@@ -117,10 +119,11 @@ void CommitChoice::report(CommitMode mode, std::size_t messages, Duration took) 
     file_system_ = took;
     return;
   }
-  // A lone file pays for a whole flush: it says nothing about many side by side.
-  if (messages < 2) return;
+  // A lone file pays for a whole flush: it is a hint only while there is nothing better.
+  if (messages < 2 && per_file_ != Duration::zero()) return;
   const Duration each = took / static_cast<Duration::rep>(messages);
-  per_file_ = per_file_ == Duration::zero() ? each : (per_file_ * 7 + each) / 8;
+  per_file_ = first_hint_ || per_file_ == Duration::zero() ? each : (per_file_ * 7 + each) / 8;
+  first_hint_ = messages < 2;
 }
 
 }  // namespace posthorn::store

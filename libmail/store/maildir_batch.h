@@ -12,7 +12,7 @@
 namespace posthorn::store {
 
 enum class CommitMode {
-  automatic,    // file by file; from 16 messages on one file system whichever was faster of late
+  automatic,    // file by file; from a few messages on one file system whichever was faster of late
   file,         // fdatasync(2) of each file, fsync(2) of each new/, side by side in the pool
   file_system,  // one syncfs(2) for each step
 };
@@ -64,11 +64,13 @@ class CommitChoice {
 
  private:
   static constexpr unsigned forget_after = 64;  // batches
+  static constexpr Duration slow_sync = std::chrono::milliseconds(20);
   CommitMode mode_;
   std::size_t file_system_from_;
-  Duration per_file_{};     // a running mean; zero: not known
-  Duration file_system_{};  // the last one; zero: not known
-  unsigned against_ = 0;    // batches since it was last tried
+  Duration per_file_{};      // a running mean; zero: not known
+  bool first_hint_ = false;  // per_file_ comes from a lone file
+  Duration file_system_{};   // the last one; zero: not known
+  unsigned against_ = 0;     // batches since it was last tried
 };
 
 }  // namespace posthorn::store

@@ -20,9 +20,9 @@ struct Delivered {
 
 struct DeliveryLimits {
   CommitMode commit = CommitMode::automatic;
-  std::size_t file_system_sync_from = 16;  // messages in a batch
-  std::size_t batch = 256;                 // messages in a batch at most
-  std::size_t open_maildirs = 256;         // each holds two descriptors
+  std::size_t file_system_sync_from = 4;  // messages in a batch
+  std::size_t batch = 256;                // messages in a batch at most
+  std::size_t open_maildirs = 256;        // each holds two descriptors
   // For so long the descriptors of a Maildir are trusted to be what its path leads to.
   Duration trust_open_maildir = std::chrono::seconds(1);
 

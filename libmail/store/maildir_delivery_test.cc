@@ -289,3 +289,17 @@ TEST_CASE("CommitChoice: syncfs for many, as long as it is the faster") {
   CHECK(CommitChoice(CommitMode::file, 16).choose(1000) == CommitMode::file);
   CHECK(CommitChoice(CommitMode::file_system, 16).choose(1) == CommitMode::file_system);
 }
+
+TEST_CASE("CommitChoice: a slow syncfs is not gone on with for want of a comparison") {
+  CommitChoice choice(CommitMode::automatic, 4);
+  choice.report(CommitMode::file_system, 10, 2ms);
+  CHECK(choice.choose(10) == CommitMode::file_system);
+  choice.report(CommitMode::file_system, 10, 300ms);
+  CHECK(choice.choose(10) == CommitMode::file);
+  choice.report(CommitMode::file, 1,
+                400ms);  // everything is slow: a lone file is the hint there is
+  CHECK(choice.choose(10) == CommitMode::file_system);
+  choice.report(CommitMode::file, 5, 5ms);  // and a batch is better than a hint
+  choice.report(CommitMode::file, 1, 400ms);
+  CHECK(choice.choose(10) == CommitMode::file);
+}
