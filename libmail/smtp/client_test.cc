@@ -493,6 +493,41 @@ TEST_CASE("client: stray CR and LF become spaces in every cut, with DATA and wit
   }
 }
 
+TEST_CASE("client: CHUNKING without PIPELINING sends each chunk behind the reply before") {
+  ClientCore core = ready_core({"CHUNKING"});
+  say_envelope(core, envelope_for({"bob"}));
+  core.begin_body();
+  CHECK_FALSE(core.body_open());
+  core.receive("250 ok\r\n250 ok\r\n");
+  REQUIRE(core.body_open());
+  taken(core);
+  core.body("x\r\n", LastPiece::no);
+  CHECK_FALSE(core.body_open());
+  core.receive("250 ok\r\n");
+  REQUIRE(core.body_open());
+  core.body("y\r\n", LastPiece::yes);
+  CHECK(taken(core) == "BDAT 3\r\nx\r\nBDAT 3 LAST\r\ny\r\n");
+  core.receive("250 2.0.0 done\r\n");
+  CHECK(codes(core) == Codes{"2.0.0"});
+}
+
+TEST_CASE(
+    "client: REQUIRETLS goes over TLS and Unix sockets to servers that offer it, nowhere else") {
+  Envelope envelope = envelope_for({"bob"});
+  envelope.requiretls = true;
+  ClientCore in_clear = ready_core({"PIPELINING", "REQUIRETLS"});
+  say_envelope(in_clear, envelope);
+  CHECK(codes(in_clear) == Codes{"5.7.30"});
+
+  ClientOptions options = options_for(ClientDialect::smtp);
+  options.private_path = true;
+  ClientCore local(options);
+  local.receive("220 mx\r\n250-mx\r\n250-PIPELINING\r\n250 REQUIRETLS\r\n");
+  taken(local);
+  say_envelope(local, envelope);
+  CHECK(taken(local).starts_with("MAIL FROM:<ann@here.example> REQUIRETLS\r\n"));
+}
+
 TEST_CASE("client: a refused chunk ends the connection, its reply is everybody's") {
   ClientCore core = ready_core(modern);
   say_envelope(core, envelope_for({"bob", "eve"}));
