@@ -2,8 +2,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "libmail/smtp/client_lines.h"
-
 using namespace posthorn::smtp;
 using Phase = ClientCore::Phase;
 
@@ -445,19 +443,6 @@ TEST_CASE("client: DSN parameters and XFORWARD go where they are offered") {
   core.receive("501 5.5.4 what is XFORWARD\r\n250 ok\r\n250 ok\r\n");
   CHECK(core.envelope_answered());
   CHECK(core.accepted() == 1);
-}
-
-TEST_CASE("client: XFORWARD is cut into lines of 512 octets") {
-  Envelope envelope = envelope_for({});
-  envelope.client.name = std::string(240, 'n');
-  envelope.client.helo = std::string(240, 'h');
-  envelope.client.address = "192.0.2.7";
-  envelope.trace_id = std::string(60, 'i');
-  ServerExtensions server;
-  server.xforward = {"NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE"};
-  const std::vector<std::string> lines = xforward_lines(envelope, server);
-  REQUIRE(lines.size() == 2);
-  for (const std::string& line : lines) CHECK(line.size() <= 512);
 }
 
 TEST_CASE("client: stray CR and LF become spaces in every cut, with DATA and with BDAT") {
