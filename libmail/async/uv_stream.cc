@@ -50,10 +50,7 @@ class UvStream final : public Stream {
   ~UvStream() override {
     check(!reader_ && !writer_, "a stream is destroyed while a task waits for it");
     close();
-    if (!initialised_)
-      delete box_;
-    else
-      box_->owner = nullptr;
+    if (!initialised_) delete box_;
   }
 
   Task<Result<std::size_t, IoError>> read(Buffer& into, Deadline deadline) override {
@@ -138,6 +135,7 @@ class UvStream final : public Stream {
     timer_.clear();
     if (reader_) Loop::current().post(std::exchange(reader_, {}));
     if (!initialised_) return;
+    box_->owner = nullptr;  // the box goes with the callback, which may come before or after our own end
     // A pending write's callback comes with UV_ECANCELED before the box goes.
     uv_close(&box_->handle, [](uv_handle_t* handle) { delete static_cast<Box*>(handle->data); });
   }
