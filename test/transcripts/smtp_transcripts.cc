@@ -71,7 +71,8 @@ smtpd::Policy policy_of(const Transcript& transcript) {
   policy.hostname = "mx.example.org";
   const auto networks = [&transcript](const char* key) {
     std::vector<std::string> list;
-    for (const std::string_view word : words(transcript.value(key))) list.emplace_back(word);
+    const std::string value = transcript.value(key);
+    for (const std::string_view word : words(value)) list.emplace_back(word);
     return *service::Networks::parse(list);
   };
   policy.relay_networks = networks("relay-networks");
