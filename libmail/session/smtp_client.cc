@@ -247,6 +247,7 @@ async::Task<void> SmtpClient::hear_last_words() {
 }
 
 void SmtpClient::close() {
+  core_->lost("connection closed");
   if (stream_ != nullptr) stream_->close();
 }
 

@@ -208,6 +208,28 @@ TEST_CASE("SmtpClient: SMTPUTF8 said about a message that is all ASCII is not ne
         Codes{"5.6.7"});
 }
 
+TEST_CASE("SmtpClient: closed is not connected, and the next message opens again") {
+  const Step once("LAST\r\nhi\r\n", "250 m\r\n250 r\r\n250 ok\r\n");
+  Server server({{greeting, hello}, {greeting, hello, once}});
+  SmtpClient client(hop_to(server, smtp::ClientDialect::smtp), client_options());
+  async::run([](Server& one, SmtpClient& ours) -> async::Task<void> {
+    async::Scope scope;
+    scope.spawn(one.play_all());
+    const auto opened = co_await ours.open(Deadline::in(5s));
+    CHECK(opened);
+    CHECK(ours.connected());
+    ours.close();
+    CHECK_FALSE(ours.connected());
+    const smtp::Envelope envelope = envelope_for({"bob"});
+    const WholeBody body("hi\r\n");
+    const auto statuses = co_await ours.deliver(envelope, body, Deadline::in(5s));
+    CHECK(codes(statuses) == Codes{"2.0.0"});
+    co_await ours.quit(Deadline::in(1s));
+    one.listener->close();
+    co_await scope.join();
+  }(server, client));
+}
+
 namespace {
 
 async::Task<std::vector<smtp::Status>> in_steps(Server& server, SmtpClient& client,

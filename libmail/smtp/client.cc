@@ -79,8 +79,10 @@ void ClientCore::receive(std::string_view octets) {
     }
     const Result<bool, ReplyError> whole = parser_.feed(octets);
     if (!whole) {
-      close(own(protocol_error, fmt::format("sent what is no reply ({}) in place of {}",
-                                            describe(whole.error()), awaited_now())));
+      const std::string_view awaited = awaited_now();
+      close(own(protocol_error,
+                fmt::format("sent what is no reply ({}) in place of {}", describe(whole.error()),
+                            awaited.empty() ? "nothing" : awaited)));
       return;
     }
     if (*whole) handle(parser_.reply());
@@ -225,7 +227,9 @@ void ClientCore::on_auth(Awaited awaited, const Reply& reply) {
 
 void ClientCore::lost(std::string_view what) {
   if (phase_ == Phase::closed) return;
-  close(own(bad_connection, fmt::format("{} while waiting for {}", what, awaited_now())));
+  const std::string_view awaited = awaited_now();
+  if (awaited.empty()) return close(own(bad_connection, what));
+  close(own(bad_connection, fmt::format("{} while waiting for {}", what, awaited)));
 }
 
 void ClientCore::abandon(const Status& why) {
@@ -255,7 +259,7 @@ bool ClientCore::reusable() const {
 std::string_view ClientCore::awaited_now() const {
   if (sent_ == 0) {
     if (body_ == BodyState::open) return "room for more of the message";
-    return phase_ == Phase::handshake ? "the TLS handshake" : "nothing";
+    return phase_ == Phase::handshake ? "the TLS handshake" : "";
   }
   switch (commands_.front().awaited) {
     case Awaited::greeting:
