@@ -175,11 +175,11 @@ Task<void> Supervisor::stop(Duration grace) {
     co_await async::sleep_until(Deadline::in(std::chrono::milliseconds(10)));
   }
   co_await scope_.join();
+  ops_.stop();
   if (ops_acceptor_) {
     ops_acceptor_->stop_accepting();
-    const bool ended = co_await ops_acceptor_->join(Deadline::in(std::chrono::milliseconds(500)));
-    // Somebody still holds a connection to us; the process ends all the same, so leave what it uses in place.
-    if (!ended) (void)ops_acceptor_.release();
+    const bool ended = co_await ops_acceptor_->join(Deadline::in(std::chrono::seconds(1)));
+    if (!ended) (void)ops_acceptor_.release();  // it is still in use, and we are about to end
   }
   notify_watch_.reset();
 }

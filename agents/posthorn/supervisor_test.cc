@@ -58,6 +58,10 @@ Task<void> answers(Fixture* fixture) {
   const std::string pid = co_await fixture->ask("two");
   CHECK(pid == std::to_string(fixture->supervisor.agents().at(1)->pid()));
   CHECK(fixture->supervisor.agents().at(0)->state() == Supervised::State::ready);
+  const auto ops = async::Endpoint::unix_path(fixture->site.path("run/posthorn.ops"));
+  const auto idle =
+      co_await async::connect(ops, Deadline::in(seconds(5)));  // must not hold up stop()
+  CHECK(idle);
   CHECK_THAT(fixture->supervisor.status_json(), Catch::Contains("\"state\":\"ready\""));
   co_await fixture->supervisor.stop();
   CHECK(fixture->supervisor.agents().at(0)->pid() == 0);

@@ -176,11 +176,11 @@ struct Echo {
     }
     return false;
   }
-  [[nodiscard]] Fd connect() const {
+  [[nodiscard]] Fd connect(const std::string& name = "run/echo.sock") const {
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, (dir / "run/echo.sock").c_str(), sizeof address.sun_path - 1);
+    std::strncpy(address.sun_path, (dir / name).c_str(), sizeof address.sun_path - 1);
     if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fd.reset();
     return fd;
   }
@@ -223,6 +223,18 @@ TEST_CASE("A session that does not end is given up after drain_time") {
   ::kill(echo.child, SIGTERM);
   CHECK(echo.wait() == 0);
   CHECK(echo.read("log").find("gave-up level=warning sessions=1") != std::string::npos);
+}
+
+TEST_CASE("An operator who only holds a connection does not hold up the end") {
+  Echo echo;
+  echo.start({});
+  REQUIRE(echo.wait_for(" ready "));
+  const Fd client = echo.connect("run/echod.ops");
+  REQUIRE(client);
+  CHECK(echo.ask("GET", "/health").status == 200);  // the first one has been accepted by now
+  ::kill(echo.child, SIGTERM);
+  CHECK(echo.wait() == 0);
+  CHECK(echo.read("log").find("gave-up") == std::string::npos);
 }
 
 TEST_CASE("A client over the limit gets the refusal and is closed") {

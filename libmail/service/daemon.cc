@@ -98,6 +98,7 @@ void RunningDaemon::stop(std::string_view why, int code) {
   notify_supervisor("STOPPING=1");
   exit_code_ = code;
   for (const auto& acceptor : acceptors_) acceptor->stop_accepting();
+  ops_.stop();
   stopping_.set();
 }
 

@@ -1,5 +1,7 @@
 #include "libmail/service/ops.h"
 
+#include <set>
+
 #include "libmail/async/socket.h"
 #include "libmail/base/text.h"
 #include "libmail/service/http.h"
@@ -66,6 +68,8 @@ OpsReply OpsReply::error(int status, std::string_view code, std::string_view mes
 struct OpsServer::State {
   using Handlers = std::map<std::string, OpsHandler, std::less<>>;
   Handlers get, post;
+  std::set<async::Stream*> idle;  // between two requests
+  bool stopping = false;
 
   // The handler of that very path, else of the longest path above it that ends in "/".
   static OpsHandler* find(Handlers& handlers, std::string_view path) {
@@ -97,8 +101,10 @@ struct OpsServer::State {
   Task<bool> exchange(async::Stream& stream, async::Buffer& buffer) {
     const HttpLimits limits;
     bool too_long = false;
+    idle.insert(&stream);
     const std::size_t size =
         co_await fill_head(stream, buffer, limits.head, &too_long, Deadline::in(idle_time));
+    idle.erase(&stream);
     if (size == 0 && !too_long) co_return false;
     Result<HttpHead, HttpError> head = fail(HttpError{431, "the head is longer than 64 KiB"});
     if (!too_long) head = parse_http_request(buffer.view().substr(0, size), limits);
@@ -128,10 +134,11 @@ struct OpsServer::State {
     request.peer = stream.peer();
     buffer.consume(length);
     const OpsReply reply = co_await answer(std::move(request));
+    const bool keep_alive = head->keep_alive && !stopping;
     const std::string octets =
-        format_http_reply(reply.status, reply.content_type, reply.body, head->keep_alive);
+        format_http_reply(reply.status, reply.content_type, reply.body, keep_alive);
     const auto sent = co_await stream.write(octets, Deadline::in(write_time));
-    co_return sent && head->keep_alive;
+    co_return sent&& keep_alive;
   }
 };
 
@@ -145,9 +152,15 @@ void OpsServer::post(std::string path, OpsHandler handler) {
   state_->post.insert_or_assign(std::move(path), std::move(handler));
 }
 
+void OpsServer::stop() {
+  state_->stopping = true;
+  // Closing wakes whoever reads, from the loop's queue: the set does not change under us.
+  for (async::Stream* stream : state_->idle) stream->close();
+}
+
 Task<void> OpsServer::serve(std::unique_ptr<async::Stream> stream) {
   async::Buffer buffer;
-  bool more = true;
+  bool more = !state_->stopping;
   while (more) more = co_await state_->exchange(*stream, buffer);
   co_await stream->shutdown(Deadline::in(std::chrono::seconds(1)));
   stream->close();

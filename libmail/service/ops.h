@@ -58,6 +58,8 @@ class OpsServer {
   void post(std::string path, OpsHandler handler);
   // Speaks HTTP on one connection until the client closes or is idle for a minute.
   async::Task<void> serve(std::unique_ptr<async::Stream> stream);
+  // Closes connections that wait for their client; a request that is being answered gets its reply first.
+  void stop();
 
  private:
   struct State;
