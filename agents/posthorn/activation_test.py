@@ -17,7 +17,7 @@ import tempfile
 import time
 
 SKIPPED = 77
-WAIT = 10.0
+WAIT = 60.0
 
 # agent, the option that listens, what the client sends first, what the answer begins with, more flags
 ROWS = [

@@ -42,7 +42,7 @@ TEST_CASE("A program that is not there is named with where it was looked for") {
 
 TEST_CASE("run_program gives the output and the exit code, and kills what takes too long") {
   const auto done = async::run(
-      run_program({"/bin/sh", "-c", "echo out; echo err >&2; exit 3"}, Deadline::in(seconds(10))));
+      run_program({"/bin/sh", "-c", "echo out; echo err >&2; exit 3"}, Deadline::in(seconds(60))));
   REQUIRE(done);
   CHECK(done->exit == 3);
   CHECK(done->text == "out\nerr\n");
@@ -61,7 +61,7 @@ TEST_CASE("An agent's listeners are read with their modes, owners and groups") {
   AgentProgram program;
   program.name = "x";
   program.argv = {site.path("x")};
-  const auto listeners = async::run(ask_listeners(program, Deadline::in(seconds(10))));
+  const auto listeners = async::run(ask_listeners(program, Deadline::in(seconds(60))));
   REQUIRE(listeners);
   REQUIRE(listeners->size() == 2);
   CHECK(listeners->at(0).endpoint == async::Endpoint::inet("*", 25));

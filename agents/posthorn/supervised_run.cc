@@ -17,7 +17,7 @@ namespace exit_code = service::exit_code;
 
 namespace {
 
-constexpr auto failed_start_grace = std::chrono::seconds(2);
+constexpr auto failed_start_grace = std::chrono::milliseconds(500);
 
 // What happens while the loop runs. Everything it refers to outlives the loop's run.
 struct SupervisedRun {

@@ -32,18 +32,18 @@ struct Fixture {
     return made;
   }
   Task<std::string> start(std::vector<AgentProgram> programs) {
-    const auto started = co_await supervisor.start(std::move(programs), Deadline::in(seconds(10)));
+    const auto started = co_await supervisor.start(std::move(programs), Deadline::in(seconds(60)));
     if (!started) co_return started.error();
-    const auto ready = co_await supervisor.wait_until_ready(Deadline::in(seconds(10)));
+    const auto ready = co_await supervisor.wait_until_ready(Deadline::in(seconds(60)));
     co_return ready ? std::string() : ready.error();
   }
   // What the agent says to a client: its pid, "" if nobody answers within five seconds.
   Task<std::string> ask(std::string agent) {
     const auto endpoint = async::Endpoint::unix_path(site.path("run/" + agent + ".sock"));
-    auto stream = co_await async::connect(endpoint, Deadline::in(seconds(5)));
+    auto stream = co_await async::connect(endpoint, Deadline::in(seconds(60)));
     if (!stream) co_return std::string();
     async::Buffer buffer;
-    const auto got = co_await (*stream)->read(buffer, Deadline::in(seconds(5)));
+    const auto got = co_await (*stream)->read(buffer, Deadline::in(seconds(60)));
     (void)got;
     co_return std::string(buffer.view());
   }
@@ -60,7 +60,7 @@ Task<void> answers(Fixture* fixture) {
   CHECK(fixture->supervisor.agents().at(0)->state() == Supervised::State::ready);
   const auto ops = async::Endpoint::unix_path(fixture->site.path("run/posthorn.ops"));
   const auto idle =
-      co_await async::connect(ops, Deadline::in(seconds(5)));  // must not hold up stop()
+      co_await async::connect(ops, Deadline::in(seconds(60)));  // must not hold up stop()
   CHECK(idle);
   CHECK_THAT(fixture->supervisor.status_json(), Catch::Contains("\"state\":\"ready\""));
   co_await fixture->supervisor.stop();
@@ -143,9 +143,9 @@ TEST_CASE("An agent that ignores SIGTERM is killed after the grace") {
 }
 
 Task<void> twice(Fixture* fixture, Supervisor* second, std::string* problem) {
-  const auto first = co_await fixture->supervisor.start({}, Deadline::in(seconds(5)));
+  const auto first = co_await fixture->supervisor.start({}, Deadline::in(seconds(60)));
   REQUIRE(first);
-  const auto again = co_await second->start({}, Deadline::in(seconds(5)));
+  const auto again = co_await second->start({}, Deadline::in(seconds(60)));
   if (!again) *problem = again.error();
   co_await second->stop();
   co_await fixture->supervisor.stop();
@@ -184,7 +184,7 @@ TEST_CASE("Agents end when their supervisor is killed") {
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   bool gone = false;
-  for (int i = 0; i < 500 && !gone; ++i) {
+  for (int i = 0; i < 6000 && !gone; ++i) {
     gone = ::kill(agent, 0) != 0;
     ::usleep(10000);
   }

@@ -37,7 +37,7 @@ class TestSite {
   // An agent `name` that listens on run/NAME.sock and answers each client with its pid. `before` is Python that it runs first.
   [[nodiscard]] AgentProgram agent(const std::string& name, const std::string& before = {}) const {
     write(name,
-          "#!/usr/bin/env python3\nimport os, socket, sys, time, signal\n"
+          "#!/usr/bin/python3 -IS\nimport os, socket, sys, time, signal\n"
           "if '--print-listeners' in sys.argv:\n"
           "    print('listen\\tunix:" +
               path("run/" + name + ".sock") +

@@ -67,14 +67,14 @@ class EchoAgent final : public Agent {
     async::Buffer buffer;
     for (;;) {
       const auto got =
-          co_await connection.stream->read(buffer, Deadline::in(std::chrono::seconds(20)));
+          co_await connection.stream->read(buffer, Deadline::in(std::chrono::seconds(60)));
       if (!got || *got == 0) co_return;
       const std::string line(trim(buffer.view()));
       buffer.clear();
       daemon_->log().info("", "echo", {{"text", line}});
       const std::string answer = prefix_ + line + "\n";
       const auto sent =
-          co_await connection.stream->write(answer, Deadline::in(std::chrono::seconds(5)));
+          co_await connection.stream->write(answer, Deadline::in(std::chrono::seconds(60)));
       if (!sent || line == "quit") co_return;
     }
   }
@@ -157,9 +157,9 @@ struct Echo {
     }).join();
     ::_exit(code);
   }
-  // The exit code, -1 if it was killed, -2 if it still runs after ten seconds.
+  // The exit code, -1 if it was killed, -2 if it still runs after a minute.
   int wait() {
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 6000; ++i) {
       int status = 0;
       if (::waitpid(child, &status, WNOHANG) == child) {
         child = 0;
@@ -170,7 +170,7 @@ struct Echo {
     return -2;
   }
   [[nodiscard]] bool wait_for(const std::string& text) const {
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 6000; ++i) {
       if (read("log").find(text) != std::string::npos) return true;
       ::usleep(10000);
     }
@@ -187,7 +187,7 @@ struct Echo {
   [[nodiscard]] OpsReply ask(const std::string& method, const std::string& target,
                              const std::string& body = {}) const {
     auto reply = async::run(ask_ops(dir / "run/echod.ops", method, target, body,
-                                    Deadline::in(std::chrono::seconds(5))));
+                                    Deadline::in(std::chrono::seconds(60))));
     REQUIRE(reply);
     return *reply;
   }
@@ -261,15 +261,15 @@ TEST_CASE("Clients of one address are counted, others are not kept out") {
   REQUIRE(endpoint);
   const auto first_word = [&](const std::string& source) {
     auto stream =
-        async::run(async::connect_from(*endpoint, source, Deadline::in(std::chrono::seconds(5))));
+        async::run(async::connect_from(*endpoint, source, Deadline::in(std::chrono::seconds(60))));
     REQUIRE(stream);
     return std::move(*stream);
   };
   const auto talk = [](async::Stream& stream) {
     async::Buffer buffer;
     const std::string line = "hi\n";
-    (void)async::run(stream.write(line, Deadline::in(std::chrono::seconds(5))));
-    (void)async::run(stream.read(buffer, Deadline::in(std::chrono::seconds(5))));
+    (void)async::run(stream.write(line, Deadline::in(std::chrono::seconds(60))));
+    (void)async::run(stream.read(buffer, Deadline::in(std::chrono::seconds(60))));
     return std::string(buffer.view());
   };
   const auto one = first_word("127.0.0.2");
