@@ -314,7 +314,8 @@ Task<Result<std::unique_ptr<Stream>, IoError>> connect_from(Endpoint to, std::st
   }
   IoError last(ENXIO, "connect to", to.text());
   for (const Address& address : addresses) {
-    auto fd = co_await connect_to(address, from ? &*from : nullptr, to.text(), deadline);
+    const Address* bound_to = from ? &*from : nullptr;
+    auto fd = co_await connect_to(address, bound_to, to.text(), deadline);
     if (fd) co_return adopt(std::move(*fd));
     last = std::move(fd.error());
     if (last.code == IoError::timed_out) break;

@@ -135,7 +135,8 @@ class UvStream final : public Stream {
     timer_.clear();
     if (reader_) Loop::current().post(std::exchange(reader_, {}));
     if (!initialised_) return;
-    box_->owner = nullptr;  // the box goes with the callback, which may come before or after our own end
+    box_->owner =
+        nullptr;  // the box goes with the callback, which may come before or after our own end
     // A pending write's callback comes with UV_ECANCELED before the box goes.
     uv_close(&box_->handle, [](uv_handle_t* handle) { delete static_cast<Box*>(handle->data); });
   }

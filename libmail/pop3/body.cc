@@ -15,7 +15,7 @@ void BodyEncoder::append(std::string_view text, std::string& out) {
     }
     const auto line = static_cast<std::size_t>(end - text.data());  // without the LF
     const char before = line > 0 ? text[line - 1] : last_;
-    out.append(text.data(), line);
+    out.append(text.substr(0, line));
     if (before != '\r') out.push_back('\r');
     out.push_back('\n');
     last_ = '\n';

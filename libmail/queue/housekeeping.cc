@@ -86,7 +86,7 @@ async::Task<bool> Store::flush_outcomes(Sync sync) {
     if (place == segments_.end()) continue;
     Segment& segment = *place->second;
     segment.flushing = true;
-    const std::vector<MessageId> unlinkable = std::exchange(segment.spool_done, {});
+    std::vector<MessageId> unlinkable = std::exchange(segment.spool_done, {});
     auto done = co_await segment.outcomes.flush(sync);
     segment.flushing = false;
     if (!done) {

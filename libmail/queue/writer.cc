@@ -188,7 +188,7 @@ struct Writer::State {
   Layout layout;
   std::string nudge_path;
   Limits limits;
-  WriterStatistics statistics;  // the loop's
+  WriterStatistics statistics;            // the loop's
   std::optional<async::ThreadDoor> door;  // made with the thread, on the loop's
   async::Event ended;
   std::thread thread;

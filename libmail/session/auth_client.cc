@@ -179,7 +179,7 @@ class AuthExchange final : public SaslServer {
 };
 
 AuthClient::AuthClient(async::Endpoint server, AuthClientOptions options, service::Log& log)
-    : options_(std::move(options)), log_(log), connection_(std::move(server), *this) {}
+    : options_(options), log_(log), connection_(std::move(server), *this) {}
 
 AuthClient::~AuthClient() = default;
 

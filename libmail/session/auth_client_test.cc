@@ -117,7 +117,7 @@ void with_client(FakeServer& server, Body body) {
     static Task<void> all(FakeServer* server, Body body) {
       server->start();
       AuthClient client(server->endpoint(), AuthClientOptions(), silent());
-      co_await body(client);
+      co_await body(client, *server);
       co_await client.stop();
       co_await server->stop();
     }
@@ -129,7 +129,7 @@ void with_client(FakeServer& server, Body body) {
 
 TEST_CASE("auth client: offers what the server announced, as far as it may be used") {
   FakeServer server(auth_greeting);
-  with_client(server, [](AuthClient& client) -> Task<void> {
+  with_client(server, [](AuthClient& client, FakeServer&) -> Task<void> {
     const auto session = client.make_server();
     SaslContext secure = context();
     auto names = co_await session->mechanisms(secure);
@@ -152,7 +152,7 @@ TEST_CASE("auth client: an exchange, with what the session knows") {
       return "OK\t" + id_of(line) + "\tuser=ann@alpha.test\tresp=dj14\n";
     return "";
   };
-  with_client(server, [](AuthClient& client) -> Task<void> {
+  with_client(server, [](AuthClient& client, FakeServer&) -> Task<void> {
     const auto session = client.make_server();
     SaslContext with = context();
     with.channel_binding = "bind";
@@ -182,7 +182,7 @@ TEST_CASE("auth client: refused and unavailable are told apart") {
     if (line.rfind("AUTH\t2\t", 0) == 0) return "FAIL\t2\tuser=ann\tcode=temp_fail\treason=disk\n";
     return "";
   };
-  with_client(server, [](AuthClient& client) -> Task<void> {
+  with_client(server, [](AuthClient& client, FakeServer&) -> Task<void> {
     const auto session = client.make_server();
     const SaslContext with = context();
     SaslResult result = co_await session->start("PLAIN", "x", with);
@@ -201,7 +201,7 @@ TEST_CASE("auth client: many sessions share the connection, answers find their w
     held = "OK\t" + id_of(line) + "\tuser=u" + id_of(line) + "\n" + held;  // last first
     return line.rfind("AUTH\t3\t", 0) == 0 ? held : "";
   };
-  with_client(server, [](AuthClient& client) -> Task<void> {
+  with_client(server, [](AuthClient& client, FakeServer&) -> Task<void> {
     std::vector<std::string> users(4);
     async::Scope scope;
     struct One {
@@ -227,7 +227,7 @@ TEST_CASE("auth client: a server that restarted is asked again, one that is gone
     if (line.rfind("AUTH\t", 0) != 0) return "";
     return ++asked == 1 ? "-" : "OK\t" + id_of(line) + "\tuser=ann\n";
   };
-  with_client(server, [&server](AuthClient& client) -> Task<void> {
+  with_client(server, [](AuthClient& client, FakeServer& server) -> Task<void> {
     const auto session = client.make_server();
     const SaslContext with = context();
     SaslResult result = co_await session->start("PLAIN", "x", with);
@@ -252,7 +252,7 @@ TEST_CASE("auth client: a connection lost between two steps fails that exchange 
     if (line.rfind("CONT\t", 0) == 0) return "-";
     return line.rfind("AUTH\t", 0) == 0 ? "CONT\t" + id_of(line) + "\t\n" : "";
   };
-  with_client(server, [](AuthClient& client) -> Task<void> {
+  with_client(server, [](AuthClient& client, FakeServer&) -> Task<void> {
     const auto session = client.make_server();
     const SaslContext with = context();
     SaslResult result = co_await session->start("LOGIN", std::nullopt, with);
@@ -273,7 +273,7 @@ TEST_CASE("auth client: a server that speaks nonsense is unavailable, not believ
   const std::string greeting = GENERATE(as<std::string>(), "HELLO\n", "VERSION\t2\t0\nDONE\n",
                                         std::string(20000, 'x'), "VERSION\t1\t2\nMECH\n");
   FakeServer server(greeting);
-  with_client(server, [](AuthClient& client) -> Task<void> {
+  with_client(server, [](AuthClient& client, FakeServer&) -> Task<void> {
     const auto session = client.make_server();
     const SaslContext with = context();
     const SaslResult result = co_await session->start("PLAIN", "x", with);
@@ -289,7 +289,7 @@ void with_userdb(FakeServer& server, UserdbOptions options, Body body) {
     static Task<void> all(FakeServer* server, UserdbOptions options, Body body) {
       server->start();
       UserdbClient client(server->endpoint(), std::move(options), silent());
-      co_await body(client);
+      co_await body(client, *server);
       co_await client.stop();
       co_await server->stop();
     }
@@ -316,7 +316,7 @@ std::string userdb_answer(const std::string& line) {
 TEST_CASE("userdb client: finds, does not find, can't ask, lists") {
   FakeServer server("VERSION\t1\t2\nSPID\t7\n");
   server.on_line = userdb_answer;
-  with_userdb(server, UserdbOptions(), [](UserdbClient& client) -> Task<void> {
+  with_userdb(server, UserdbOptions(), [](UserdbClient& client, FakeServer&) -> Task<void> {
     auto answer = co_await client.find("ann@alpha.test");
     CHECK(answer.kind == UserdbAnswer::Kind::found);
     CHECK(answer.user == "ann@alpha.test");
@@ -338,7 +338,7 @@ TEST_CASE(
   server.on_line = userdb_answer;
   UserdbOptions options;
   options.keep_found = std::chrono::milliseconds(80);
-  with_userdb(server, options, [](UserdbClient& client) -> Task<void> {
+  with_userdb(server, options, [](UserdbClient& client, FakeServer&) -> Task<void> {
     async::Scope scope;
     struct One {
       static Task<void> ask(UserdbClient* c, int* found) {
@@ -366,7 +366,7 @@ TEST_CASE(
 
 TEST_CASE("userdb client: no server is unavailable") {
   FakeServer server("");
-  with_userdb(server, UserdbOptions(), [&server](UserdbClient& client) -> Task<void> {
+  with_userdb(server, UserdbOptions(), [](UserdbClient& client, FakeServer& server) -> Task<void> {
     co_await server.stop();
     const auto answer = co_await client.find("ann");
     CHECK(answer.kind == UserdbAnswer::Kind::unavailable);

@@ -14,9 +14,15 @@ struct Pair {
   std::string a;
   int b;
 };
-Task<std::string> pair(Pair x) { co_return x.a; }
-Task<std::string> text(std::string s) { co_return s; }
-Task<std::string> call(std::function<std::string()> f) { co_return f(); }
+Task<std::string> pair(Pair x) {
+  co_return x.a;
+}
+Task<std::string> text(std::string s) {
+  co_return s;
+}
+Task<std::string> call(std::function<std::string()> f) {
+  co_return f();
+}
 Task<void> joined(std::vector<std::string> v);
 void start(Task<void> task);
 
