@@ -49,7 +49,7 @@ std::string typed_address(const smtp::OriginalRecipient& recipient, Charset char
     if (is_alnum(c) || c == '-') type += c;
   }
   if (type.empty()) type = "rfc822";
-  if (iequals(type, "utf-8") && charset == Charset::ascii) {
+  if (iequals(type, "utf-8") && charset == Charset::ascii && is_utf8(recipient.address)) {
     return "utf-8;" + smtp::encode_utf8_addr(recipient.address, true);
   }
   return type + ";" + clean_text(recipient.address, charset, 2000);
@@ -115,7 +115,9 @@ void append_status_of(std::string& out, const ReportRequest& request, const Reci
 
 std::string shown_mailbox(const smtp::Mailbox& mailbox, Charset charset) {
   const std::string text = smtp::format_mailbox(mailbox);
-  if (charset == Charset::ascii && !is_ascii(text)) return smtp::encode_utf8_addr(text, true);
+  if (charset == Charset::ascii && !is_ascii(text) && is_utf8(text)) {
+    return smtp::encode_utf8_addr(text, true);
+  }
   return clean_text(text, charset, 2000);
 }
 

@@ -220,7 +220,8 @@ TEST_CASE("build_report: hostile words stay inside their field") {
   CAPTURE(evil.substr(0, 60));
   ReportRequest made = request();
   made.recipients[0].status.text = evil;
-  made.recipients[0].recipient.orcpt = smtp::OriginalRecipient("rfc822\r\nX: y", evil);
+  const std::string type = GENERATE("rfc822\r\nX: y", "utf-8");
+  made.recipients[0].recipient.orcpt = smtp::OriginalRecipient(type, evil);
   made.envid = evil;
   made.trace_id = evil;
   const bool utf8 = GENERATE(false, true);

@@ -48,6 +48,9 @@ Result<Transport, std::string> parse_transport(std::string_view text, const serv
     if (!endpoint) return fail(std::move(endpoint.error()));
     if (endpoint->kind == async::Endpoint::Kind::unix_socket) {
       endpoint->path = site.path(endpoint->path);
+      // A relative path may be too long only now.
+      const auto absolute = async::parse_endpoint(endpoint->text());
+      if (!absolute) return fail(absolute.error());
     } else if (endpoint->kind != async::Endpoint::Kind::inet) {
       return fail(
           std::string("a delivery agent is reached by lmtp:unix:PATH or lmtp:inet:HOST:PORT"));
