@@ -140,7 +140,8 @@ Result<void, ToolError> make_directories(const Site& site, const std::string& us
     if (auto done = make_directory(path, name == std::string_view("run") ? 0755 : 0750); !done) {
       return done;
     }
-    if (is_new && owner != nullptr) {
+    // /run is empty after each boot, and systemd may have made our part of it for its sockets.
+    if (owner != nullptr && (is_new || name == std::string_view("run"))) {
       if (auto given = give(path, *owner); !given) return given;
     }
   }

@@ -45,7 +45,7 @@ struct SupervisedRun {
       co_await supervisor.stop(failed_start_grace);
       co_return;
     }
-    log.info("", "ready", {{"agents", supervisor.agents().size()}});
+    if (ready) log.info("", "ready", {{"agents", supervisor.agents().size()}});
     log.flush();
     if (plan.on_ready) plan.on_ready(supervisor);
     service::notify_supervisor("READY=1");

@@ -20,6 +20,7 @@ constexpr auto connect_time = seconds(30);
 
 const smtp::EnhancedStatus too_many_recipients{4, 5, 3};
 const smtp::EnhancedStatus has_its_share{4, 4, 5};
+const smtp::EnhancedStatus no_connection{4, 4, 1};
 const smtp::EnhancedStatus connection_lost{4, 4, 2};
 
 MonoTime now() {
@@ -195,8 +196,9 @@ async::Task<void> Dispatcher::transact(session::SmtpClient* client, Job* job) {
     }
     job->agent_lost =
         !client->connected() &&
-        std::any_of(job->statuses.begin(), job->statuses.end(),
-                    [](const smtp::Status& status) { return status.enhanced == connection_lost; });
+        std::any_of(job->statuses.begin(), job->statuses.end(), [](const smtp::Status& status) {
+          return status.enhanced == connection_lost || status.enhanced == no_connection;
+        });
     // 452 4.5.3: the others took the place of these, so these have it now (RFC 5321 4.5.3.1.10).
     const bool go_on = refused.size() < left.size() && client->connected();
     left = go_on ? std::move(refused) : std::vector<std::size_t>();
@@ -264,6 +266,7 @@ void Dispatcher::tick() {
   for (auto place = destinations_.begin(); place != destinations_.end();) {
     Destination& destination = *place->second;
     line_up(destination);
+    if (!destination.parked.empty() && !destination.is_crowded(at)) on_room_(destination);
     const bool is_forgettable = destination.is_idle() && !destination.queued &&
                                 destination.rest_until <= at && destination.failures == 0;
     place = is_forgettable ? destinations_.erase(place) : std::next(place);

@@ -16,6 +16,7 @@ using service::OpsReply;
 using service::OpsRequest;
 
 constexpr std::size_t most_rows = 10'000;
+constexpr std::size_t ids_at_once = 2000;
 constexpr std::uint64_t most_octets =
     256 << 20;  // of one reply; larger queues are exported when stopped
 
@@ -136,15 +137,18 @@ async::Task<OpsReply> Ops::list(OpsRequest request) {
   const auto filter = read_filter(request);
   if (!filter) co_return bad_request(filter.error());
   std::vector<queue::Row> rows;
-  const std::vector<MessageId> ids = next_ids(store_, filter->after, store_.size());
-  for (const MessageId& id : ids) {
-    auto loaded = co_await load(id);
-    const queue::Message* message = store_.find(id);
-    if (!loaded || message == nullptr) continue;
-    queue::Row row = make_row(*loaded, state_of(*message, wall_now()));
-    if (!matches(row, *filter)) continue;
-    if (rows.size() == filter->limit) co_return OpsReply(to_json(rows, true));
-    rows.push_back(std::move(row));
+  std::vector<MessageId> ids = next_ids(store_, filter->after, ids_at_once);
+  while (!ids.empty()) {
+    for (const MessageId& id : ids) {
+      auto loaded = co_await load(id);
+      const queue::Message* message = store_.find(id);
+      if (!loaded || message == nullptr) continue;
+      queue::Row row = make_row(*loaded, state_of(*message, wall_now()));
+      if (!matches(row, *filter)) continue;
+      if (rows.size() == filter->limit) co_return OpsReply(to_json(rows, true));
+      rows.push_back(std::move(row));
+    }
+    ids = next_ids(store_, ids.back(), ids_at_once);
   }
   co_return OpsReply(to_json(rows, false));
 }
@@ -194,16 +198,19 @@ async::Task<OpsReply> Ops::export_one(MessageId id) {
 
 async::Task<OpsReply> Ops::export_all() {
   std::string all;
-  const std::vector<MessageId> ids = next_ids(store_, MessageId(), store_.size());
-  for (const MessageId& id : ids) {
-    auto one = co_await export_one(id);
-    if (one.status == 404) continue;
-    if (one.status != 200) co_return one;
-    all += one.body;
-    if (all.size() > most_octets) {
-      co_return OpsReply::error(413, "too-large", "the queue is too large for one reply",
-                                "export messages one by one, or stop queued and export then");
+  std::vector<MessageId> ids = next_ids(store_, MessageId(), ids_at_once);
+  while (!ids.empty()) {
+    for (const MessageId& id : ids) {
+      auto one = co_await export_one(id);
+      if (one.status == 404) continue;
+      if (one.status != 200) co_return one;
+      all += one.body;
+      if (all.size() > most_octets) {
+        co_return OpsReply::error(413, "too-large", "the queue is too large for one reply",
+                                  "export messages one by one, or stop queued and export then");
+      }
     }
+    ids = next_ids(store_, ids.back(), ids_at_once);
   }
   co_return text_reply("application/batch-SMTP", std::move(all));
 }

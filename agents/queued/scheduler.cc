@@ -10,6 +10,7 @@ using queue::Message;
 using queue::Station;
 
 constexpr std::size_t found_at_once = 1000;
+constexpr auto oldest_interval = std::chrono::minutes(1);
 constexpr std::uint32_t moved_pause = 1;  // seconds, while the store copies a message forward
 
 std::uint32_t this_second() {
@@ -26,7 +27,7 @@ Scheduler::Scheduler(queue::Store& store, route::Resolver& resolver, const Optio
       options_(options),
       log_(log),
       dispatcher_(
-          options, scope_, [this] { return store_.healthy(); },
+          options, scope_, [this] { return store_.healthy() && !stopping_; },
           [this](Destination& destination) { unpark(destination); }),
       reporter_(store, options, log),
       wheel_(this_second()),
@@ -49,25 +50,31 @@ Scheduler::Scheduler(queue::Store& store, route::Resolver& resolver, const Optio
       name, help, [this] { return static_cast<double>(wheel_.size()); }, "state=\"deferred\"");
   metrics.gauge(
       name, help, [this] { return static_cast<double>(ready_.size()); }, "state=\"ready\"");
-  const auto count_if = [this](auto matches) {
-    double count = 0;
-    for (const Message* message : store_.messages()) count += matches(*message) ? 1 : 0;
-    return count;
-  };
   metrics.gauge(
-      name, help, [count_if] { return count_if([](const Message& one) { return one.held; }); },
-      "state=\"held\"");
+      name, help, [this] { return static_cast<double>(store_.held()); }, "state=\"held\"");
   metrics.gauge("posthorn_queued_oldest_seconds", "age of the oldest message", [this] {
-    WallTime oldest = wall_now();
-    for (const Message* message : store_.messages()) {
-      oldest = std::min(oldest, message->id.time());
-    }
-    return std::chrono::duration<double>(wall_now() - oldest).count();
+    return std::chrono::duration<double>(wall_now() - find_oldest()).count();
   });
+  metrics.gauge("posthorn_queued_unread_octets", "committed by the intakes and not looked at yet",
+                [this] { return static_cast<double>(store_.unread_octets()); });
   metrics.gauge("posthorn_queued_transactions", "transactions under way",
                 [this] { return static_cast<double>(dispatcher_.active()); });
   metrics.gauge("posthorn_queued_transactions_total", "transactions since the start",
                 [this] { return static_cast<double>(dispatcher_.transactions()); });
+}
+
+// Of a million messages it takes a while, so it is looked for once a minute.
+WallTime Scheduler::find_oldest() {
+  const WallTime now = wall_now();
+  if (now < oldest_found_at_ + oldest_interval && store_.find(oldest_) != nullptr)
+    return oldest_.time();
+  oldest_found_at_ = now;
+  oldest_ = queue::MessageId();
+  for (const Message* message : store_.messages()) {
+    const bool is_first = oldest_ == queue::MessageId();
+    if (is_first || message->id < oldest_) oldest_ = message->id;
+  }
+  return store_.size() == 0 ? now : oldest_.time();
 }
 
 void Scheduler::begin() {
@@ -151,7 +158,8 @@ async::Task<void> Scheduler::look() {
     behind_ = true;
     const std::size_t most = std::min(room(), found_at_once);
     if (most == 0) break;
-    auto found = co_await store_.poll(most);
+    const std::uint64_t octets = options_.active_memory - active_octets_;
+    auto found = co_await store_.poll(most, octets);
     behind_ = found.size() >= most;
     if (!found.empty()) look_again_ = true;
     for (queue::Store::Found& one : found) {
@@ -226,7 +234,7 @@ async::Task<Result<void, std::string>> Scheduler::change(
 async::Task<Result<void, std::string>> Scheduler::hold(queue::MessageId id, std::string reason) {
   Message* working = store_.find(id);
   if (working != nullptr && working->station == Station::working) {
-    working->held = true;  // written down with what comes of this attempt
+    store_.hold_in_memory(*working);  // written down with what comes of this attempt
     co_return Result<void, std::string>();
   }
   std::function<void(queue::MessageState&)> set = [&reason](queue::MessageState& state) {

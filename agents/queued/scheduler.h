@@ -50,6 +50,7 @@ class Scheduler {
   void make_ready(queue::Message& message);
   void start_some();
   [[nodiscard]] std::size_t room() const;
+  [[nodiscard]] WallTime find_oldest();
   void begin_work(queue::Message& message, std::shared_ptr<queue::Loaded> loaded);
   void place(queue::Message& message);
   void defer(queue::Message& message, Duration delay);
@@ -86,7 +87,8 @@ class Scheduler {
   std::deque<queue::Message*> ready_;
   std::size_t active_ = 0;
   std::uint64_t active_octets_ = 0;
-  std::size_t held_ = 0;
+  queue::MessageId oldest_;
+  WallTime oldest_found_at_{};
   bool behind_ = false;  // there may be more in the segments than there was room for
   bool looking_ = false;
   bool look_again_ = false;

@@ -93,7 +93,7 @@ async::Task<void> Scheduler::work(Message* message, std::shared_ptr<queue::Loade
       log_.error(message->id.text(), is_damaged ? "queue-corruption" : "queue-trouble",
                  {{"why", read.error().text()}});
       // Nothing damaged is delivered, and nothing is thrown away: somebody has to look at it.
-      message->held = message->held || is_damaged;
+      if (is_damaged) store_.hold_in_memory(*message);
       defer(*message, our_trouble);
       start_some();
       co_return;

@@ -210,7 +210,7 @@ TEST_CASE("relayd: only those whom the first host did not take go to the second"
 }
 
 TEST_CASE("relayd: nobody there is 4.4.1 at RCPT, and one of a second destination gets 4.5.3") {
-  Relay down({{}});
+  Relay down(std::vector<std::vector<Script>>(1));
   down.port = 1;
   CHECK(send(down, {envelope_for({bob})})[0].starts_with("4.4.1 "));
 
@@ -222,7 +222,7 @@ TEST_CASE("relayd: nobody there is 4.4.1 at RCPT, and one of a second destinatio
 }
 
 TEST_CASE("relayd: what DNS says comes back at RCPT") {
-  Relay relay({{}});
+  Relay relay(std::vector<std::vector<Script>>(1));
   relay.dns.routes["null.example"] = route_of(dns::MailRoute::Outcome::null_mx);
   relay.dns.routes["none.example"] = route_of(dns::MailRoute::Outcome::no_such_domain);
   const Texts replies =

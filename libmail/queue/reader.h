@@ -37,6 +37,10 @@ class SegmentReader {
   // The writer has left and everything is read.
   [[nodiscard]] bool finished() const { return finished_; }
   [[nodiscard]] std::uint64_t position() const { return position_; }
+  // Committed when we last looked, and not read.
+  [[nodiscard]] std::uint64_t unread() const {
+    return committed_ > position_ ? committed_ - position_ : 0;
+  }
 
  private:
   SegmentReader(std::unique_ptr<File> file, std::uint64_t generation, std::uint64_t from)

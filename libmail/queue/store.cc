@@ -145,6 +145,7 @@ Message& Store::add_message(Segment& segment, const FoundRecord& record) {
 
 void Store::forget(Message& message) {
   Segment& segment = *message.segment;
+  if (message.held) --held_;
   --segment.live;
   segment.live_octets -= message.size;
   messages_.erase(&message);
@@ -184,6 +185,7 @@ void Store::remember(Message& message, const MessageState& state) {
   message.attempts =
       static_cast<std::uint16_t>(std::min<std::uint32_t>(state.attempts, UINT16_MAX));
   message.next = second_of(state.next);
+  held_ += (state.held ? 1 : 0) - (message.held ? 1 : 0);
   message.held = state.held;
   message.warned = state.warned;
   message.phases.clear();
@@ -200,6 +202,11 @@ void Store::note(Message& message, const Outcome& outcome) {
   }
   if (std::holds_alternative<Warned>(outcome)) message.warned = true;
   append(*message.segment, message.id, outcome);
+}
+
+void Store::hold_in_memory(Message& message) {
+  if (!message.held) ++held_;
+  message.held = true;
 }
 
 void Store::finish(Message& message) {
@@ -345,7 +352,15 @@ bool Store::is_superfluous(Segment& segment, const MessageId& id) {
   return true;
 }
 
-async::Task<std::vector<Store::Found>> Store::poll(std::size_t room) {
+std::uint64_t Store::unread_octets() const {
+  std::uint64_t octets = 0;
+  for (const auto& [generation, segment] : segments_) {
+    if (segment->reader) octets += segment->reader->unread();
+  }
+  return octets;
+}
+
+async::Task<std::vector<Store::Found>> Store::poll(std::size_t room, std::uint64_t octets) {
   std::vector<Found> found;
   co_await find_segments();
   std::vector<std::uint64_t> generations;
@@ -353,7 +368,7 @@ async::Task<std::vector<Store::Found>> Store::poll(std::size_t room) {
     if (segment->reader) generations.push_back(generation);
   }
   for (const std::uint64_t generation : generations) {
-    while (found.size() < room) {
+    while (found.size() < room && octets > 0) {
       const auto place = segments_.find(generation);
       if (place == segments_.end() || !place->second->reader) break;
       SegmentReader* reader = place->second->reader.get();
@@ -370,7 +385,10 @@ async::Task<std::vector<Store::Found>> Store::poll(std::size_t room) {
         report(Notice::Kind::trouble, piece.error().text());
         break;
       }
+      const std::size_t before = found.size();
+      const std::uint64_t read = piece->octets ? piece->octets->size() : 0;
       take_piece(*segments_.at(generation), std::move(*piece), found);
+      if (found.size() > before) octets -= std::min(octets, read);
     }
   }
   co_return found;

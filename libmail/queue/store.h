@@ -99,6 +99,7 @@ class Store {
   [[nodiscard]] const Layout& layout() const { return layout_; }
   [[nodiscard]] Files& files() { return files_; }
   [[nodiscard]] std::size_t size() const { return messages_.size(); }
+  [[nodiscard]] std::size_t held() const { return held_; }
   [[nodiscard]] Message* find(const MessageId& id) const;
   using MessageSet = std::unordered_set<Message*, MessageHash, MessageEqual>;
   [[nodiscard]] const MessageSet& messages() const { return messages_; }
@@ -110,8 +111,10 @@ class Store {
     Message* message = nullptr;
     std::shared_ptr<Loaded> loaded;
   };
-  // Looks for new messages, until about `room` are found. One call at a time.
-  async::Task<std::vector<Found>> poll(std::size_t room);
+  // Looks for new messages, until about `room` are found or `octets` are read. One call at a time.
+  async::Task<std::vector<Found>> poll(std::size_t room, std::uint64_t octets = UINT64_MAX);
+  // Committed, as far as is known, and not looked at.
+  [[nodiscard]] std::uint64_t unread_octets() const;
   // Reads record and history. Nobody may forget the message meanwhile: it is busy.
   async::Task<Result<std::shared_ptr<Loaded>, IoError>> load(const Message& message);
   Result<std::shared_ptr<Loaded>, IoError> load_now(const Message& message);  // blocking
@@ -125,6 +128,8 @@ class Store {
   void save(Message& message, const MessageState& state);
   // One line for a message that has a block.
   void note(Message& message, const Outcome& outcome);
+  // Until the next save() or start: the state of a message that can't be read can't be written either.
+  void hold_in_memory(Message& message);
   // Nothing is left to do: the message is gone when this returns.
   void finish(Message& message);
 
@@ -193,6 +198,7 @@ class Store {
   Generations generations_;
   std::map<std::uint64_t, std::unique_ptr<Segment>> segments_;
   MessageSet messages_;
+  std::size_t held_ = 0;
   std::vector<Notice> notices_;
   std::size_t free_ = 0;
   bool no_free_ = false;

@@ -65,6 +65,10 @@ struct Start {
         .at_start();
   }
 
+  [[nodiscard]] static bool becomes_user(const Site& site) {
+    return site.is_system() && ::geteuid() == 0;
+  }
+
   [[nodiscard]] std::vector<ListenerRequest> requests(const Site& site) const {
     std::vector<ListenerRequest> all;
     for (const auto& option : table.rows()) {
@@ -75,6 +79,8 @@ struct Start {
       request.is_preset = row.is_preset();
       if (row.access() != nullptr) request.access = *row.access();
       if (row.name() == "ops") request.access.mode = "0600";
+      // Root opens them, but those who may connect are we who run as `user`.
+      if (request.access.owner.empty() && becomes_user(site)) request.access.owner = options.user;
       for (const std::string& text : resolved(row, site)) {
         const auto endpoint = async::parse_endpoint(text);
         if (endpoint) request.endpoints.push_back(*endpoint);
@@ -104,6 +110,11 @@ struct Start {
   }
 
   int serve(Settings& settings, Log& log) {
+    const bool switches = becomes_user(settings.site());
+    if (auto known = switches ? check_user(options.user) : Result<void, std::string>(); !known) {
+      say(instance, {settings.file() + ": " + known.error()});
+      return exit_code::config;
+    }
     auto wanted = requests(settings.site());
     drop_homeless_ops(wanted);
     auto open = open_listeners(wanted, take_passed_sockets());
@@ -111,7 +122,7 @@ struct Start {
       say(instance, {open.error()});
       return exit_code::unavailable;
     }
-    if (settings.site().is_system() && ::geteuid() == 0) {
+    if (switches) {
       if (auto switched = switch_user(options.user); !switched) {
         say(instance, {settings.file() + ": " + switched.error()});
         return exit_code::config;

@@ -36,6 +36,7 @@ Result<void, std::string> give_to(const std::string& path, const SocketAccess& a
     const passwd* found = ::getpwnam(access.owner.c_str());
     if (found == nullptr) return fail("unix:" + path + ": there is no user " + access.owner);
     uid = found->pw_uid;
+    gid = found->pw_gid;
   }
   if (!access.group.empty()) {
     const group* found = ::getgrnam(access.group.c_str());

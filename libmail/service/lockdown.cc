@@ -62,10 +62,25 @@ Result<LockdownReport, IoError> confine_files(const Confinement& confinement, Lo
   return report;
 }
 
-Result<void, std::string> switch_user(const std::string& user) {
+namespace {
+
+Result<const passwd*, std::string> find_user(const std::string& user) {
   const passwd* entry = ::getpwnam(user.c_str());
-  if (entry == nullptr)
-    return fail("there is no user \"" + user + "\": create it, or set `user` to one that exists");
+  if (entry != nullptr) return entry;
+  return fail("there is no user \"" + user + "\": create it, or set `user` to one that exists");
+}
+
+}  // namespace
+
+Result<void, std::string> check_user(const std::string& user) {
+  const auto entry = find_user(user);
+  return entry ? Result<void, std::string>() : fail(entry.error());
+}
+
+Result<void, std::string> switch_user(const std::string& user) {
+  const auto found = find_user(user);
+  if (!found) return fail(found.error());
+  const passwd* entry = *found;
   if (::getuid() == entry->pw_uid && ::geteuid() == entry->pw_uid) return {};
   // The kernel forgets the parent-death signal with the old user; who relied on it still does.
   int death_signal = 0;

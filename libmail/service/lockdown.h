@@ -51,6 +51,8 @@ Result<LockdownReport, IoError> confine_files(const Confinement& confinement, Lo
 Result<void, IoError> confine_calls(const Confinement& confinement, Lockdown how,
                                     LockdownReport& report);
 
+// Whether there is such a user; the error says what to do.
+Result<void, std::string> check_user(const std::string& user);
 // Becomes `user` with its groups, for good. Error: no such user, or no permission; names the user.
 Result<void, std::string> switch_user(const std::string& user);
 

@@ -86,8 +86,8 @@ class Option {
 // Who may connect to the Unix sockets of a listener option.
 struct SocketAccess {
   std::string mode = "0666";
-  std::string owner;  // "" = who started us
-  std::string group;
+  std::string owner;  // "" = who started us, or `user` if that is root in the machine's site
+  std::string group;  // "" = the owner's
   SocketAccess() = default;
   explicit SocketAccess(std::string octal) : mode(std::move(octal)) {}
 };
