@@ -31,7 +31,7 @@ class Posthorn:
         self.directory.mkdir(parents=True)
         self.group = Group(self.name)
         # One client stands for 100: only the limits per client address are raised.
-        put(self.directory / "conf/smtpd.toml", "connections_per_client = 1000\n")
+        put(self.directory / "conf/smtpd.toml", "max_connections_per_client = 1000\n")
         argv = [str(programs() / "posthorn"), "sandbox", "--dir", str(self.directory), "--port-base", "0",
                 "--domain", DOMAIN]
         for number in range(USERS):
