@@ -116,11 +116,13 @@ class Site:
                 continue
             try:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
+                if os.path.basename(words[0]) != agent.encode():
+                    continue
                 state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
-            except OSError:
+                environment = (entry / "environ").read_bytes()
+            except OSError:  # gone, or somebody else's
                 continue
-            if state != "Z" and words and os.path.basename(words[0]).decode() == agent and \
-                    str(self.directory).encode() in b"\0".join(words) + (entry / "environ").read_bytes():
+            if state != "Z" and str(self.directory).encode() in b"\0".join(words) + environment:
                 found.append(int(entry.name))
         return sorted(found)
 
