@@ -87,7 +87,7 @@ std::string absolute(const Name& name) {
 }
 
 // <character-string> in quotes, so that spaces stand as they are.
-std::string quoted(std::string_view octets) {
+std::string in_quotes(std::string_view octets) {
   std::string text = "\"";
   for (const char c : octets) {
     if (c == '"' || c == '\\') {
@@ -121,7 +121,7 @@ struct TextOf {
     std::string text;
     for (const std::string& string : txt.strings) {
       if (!text.empty()) text += ' ';
-      text += quoted(string);
+      text += in_quotes(string);
     }
     return text;
   }

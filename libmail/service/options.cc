@@ -17,7 +17,7 @@ std::string machine_name() {
   return name;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "\"" + printable(text, 100) + "\"";
 }
 
@@ -49,7 +49,7 @@ bool parse_bool(std::string_view text, bool& into) {
 
 std::string number_problem(std::optional<std::uint64_t> number, std::string_view text,
                            std::string_view expected, std::uint64_t least, std::uint64_t greatest) {
-  if (!number) return "expects " + std::string(expected) + ", not " + quoted(text);
+  if (!number) return "expects " + std::string(expected) + ", not " + in_quotes(text);
   if (*number < least) return "is " + std::string(text) + ", the least is " + std::to_string(least);
   if (*number > greatest)
     return "is " + std::string(text) + ", the greatest is " + std::to_string(greatest);
@@ -61,7 +61,7 @@ std::string endpoint_problem(std::string_view text, bool listens) {
   if (!endpoint) return endpoint.error();
   using Kind = async::Endpoint::Kind;
   if (listens || endpoint->kind == Kind::inet || endpoint->kind == Kind::unix_socket) return {};
-  return quoted(text) + " can't be connected to: use inet:HOST:PORT or unix:PATH";
+  return in_quotes(text) + " can't be connected to: use inet:HOST:PORT or unix:PATH";
 }
 
 }  // namespace
@@ -106,12 +106,12 @@ std::string Row::problem(const std::vector<std::string>& texts) const {
         break;
       case Option::Kind::duration:
         if (Duration ignored; !parse_duration(text, ignored)) {
-          found = "expects a time such as 90s, 5m, 4h or 5d, not " + quoted(text);
+          found = "expects a time such as 90s, 5m, 4h or 5d, not " + in_quotes(text);
         }
         break;
       case Option::Kind::flag:
         if (bool ignored = false; !parse_bool(text, ignored))
-          found = "expects true or false, not " + quoted(text);
+          found = "expects true or false, not " + in_quotes(text);
         break;
       case Option::Kind::endpoint:
         if (!text.empty()) found = endpoint_problem(text, false);
@@ -124,7 +124,7 @@ std::string Row::problem(const std::vector<std::string>& texts) const {
     if (found.empty() && !choices.empty() && std::ranges::find(choices, text) == choices.end()) {
       found = "expects one of";
       for (const std::string& choice : choices) found += " " + choice;
-      found += ", not " + quoted(text);
+      found += ", not " + in_quotes(text);
     }
     if (found.empty() && option.check_) found = option.check_(text);
     if (!found.empty()) return found;

@@ -8,7 +8,7 @@ using namespace posthorn::store;
 
 namespace {
 
-std::string quoted(std::string_view text, std::size_t cut = 0) {
+std::string escaped(std::string_view text, std::size_t cut = 0) {
   std::string out;
   MboxQuoter quoter;
   quoter.append(text.substr(0, cut), out);
@@ -46,12 +46,12 @@ TEST_CASE("MboxQuoter: quotes From lines, however many > they have, wherever the
       "From here\n>\n\n";
   for (std::size_t cut = 0; cut <= tricky.size(); ++cut) {
     CAPTURE(cut);
-    CHECK(quoted(tricky, cut) == expected);
+    CHECK(escaped(tricky, cut) == expected);
   }
 }
 
 TEST_CASE("MboxUnquoter: gives back what was quoted, wherever the text is cut") {
-  const std::string text = quoted(tricky);
+  const std::string text = escaped(tricky);
   const std::string message =
       text.substr(0, text.size() - 1);  // without the empty line of the format
   for (std::size_t cut = 0; cut <= message.size(); ++cut) {
@@ -60,7 +60,7 @@ TEST_CASE("MboxUnquoter: gives back what was quoted, wherever the text is cut") 
   }
   for (const char* end : {"x", ">", ">>", ">Fro", "From", ">>From "}) {
     CAPTURE(end);
-    const std::string whole = quoted(end);
+    const std::string whole = escaped(end);
     CHECK(unquoted(whole.substr(0, whole.size() - 2)) == end);
   }
 }
@@ -69,8 +69,8 @@ TEST_CASE("MboxScanner: finds every message and its size, wherever the file is c
   const std::string first = "A: b\n\nbody\n" + tricky;
   const std::string second = "Subject: no body\n";
   const std::string third = "C: d\r\n\r\ncrlf\r\n";
-  const std::string file = "From a Mon\n" + quoted(first) + "From b Mon\n" + quoted(second) +
-                           "From c Mon\n" + quoted(third) + "From d Mon\nE: last, no end";
+  const std::string file = "From a Mon\n" + escaped(first) + "From b Mon\n" + escaped(second) +
+                           "From c Mon\n" + escaped(third) + "From d Mon\nE: last, no end";
   for (std::size_t cut = 0; cut <= file.size(); ++cut) {
     CAPTURE(cut);
     MboxScanner scanner;
