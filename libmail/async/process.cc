@@ -58,8 +58,8 @@ class Child final : public Process {
   Child(pid_t pid, Fd pidfd) : state_(std::make_shared<State>(pid, std::move(pidfd))) {
     // The watch keeps the state alive until the child has been reaped, whoever drops the Process.
     state_->watch = std::make_unique<FdWatch>(state_->pidfd.get(), [held = state_](bool, bool) {
-      const auto state =
-          held;  // NOLINT(performance-unnecessary-copy-initialization): reap() destroys this lambda
+      // A copy, because reap() destroys this lambda.
+      const auto state = held;  // NOLINT(performance-unnecessary-copy-initialization)
       state->reap();
     });
     state_->watch->want(true, false);

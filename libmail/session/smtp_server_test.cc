@@ -2,11 +2,14 @@
 // test/transcripts/smtp.
 #include "libmail/session/smtp_server.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <catch2/catch.hpp>
 
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
+#include "libmail/base/fd.h"
 #include "libmail/session/test_smtp.h"
 
 namespace posthorn::session {
@@ -24,6 +27,7 @@ class NotingHandler final : public SmtpHandler {
   Task<Reply> on_mail(smtp::Envelope& envelope, const smtp::SessionInfo&) override {
     calls_ += "mail ";
     envelope.id = "ID";
+    envelope.trace_id = "TRACE";
     client_ = envelope.client.name;
     co_return smtp::reply::mail_ok;
   }
@@ -56,10 +60,13 @@ class NotingHandler final : public SmtpHandler {
 
 // A server, and clients that come to it.
 struct House {
-  service::Log log{"test", service::Log::Format::kv, service::Level::error};
+  service::Log log;
   SmtpSessions sessions;
   async::Scope scope;
   std::string calls;
+
+  explicit House(service::Level level = service::Level::error, int log_to = STDERR_FILENO)
+      : log("test", service::Log::Format::kv, level, log_to) {}
 
   std::unique_ptr<SmtpTestClient> visit(async::Peer peer = test::test_peer()) {
     async::StreamPair pair = async::make_memory_pair(async::Peer(), std::move(peer));
@@ -169,6 +176,33 @@ TEST_CASE(
     co_await at->scope.join();
   };
   async::run(talk(&house));
+}
+
+TEST_CASE("serve_smtp: the log line of a refused message has its trace id") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const Fd read_end(ends[0]);
+  const Fd write_end(ends[1]);
+  House house(service::Level::info, write_end.get());
+  const auto talk = [](House* at) -> Task<void> {
+    auto client = at->visit();
+    (void)co_await client->reply();
+    for (const char* line :
+         {"EHLO c.example", "MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA"}) {
+      (void)co_await client->ask(line);
+    }
+    const std::string answer = co_await client->ask(std::string("\0\r\n.", 4));
+    CHECK(answer.starts_with("554 5.6.0"));
+    client->close();
+    co_await at->scope.join();
+  };
+  async::run(talk(&house));
+  house.log.flush();
+  std::array<char, 4096> text{};
+  const ssize_t count = ::read(read_end.get(), text.data(), text.size());
+  REQUIRE(count > 0);
+  CHECK_THAT(std::string(text.data(), static_cast<std::size_t>(count)),
+             Catch::Contains("]: TRACE message-refused "));
 }
 
 TEST_CASE("serve_smtp: what a handler does not know about VRFY and EXPN is 252") {
