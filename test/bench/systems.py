@@ -30,8 +30,8 @@ class Posthorn:
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True)
         self.group = Group(self.name)
-        # One client stands for 100: only the limits per client address are raised.
-        put(self.directory / "conf/smtpd.toml", "max_connections_per_client = 1000\n")
+        # One client stands for 100, and its connections last: only these two limits are raised.
+        put(self.directory / "conf/smtpd.toml", "max_connections_per_client = 1000\nmax_messages = 1000000\n")
         argv = [str(programs() / "posthorn"), "sandbox", "--dir", str(self.directory), "--port-base", "0",
                 "--domain", DOMAIN]
         for number in range(USERS):
