@@ -35,7 +35,6 @@ dsn::ReportRequest Reporter::request_to(const smtp::Envelope& about,
   dsn::ReportRequest request;
   request.take(about);
   request.reporting_mta = options_.host.hostname;
-  request.from = options_.postmaster();
   request.to_postmaster = !sender;
   request.to = sender ? *sender : options_.postmaster();
   if (sender != about.reverse_path) {  // a list's owner
@@ -112,10 +111,24 @@ async::Task<bool> Reporter::send(Work& work, std::vector<Addressed> reports) {
   co_return all;
 }
 
+// Another report would take the same way, and so on for ever.
+bool Reporter::failed_at_postmaster(const Work& work,
+                                    const queue::RecipientState& recipient) const {
+  if (sender_of(recipient, work.envelope())) return false;
+  const smtp::Recipient& original = work.envelope().recipients[recipient.original];
+  return original.mailbox == options_.postmaster();
+}
+
 async::Task<bool> Reporter::report_results(Work& work) {
   std::vector<Addressed> reports;
   for (const queue::RecipientState& recipient : work.plan.state.recipients) {
     if (!owes_report(recipient.phase)) continue;
+    if (failed_at_postmaster(work, recipient)) {
+      log_.error(work.envelope().trace_id, "report-lost",
+                 {{"to", smtp::format_path(recipient.recipient.mailbox)},
+                  {"why", "the postmaster can't be told: " + recipient.last.text}});
+      continue;
+    }
     Addressed& one = reports.emplace_back();
     one.sender = sender_of(recipient, work.envelope());
     one.report.recipient = recipient.recipient;

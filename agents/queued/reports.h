@@ -33,6 +33,9 @@ class Reporter {
                              std::string_view message, bool whole);
   [[nodiscard]] dsn::ReportRequest request_to(const smtp::Envelope& about,
                                               const smtp::ReversePath& sender) const;
+  // A report to the postmaster that is lost itself.
+  [[nodiscard]] bool failed_at_postmaster(const Work& work,
+                                          const queue::RecipientState& recipient) const;
 
   queue::Store& store_;
   const Options& options_;

@@ -215,6 +215,24 @@ TEST_CASE("queued: a report that can't be delivered goes to the postmaster, and 
   });
 }
 
+TEST_CASE("queued: what the postmaster can't be told either is told to nobody") {
+  Site site;
+  site.options.routes.postmaster = "chief@a.test";
+  site.routes.aliases.set("chief bob@a.test, away@two.test\n");
+  run(site, [](Site& in) -> Task<void> {
+    in.local.replies["rcpt ann@a.test"] = "550 5.1.1 gone";
+    in.local.replies["bob@a.test"] = "552 5.2.2 full";
+    in.relay.replies["away@two.test"] = "550 5.1.1 unknown";
+    in.relay.replies["x@one.test"] = "550 5.1.1 unknown";
+    smtp::Envelope envelope = to({"x@one.test"});
+    co_await in.send(std::move(envelope), text);
+    co_await until([&in] { return in.store->size() == 0 && in.came_in() >= 3; });
+    co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(300)));
+    CHECK(in.store->size() == 0);
+    CHECK(in.came_in() == 3);  // the message, its report, and the report about that
+  });
+}
+
 TEST_CASE("queued: 4xx is tried again, later, with what was delivered left alone") {
   Site site;
   run(site, [](Site& in) -> Task<void> {
