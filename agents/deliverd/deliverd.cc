@@ -68,8 +68,7 @@ Delivery& Deliverd::make_delivery(service::Daemon& daemon) {
 void Deliverd::load(service::Daemon& daemon) {
   auto rules = std::make_shared<SessionRules>();
   const MailboxRules mailbox = options_.mailbox_rules(daemon.site());
-  rules->identity.hostname = options_.host.hostname;
-  rules->identity.postmaster = smtp::Mailbox("postmaster", mailbox.domain);
+  rules->hostname = options_.host.hostname;
   rules->spool = options_.spool;
   rules_ = std::move(rules);
   if (mailboxes_) mailboxes_->set_rules(mailbox);

@@ -29,8 +29,11 @@ std::string trace_head(const Letter& letter, const smtp::Recipient& recipient,
   trace.rcpt = smtp::format_mailbox(recipient.mailbox);
   trace.time = letter.envelope.arrival;
   std::string head = smtp::format_return_path(letter.envelope.reverse_path);
-  head += smtp::format_delivered_to(recipient.mailbox);
-  if (!letter.from_stdin) head += smtp::format_received(letter.session, letter.envelope, trace);
+  std::string received;
+  if (!letter.from_stdin) received = smtp::format_received(letter.session, letter.envelope, trace);
+  const std::string delivered_to = smtp::format_delivered_to(recipient.mailbox);
+  head.reserve(head.size() + delivered_to.size() + received.size());
+  head.append(delivered_to).append(received);
   return to_lf(std::move(head));
 }
 

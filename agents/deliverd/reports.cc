@@ -7,7 +7,7 @@ namespace posthorn::deliverd {
 
 async::Task<Result<void, std::string>> report_deliveries(const Letter& letter,
                                                          const std::vector<Outcome>& outcomes,
-                                                         const ReportIdentity& identity,
+                                                         const std::string& hostname,
                                                          ReportSink& sink) {
   const smtp::Envelope& envelope = letter.envelope;
   dsn::ReportRequest request;
@@ -26,8 +26,7 @@ async::Task<Result<void, std::string>> report_deliveries(const Letter& letter,
   if (request.recipients.empty()) co_return Result<void, std::string>();
 
   request.take(envelope);
-  request.reporting_mta = identity.hostname;
-  request.from = identity.postmaster;
+  request.reporting_mta = hostname;
   request.date = wall_now();
   request.random[0] = random_u64();
   request.random[1] = random_u64();

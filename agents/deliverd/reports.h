@@ -18,17 +18,11 @@ class ReportSink {
                                                       bool eight_bit, bool smtputf8) = 0;
 };
 
-struct ReportIdentity {
-  std::string hostname;
-  smtp::Mailbox postmaster;
-  ReportIdentity() = default;
-};
-
 // Sends one report for all recipients who were delivered to and asked for it. The error is for the log: the message is
 // delivered all the same.
 async::Task<Result<void, std::string>> report_deliveries(const Letter& letter,
                                                          const std::vector<Outcome>& outcomes,
-                                                         const ReportIdentity& identity,
+                                                         const std::string& hostname,
                                                          ReportSink& sink);
 
 }  // namespace posthorn::deliverd

@@ -90,7 +90,7 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
 
   std::vector<Outcome> outcomes = co_await services_.delivery.deliver(letter, targets);
   const auto reported =
-      co_await report_deliveries(letter, outcomes, rules_->identity, services_.reports);
+      co_await report_deliveries(letter, outcomes, rules_->hostname, services_.reports);
   if (!reported) {
     services_.log.error(envelope.trace_id, "report-failed",
                         {{"id", envelope.id}, {"why", reported.error()}});

@@ -40,8 +40,8 @@ struct Services {
 
 // A snapshot of options; a session keeps the one it began with.
 struct SessionRules {
-  ReportIdentity identity;
-  std::string spool;  // the directory for bodies that are too large for memory
+  std::string hostname;  // of reports
+  std::string spool;     // the directory for bodies that are too large for memory
 
   SessionRules() = default;
 };

@@ -94,8 +94,7 @@ struct Mda {
     settings.sessions = &sessions;
     const Services services(*mailboxes, *files, reports, ids, log, counters);
     auto session_rules = std::make_shared<SessionRules>();
-    session_rules->identity.hostname = rules.hostname;
-    session_rules->identity.postmaster = smtp::Mailbox("postmaster", rules.domain);
+    session_rules->hostname = rules.hostname;
     session_rules->spool = "/site/mail";
     scope.spawn(session::serve_smtp(wrap(std::move(pair.right)), std::move(settings),
                                     std::make_unique<Session>(services, std::move(session_rules)),

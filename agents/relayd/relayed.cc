@@ -38,7 +38,6 @@ Task<void> RelayedReports::drop(const smtp::Envelope& envelope,
                                 std::vector<RelayedRecipient> recipients, std::string header) {
   dsn::ReportRequest request;
   request.reporting_mta = hostname_;
-  request.from = smtp::Mailbox("postmaster", hostname_);
   request.take(envelope);
   request.date = wall_now();
   for (std::uint64_t& word : request.random) word = random_u64();

@@ -29,7 +29,7 @@ struct RelayedRecipient {
 class RelayedReports {
  public:
   explicit RelayedReports(service::Log& log) : log_(log) {}
-  // `queue`: its drop directory takes the reports; "" = there are none. `hostname`: Reporting-MTA, and postmaster's domain.
+  // `queue`: its drop directory takes the reports; "" = there are none. `hostname`: whose reports they are.
   void configure(const std::string& queue, std::string hostname);
   [[nodiscard]] bool enabled() const { return queue_.has_value(); }
 

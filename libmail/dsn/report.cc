@@ -89,8 +89,8 @@ struct Plan {
 void append_header(std::string& out, const ReportRequest& request, const Plan& plan,
                    const std::string& message_id) {
   const bool utf8 = plan.charset == Charset::utf8;
-  append_field(out, "From",
-               "Mail Delivery System <" + shown_mailbox(request.from, plan.charset) + ">");
+  const smtp::Mailbox daemon("MAILER-DAEMON", request.reporting_mta);
+  append_field(out, "From", "Mail Delivery System <" + shown_mailbox(daemon, plan.charset) + ">");
   append_field(out, "To", "<" + shown_mailbox(request.to, plan.charset) + ">");
   append_field(out, "Subject", subject_of(request));
   append_field(out, "Date", format_rfc5322_date(request.date));

@@ -35,8 +35,7 @@ struct RecipientReport {
 };
 
 struct ReportRequest {
-  std::string reporting_mta;   // our host name
-  smtp::Mailbox from;          // who answers for this mail system: postmaster
+  std::string reporting_mta;   // our host name; the report is from MAILER-DAEMON there
   smtp::Mailbox to;            // the reverse-path of the message, or the postmaster
   bool to_postmaster = false;  // the message had a null reverse-path and failed
   WallTime date{};

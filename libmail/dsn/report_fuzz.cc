@@ -15,7 +15,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   dsn::ReportRequest request;
   request.reporting_mta = "mx.a.test";
-  request.from = smtp::Mailbox("postmaster", "a.test");
   request.to = smtp::Mailbox("ann", "a.test");
   // Unknown to whoever wrote the octets, as in real life.
   request.random[0] = std::hash<std::string_view>()(text);

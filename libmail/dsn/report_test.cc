@@ -34,7 +34,6 @@ RecipientReport about(std::string local, Action action, smtp::Status status) {
 ReportRequest request() {
   ReportRequest made;
   made.reporting_mta = "mx.a.test";
-  made.from = smtp::Mailbox("postmaster", "a.test");
   made.to = smtp::Mailbox("ann", "a.test");
   made.date = noon();
   made.arrival = noon();
@@ -69,7 +68,7 @@ TEST_CASE("build_report: a failed report says everything in all three parts") {
   check_shape(report, text);
   const message::Header header = message::Header::parse(text);
   CHECK(header.value(*header.find("To")) == "<ann@a.test>");
-  CHECK(header.value(*header.find("From")) == "Mail Delivery System <postmaster@a.test>");
+  CHECK(header.value(*header.find("From")) == "Mail Delivery System <MAILER-DAEMON@mx.a.test>");
   CHECK(header.value(*header.find("Auto-Submitted")) == "auto-replied");
   CHECK(header.value(*header.find("In-Reply-To")) == "<1@a.test>");
   CHECK(header.value(*header.find("Message-ID")) == report.message_id);
