@@ -86,6 +86,7 @@ class SmtpSession {
   std::optional<smtp::ServerCore> core_;
   async::Buffer input_;
   std::string mechanism_;  // of the AUTH under way, for the log
+  std::string trace_id_;   // of the transaction that the core has ended already, for the log
   Deadline line_deadline_ = Deadline::never();
   Deadline message_deadline_ = Deadline::never();
   bool over_ = false;     // no more reading or writing but what hang_up() does
@@ -245,8 +246,10 @@ Task<void> SmtpSession::handle(Event event) {
       co_await on_message_end();
       break;
     case Event::reset: {
-      if (core_->last_reply().negative()) {
-        refused("message-refused", "client", peer_text_, core_->last_reply());
+      const Reply& reply = core_->last_reply();
+      if (reply.negative()) {
+        settings_.log->info(trace_id_.empty() ? "-" : trace_id_, "message-refused",
+                            {{"client", peer_text_}, {"code", reply.code}, {"why", reply.text}});
       }
       co_await handler_->on_reset();
       break;
@@ -287,6 +290,7 @@ Task<void> SmtpSession::on_hello() {
 
 Task<void> SmtpSession::on_mail() {
   const Reply reply = co_await handler_->on_mail(core_->envelope(), core_->session());
+  trace_id_ = core_->envelope().trace_id;
   if (reply.negative()) {
     const std::string from = smtp::format_path(core_->envelope().reverse_path);
     refused("mail-refused", "from", from, reply);
