@@ -1,6 +1,7 @@
 // posthorn sandbox: a whole site in one directory, in about a second.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,7 @@
 #include "agents/posthorn/supervised_run.h"
 #include "agents/posthorn/users_file.h"
 #include "libmail/base/text.h"
+#include "libmail/smtp/address.h"
 
 namespace posthorn::operate {
 
@@ -97,12 +99,26 @@ Result<NewSite, ToolError> Sandbox::wanted() const {
   NewSite site;
   site.address = address_;
   site.domains = domains_.empty() ? std::vector<std::string>{"sandbox.test"} : domains_;
+  for (const std::string& domain : site.domains) {
+    if (!smtp::is_domain(domain, smtp::Utf8::allowed)) {
+      return fail(usage("--domain expects a domain such as sandbox.test, not \"" +
+                        printable(domain) + "\""));
+    }
+  }
   for (const std::string& user : users_) {
     const auto colon = user.find(':');
     if (colon == std::string::npos || colon == 0 || colon + 1 == user.size()) {
       return fail(usage("--user expects ADDRESS:PASSWORD, not \"" + printable(user) + "\""));
     }
-    site.users.push_back({user.substr(0, colon), user.substr(colon + 1)});
+    const std::string address = user.substr(0, colon);
+    const auto at = address.rfind('@');
+    const std::string domain = at == std::string::npos ? "" : address.substr(at + 1);
+    if (std::ranges::find(site.domains, domain) == site.domains.end()) {
+      return fail(usage("--user " + printable(address) + " is of no domain of this site",
+                        domain.empty() ? "write USER@" + site.domains.front() + ":PASSWORD"
+                                       : "add --domain " + printable(domain)));
+    }
+    site.users.push_back({address, user.substr(colon + 1)});
   }
   for (const std::string& route : routes_) {
     auto line = route_line(route);

@@ -1,6 +1,7 @@
 #include "agents/posthorn/supervised_run.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -69,9 +70,12 @@ Result<std::vector<AgentProgram>, ToolError> programs_of(const service::SiteFile
     programs.push_back(std::move(*program));
   }
   if (programs.empty()) {
+    const std::string path = site.path("conf/posthorn.toml");
+    const bool is_there = ::access(path.c_str(), F_OK) == 0;
     return fail(ToolError(exit_code::config, "nothing-to-run",
-                          site.path("conf/posthorn.toml") + " names no agent to run",
-                          "write [agents.smtpd] and run = true below it"));
+                          path + (is_there ? " names no agent to run" : ": no such file"),
+                          is_there ? "write [agents.smtpd] and run = true below it"
+                                   : "name the site by --site DIR, or write the file: site(5)"));
   }
   return programs;
 }

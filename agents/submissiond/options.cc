@@ -79,7 +79,10 @@ std::vector<std::string> Options::check(const service::Site& site) const {
   if (auto parsed = service::Networks::parse(local_networks); !parsed) {
     problems.push_back("local-networks: " + parsed.error());
   }
-  if (host.domains.empty()) problems.emplace_back("domains: at least one is needed");
+  if (host.domains.empty()) {
+    problems.push_back("domains: at least one is needed; write domains = [\"example.org\"] into " +
+                       site.path("conf/posthorn.toml") + ", or use --domains");
+  }
   if (next_hop.empty() && ::access(queue.c_str(), X_OK) != 0) {
     problems.push_back("queue: " + io_error("enter", queue).text() +
                        "; start queued first, it makes the directory");

@@ -3,6 +3,7 @@
 #include "libmail/service/agent.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -374,13 +375,30 @@ TEST_CASE("A start that can't be is refused with a reason and the right exit cod
       {{"--listen", "inet:nowhere"}, 78, "echod: --listen: "},
       {{"--listen", "unix:/nonexistent/x.sock"},
        69,
-       "unix:/nonexistent/x.sock: No such file or directory"},
+       "unix:/nonexistent/x.sock: No such file or directory; make the directory first"},
+      {{"--listen", "inet:192.0.2.1:2525"},
+       69,
+       "Cannot assign requested address; this machine has no such address"},
       {{"--config", "/nonexistent.toml"}, 78, "/nonexistent.toml: no such file"},
   }));
   Echo echo;
   echo.start(flags);
   CHECK(echo.wait() == code);
   CHECK_THAT(echo.read("log"), Catch::Contains(why));
+}
+
+TEST_CASE("A place that is taken is refused with what to do about it") {
+  const Fd taken(*async::open_listening_socket(async::Endpoint::inet("127.0.0.1", 0)));
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  REQUIRE(::getsockname(taken.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
+  const std::string place = "inet:127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  Echo echo;
+  echo.start({"--listen", place});
+  CHECK(echo.wait() == 69);
+  CHECK_THAT(echo.read("log"),
+             Catch::Contains("echod: listen on " + place +
+                             ": Address already in use; stop the program that listens there"));
 }
 
 TEST_CASE("--check-config says nothing and ends with 0 if all is well") {

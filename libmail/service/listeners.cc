@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -46,6 +47,24 @@ Result<void, std::string> give_to(const std::string& path, const SocketAccess& a
   if (::chown(path.c_str(), uid, gid) != 0)
     return fail(io_error("change the owner of", path).text());
   return {};
+}
+
+// What the one who starts us can do about it; the error itself says what and where.
+std::string_view listen_hint(const IoError& error) {
+  switch (error.code) {
+    case EADDRINUSE:
+      return "; stop the program that listens there, or choose another place";
+    case EADDRNOTAVAIL:
+      return "; this machine has no such address";
+    case EACCES:
+    case EPERM:
+      return "; ports below 1024 and directories of others need root, posthorn run or systemd's "
+             "sockets";
+    case ENOENT:
+      return "; make the directory first";
+    default:
+      return "";
+  }
 }
 
 bool speaks_stdio(const ListenerRequest& request) {
@@ -98,7 +117,7 @@ std::vector<PassedSocket> take_passed_sockets() {
 Result<Fd, std::string> open_listener(const async::Endpoint& endpoint, const SocketAccess& access) {
   const auto mode = parse_number<unsigned>(access.mode, 8).value_or(0600);
   auto opened = async::open_listening_socket(endpoint, mode);
-  if (!opened) return fail(opened.error().text());
+  if (!opened) return fail(opened.error().text() + std::string(listen_hint(opened.error())));
   const bool has_owner = !access.owner.empty() || !access.group.empty();
   if (endpoint.kind == async::Endpoint::Kind::unix_socket && has_owner) {
     if (auto given = give_to(endpoint.path, access); !given) return fail(std::move(given.error()));

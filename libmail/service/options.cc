@@ -273,11 +273,29 @@ Option& OptionTable::add_listeners(std::string_view name, std::vector<std::strin
   return option.at_start();
 }
 
+namespace {
+
+// A typing error here would make a site refuse its own mail. A-labels, or U-labels in UTF-8.
+std::string domain_problem(const std::string& text) {
+  bool bad = text.empty() || text.front() == '.' || text.back() == '.' || text.size() > 255 ||
+             text.find("..") != std::string::npos;
+  for (const char octet : text) {
+    const bool in_name = is_alnum(octet) || octet == '-' || octet == '.' || octet == '_' ||
+                         static_cast<unsigned char>(octet) >= 0x80;
+    if (!in_name) bad = true;
+  }
+  return bad ? "expects a domain such as example.org, not " + in_quotes(text) : std::string();
+}
+
+}  // namespace
+
 HostOptions::HostOptions() : hostname(machine_name()) {}
 
 void HostOptions::describe(OptionTable& table) {
   table.add_hostname(hostname, "our name in greetings and trace lines; empty: the machine's name");
-  table.add("domains", domains, "the domains that this site takes mail for").unit("domain");
+  table.add("domains", domains, "the domains that this site takes mail for")
+      .unit("domain")
+      .check_with(domain_problem);
 }
 
 void TlsOptions::describe(OptionTable& table) {

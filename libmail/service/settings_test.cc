@@ -138,6 +138,8 @@ TEST_CASE("A file with an error is refused with its name, the line and what to d
       {"greeting = 2.5\n", "greeting expects a string, a number, true, false or a list of them"},
       {"[greeting]\nx = 1\n", "greeting expects a string, a number, true, false or a list of them"},
       {"listen = \"inet:25\"\n", "exampled.toml:1: listen "},
+      {"domains = [\"example.org\", \"exa mple.org\"]\n",
+       "exampled.toml:1: domains expects a domain such as example.org, not \"exa mple.org\""},
       {"userdb = \"stdio:\"\n", "userdb \"stdio:\" can't be connected to"},
       {"greeting = \n", "exampled.toml:1: "},
       {"greeting = \"a\"\ngreeting = \"b\"\n", "exampled.toml:2: "},
