@@ -170,9 +170,12 @@ class Parser {
     if (value.empty()) return set_mode(Mode::flush);
     const std::string_view kinds = "IRS";
     if (kinds.find(value.front()) == std::string_view::npos) return {};
-    if (value.size() == 1) return fail(fmt::format("-q{} needs a value", value));
     into_.flush_by = value.front();
     into_.flush_what = value.substr(1);
+    if (into_.flush_what.empty()) {
+      if (at_ == words_.size()) return fail(fmt::format("-q{} needs a value", value));
+      into_.flush_what = words_[at_++];
+    }
     return set_mode(Mode::flush);
   }
 

@@ -55,6 +55,7 @@ TEST_CASE("sendmail: -qI, -qR and -qS name what is tried again") {
   const Arguments flush = parse({"-qIabc"});
   CHECK(flush.flush_by == 'I');
   CHECK(flush.flush_what == "abc");
+  CHECK(parse({"-qI", "abc"}).flush_what == "abc");
   CHECK_FALSE(parse_arguments("sendmail", {"-qI"}));
 }
 

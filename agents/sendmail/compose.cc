@@ -34,6 +34,10 @@ Result<smtp::Mailbox, Failure> to_mailbox(message::Address address, const Caller
   return std::move(*mailbox);
 }
 
+std::string quoted(std::string_view what, std::string_view text) {
+  return fmt::format("{} '{}'", what, printable(text, 200));
+}
+
 // The mailboxes of a field body or of a word on the command line.
 Result<std::vector<smtp::Mailbox>, Failure> parse_addresses(std::string_view text,
                                                             const Caller& caller,
@@ -52,7 +56,7 @@ Result<std::vector<smtp::Mailbox>, Failure> parse_addresses(std::string_view tex
 Result<smtp::ReversePath, Failure> sender_of(const Arguments& arguments, const Caller& caller) {
   const std::string text = arguments.sender.value_or(caller.login);
   if (arguments.sender && (trim(text).empty() || trim(text) == "<>")) return smtp::ReversePath();
-  const auto mailboxes = parse_addresses(text, caller, "sender");
+  const auto mailboxes = parse_addresses(text, caller, quoted("sender", text));
   if (!mailboxes) return fail(mailboxes.error());
   if (mailboxes->size() != 1)
     return fail(
@@ -158,7 +162,7 @@ Result<smtp::Envelope, Failure> make_envelope(const Arguments& arguments, const 
   envelope.smtputf8 = arguments.smtputf8;
   envelope.requiretls = arguments.requiretls;
   for (const std::string& word : arguments.recipients) {
-    auto mailboxes = parse_addresses(word, caller, "recipient");
+    auto mailboxes = parse_addresses(word, caller, quoted("recipient", word));
     if (!mailboxes) return fail(mailboxes.error());
     for (smtp::Mailbox& mailbox : *mailboxes)
       add_recipient(envelope, std::move(mailbox), arguments);

@@ -140,7 +140,8 @@ TEST_CASE("compose: what can't be sent says why") {
            Row{"x: y\n\n", {}, service::exit_code::usage, "no recipients"},
            Row{"x: y\n\n", {"-t"}, service::exit_code::usage, "To, Cc and Bcc name nobody"},
            Row{"To: a@@b\n\n", {"-t"}, service::exit_code::data, "To field in line 1"},
-           Row{"x: y\n\n", {"a b@c"}, service::exit_code::data, "recipient"},
+           Row{"x: y\n\n", {"a b@c"}, service::exit_code::data, "recipient 'a b@c': "},
+           Row{"x: y\n\n", {"-f", "a b", "bob"}, service::exit_code::data, "sender 'a b': "},
            Row{"x: y\n\n", {"-f", "a@b, c@d", "bob"}, service::exit_code::usage, "not one address"},
            Row{"From: a@b\nFrom: c@d\n\n", {"bob"}, service::exit_code::data, "From"},
        }) {

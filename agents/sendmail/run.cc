@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <pwd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -139,6 +140,21 @@ int become_posthorn(const service::Site& site, const std::vector<std::string>& w
   return complain(exit_code::unavailable, io_error("run", "posthorn queue").text());
 }
 
+// mailq(1) of every sendmail says so of an empty queue and ends with 0; programs that count the lines know the words.
+int show_queue(const service::Site& site) {
+  const pid_t child = ::fork();
+  if (child < 0) return complain(exit_code::try_again, io_error("start", "posthorn queue").text());
+  if (child == 0) ::_exit(become_posthorn(site, {"list"}));
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return exit_code::unavailable;
+  }
+  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : exit_code::unavailable;
+  if (code != exit_code::failed) return code;
+  std::puts("Mail queue is empty");
+  return exit_code::ok;
+}
+
 // queued knows one message or all of them: what goes to one site or comes from one sender is tried with the rest.
 int flush_queue(const service::Site& site, const Arguments& arguments) {
   std::vector<std::string> words = {"flush"};
@@ -164,7 +180,7 @@ int run(const std::string& program, const std::vector<std::string>& words) {
     case Mode::aliases:
       return exit_code::ok;
     case Mode::list:
-      return become_posthorn(site, {"list"});
+      return show_queue(site);
     case Mode::flush:
       return flush_queue(site, *arguments);
     case Mode::smtp:
