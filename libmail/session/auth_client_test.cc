@@ -227,19 +227,19 @@ TEST_CASE("auth client: a server that restarted is asked again, one that is gone
     if (line.rfind("AUTH\t", 0) != 0) return "";
     return ++asked == 1 ? "-" : "OK\t" + id_of(line) + "\tuser=ann\n";
   };
-  with_client(server, [](AuthClient& client, FakeServer& server) -> Task<void> {
+  with_client(server, [](AuthClient& client, FakeServer& fake) -> Task<void> {
     const auto session = client.make_server();
     const SaslContext with = context();
     SaslResult result = co_await session->start("PLAIN", "x", with);
     CHECK(result.kind == SaslResult::Kind::ok);
-    CHECK(server.connections == 2);
-    co_await server.stop();
+    CHECK(fake.connections == 2);
+    co_await fake.stop();
     result = co_await session->start("PLAIN", "x", with);
     CHECK(result.kind == SaslResult::Kind::unavailable);
     const auto names = co_await session->mechanisms(with);
     CHECK(names.empty());
     // It is back: no restart of ours is needed.
-    server.start();
+    fake.start();
     co_await async::sleep_until(Deadline::in(LineConnection::retry_after * 2));
     result = co_await session->start("PLAIN", "x", with);
     CHECK(result.kind == SaslResult::Kind::ok);
@@ -366,8 +366,8 @@ TEST_CASE(
 
 TEST_CASE("userdb client: no server is unavailable") {
   FakeServer server("");
-  with_userdb(server, UserdbOptions(), [](UserdbClient& client, FakeServer& server) -> Task<void> {
-    co_await server.stop();
+  with_userdb(server, UserdbOptions(), [](UserdbClient& client, FakeServer& fake) -> Task<void> {
+    co_await fake.stop();
     const auto answer = co_await client.find("ann");
     CHECK(answer.kind == UserdbAnswer::Kind::unavailable);
     const auto users = co_await client.list("", Deadline::in(std::chrono::seconds(1)));
