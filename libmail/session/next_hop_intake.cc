@@ -31,29 +31,32 @@ Reply unreachable(Status status) {
 
 }  // namespace
 
-Reply merge_statuses(const std::vector<Status>& statuses, const std::vector<std::string>& names) {
+Reply merge_verdicts(const std::vector<Verdict>& verdicts) {
   const auto is_class = [](smtp::StatusClass wanted) {
-    return [wanted](const Status& status) { return status.status_class == wanted; };
+    return [wanted](const Verdict& verdict) { return verdict.status.status_class == wanted; };
   };
   const auto transient =
-      std::find_if(statuses.begin(), statuses.end(), is_class(smtp::StatusClass::transient));
-  if (transient != statuses.end()) return smtp::to_reply(*transient);
+      std::find_if(verdicts.begin(), verdicts.end(), is_class(smtp::StatusClass::transient));
+  if (transient != verdicts.end()) return reply_from(transient->status, transient->code);
   const bool any_success =
-      std::any_of(statuses.begin(), statuses.end(), is_class(smtp::StatusClass::success));
+      std::any_of(verdicts.begin(), verdicts.end(), is_class(smtp::StatusClass::success));
   const bool any_failure =
-      std::any_of(statuses.begin(), statuses.end(), is_class(smtp::StatusClass::permanent));
-  if (!any_success || !any_failure) return smtp::to_reply(statuses.front());
+      std::any_of(verdicts.begin(), verdicts.end(), is_class(smtp::StatusClass::permanent));
+  if (!any_success || !any_failure) {
+    return reply_from(verdicts.front().status, verdicts.front().code);
+  }
 
   std::string text;
   std::size_t refused = 0;
-  for (std::size_t i = 0; i < statuses.size(); ++i) {
-    if (statuses[i].succeeded()) continue;
+  for (const Verdict& verdict : verdicts) {
+    if (verdict.status.succeeded()) continue;
     ++refused;
-    text += fmt::format("\n<{}>: {} {}", names[i], statuses[i].enhanced.text(), statuses[i].text);
+    text += fmt::format("\n<{}>: {} {}", verdict.name, verdict.status.enhanced.text(),
+                        verdict.status.text);
   }
   const std::string summary =
-      fmt::format("Delivered to {} of {} recipients, refused for {}:", statuses.size() - refused,
-                  statuses.size(), refused);
+      fmt::format("Delivered to {} of {} recipients, refused for {}:", verdicts.size() - refused,
+                  verdicts.size(), refused);
   return {554, smtp::EnhancedStatus(5, 3, 0), summary + text};
 }
 
@@ -128,7 +131,7 @@ Task<Reply> NextHopTransaction::finish(const smtp::Envelope&) {
   co_return reply;
 }
 
-// The statuses of those whom the next hop had accepted, as one reply.
+// What became of those whom the next hop had accepted, as one reply.
 Task<Reply> NextHopTransaction::take_results() {
   std::vector<bool> accepted;
   for (std::size_t i = 0; i < client_->core().rcpt_count(); ++i) {
@@ -136,19 +139,14 @@ Task<Reply> NextHopTransaction::take_results() {
     accepted.push_back(status && status->succeeded());
   }
   const std::vector<Status> all = co_await client_->finish(Deadline::never());
-  std::vector<Status> statuses;
-  std::vector<std::string> names;
+  std::vector<Verdict> verdicts;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (!accepted[i]) continue;
-    statuses.push_back(all[i]);
-    names.push_back(names_[i]);
+    if (accepted[i]) verdicts.emplace_back(all[i], client_->core().final_code(i), names_[i]);
   }
-  const auto& last = client_->core().last_reply();
   Reply reply(451, smtp::EnhancedStatus(4, 3, 0), "The next hop has accepted nobody");
   if (client_->core().phase() == smtp::ClientCore::Phase::closed)
     note_trouble(client_->core().trouble());
-  if (!statuses.empty()) reply = merge_statuses(statuses, names);
-  if (!statuses.empty() && last) reply = reply_from(statuses.front(), last->code);
+  if (!verdicts.empty()) reply = merge_verdicts(verdicts);
   intake_.give_back(std::move(client_));
   co_return reply;
 }

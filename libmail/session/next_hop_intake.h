@@ -67,9 +67,17 @@ class NextHopIntake final : public Intake {
   async::Timer timer_;
 };
 
-// One reply for the statuses of the recipients that were accepted, by the rules above. `names`: their addresses, in the
-// same order. Exposed for its test.
-[[nodiscard]] smtp::Reply merge_statuses(const std::vector<smtp::Status>& statuses,
-                                         const std::vector<std::string>& names);
+// What became of a recipient that was accepted.
+struct Verdict {
+  smtp::Status status;
+  int code = 0;      // the next hop's own, 0 if the status is ours
+  std::string name;  // the address
+
+  Verdict(smtp::Status s, int c, std::string n)
+      : status(std::move(s)), code(c), name(std::move(n)) {}
+};
+
+// One reply for all of them, by the rules above; there is at least one. Exposed for its test.
+[[nodiscard]] smtp::Reply merge_verdicts(const std::vector<Verdict>& verdicts);
 
 }  // namespace posthorn::session

@@ -166,18 +166,40 @@ TEST_CASE("NextHopIntake: an LMTP next hop's replies become one") {
         "is closed");
 }
 
-TEST_CASE("merge_statuses: all alike, one to try again, some for good") {
-  const std::vector<std::string> names = {"a@x", "b@x", "c@x"};
-  CHECK(merge_statuses({status(2, "one"), status(2, "two"), status(2, "three")}, names).text ==
-        "one");
-  CHECK(merge_statuses({status(5, "one"), status(5, "two"), status(5, "three")}, names).code ==
-        550);
+TEST_CASE("NextHopIntake: a refused message is told in the next hop's own code, whoever says it") {
+  Run chunk({{greeting, hello, mail, bob, Step("LAST\r\nhi\r\n", "552 5.3.4 too large\r\n")}},
+            smtp::ClientDialect::smtp, {{"bob"}});
+  CHECK(chunk.said.replies.back() == "552 5.3.4 too large");
+
+  const std::string no_chunks = "250-mx\r\n250 PIPELINING\r\n";
+  Run data({{greeting, Step("HLO us.example\r\n", no_chunks),
+             Step("MAIL FROM", "250 2.1.0 sender ok\r\n"), bob,
+             Step("DATA\r\n", "554 5.7.1 not today\r\n")}},
+           smtp::ClientDialect::smtp, {{"bob"}});
+  CHECK(data.said.replies.back() == "554 5.7.1 not today");
+
+  Run lmtp({{greeting, hello, mail, bob, Step("LAST\r\nhi\r\n", "554 5.7.1 no\r\n")}},
+           smtp::ClientDialect::lmtp, {{"bob"}});
+  CHECK(lmtp.said.replies.back() == "554 5.7.1 no");
+}
+
+TEST_CASE("merge_verdicts: all alike, one to try again, some for good") {
+  const auto merge = [](std::vector<std::pair<smtp::Status, int>> all) {
+    std::vector<Verdict> verdicts;
+    const char* names[] = {"a@x", "b@x", "c@x"};
+    for (auto& [one, code] : all) verdicts.emplace_back(one, code, names[verdicts.size()]);
+    return merge_verdicts(verdicts);
+  };
+  CHECK(merge({{status(2, "one"), 250}, {status(2, "two"), 250}}).text == "one");
+  CHECK(merge({{status(5, "one"), 554}, {status(5, "two"), 550}}).code == 554);
+  CHECK(merge({{status(5, "ours"), 0}}).code == 550);
   const smtp::Reply later =
-      merge_statuses({status(2, "one"), status(5, "two"), status(4, "three")}, names);
-  CHECK(later.code == 451);
+      merge({{status(2, "one"), 250}, {status(5, "two"), 550}, {status(4, "three"), 452}});
+  CHECK(later.code == 452);
   CHECK(later.text == "three");
+  CHECK(merge({{status(4, "going down"), 421}}).code == 451);
   const smtp::Reply mixed =
-      merge_statuses({status(2, "one"), status(5, "two"), status(5, "three")}, names);
+      merge({{status(2, "one"), 250}, {status(5, "two"), 552}, {status(5, "three"), 550}});
   CHECK(mixed.code == 554);
   CHECK(mixed.text ==
         "Delivered to 1 of 3 recipients, refused for 2:\n<b@x>: 5.1.1 two\n<c@x>: 5.1.1 three");

@@ -153,8 +153,9 @@ class ClientCore {
   [[nodiscard]] bool finished() const;
   // One Status a recipient, in the order of rcpt(). Meaningful when finished().
   [[nodiscard]] std::vector<Status> results() const;
-  // The reply to the end of the body, SMTP only; nothing if it did not come to that.
-  [[nodiscard]] const std::optional<Reply>& last_reply() const { return last_reply_; }
+  // The code that goes with the recipient's result, where it is the server's word about the message
+  // (to DATA, to a chunk, to the end); 0 if it is not.
+  [[nodiscard]] int final_code(std::size_t index) const { return rcpts_[index].final_code; }
   // Gives the transaction up, or ends one that came to nothing: phase ready, RSET goes before the
   // next MAIL. Between DATA and the end of the body that is impossible: phase closed. results() are
   // gone.
@@ -186,7 +187,8 @@ class ClientCore {
   struct Fate {
     std::optional<Status> reply;  // to RCPT
     std::optional<Status> final;  // what became of it
-    int code = 0;                 // of that reply
+    int code = 0;                 // of the reply to RCPT
+    int final_code = 0;           // of the reply that decided about the message
   };
   enum class BodyState : std::uint8_t { none, asked, open, ended };
 
@@ -218,7 +220,7 @@ class ClientCore {
   bool on_last(const Reply& reply);
   void refuse_mail(Status status);
   void drop_held();
-  void settle_accepted(const Status& status);
+  void settle_accepted(const Status& status, int code);
   void settle_everyone(const Status& status);
   void append_chunk(std::string_view piece, LastPiece last);
 
@@ -248,7 +250,6 @@ class ClientCore {
   bool heard_ = false;
   std::uint64_t transactions_ = 0;
   std::optional<DotEncoder> dots_;
-  std::optional<Reply> last_reply_;
 };
 
 }  // namespace posthorn::smtp

@@ -71,7 +71,6 @@ void ClientCore::mail(const Envelope& envelope) {
   carried_cr_ = false;
   heard_ = false;
   dots_.reset();
-  last_reply_.reset();
 
   std::optional<Status> refused = refusal(envelope);
   if (refused) return refuse_mail(std::move(*refused));
@@ -217,7 +216,7 @@ void ClientCore::append_chunk(std::string_view piece, LastPiece last) {
 void ClientCore::on_data(const Reply& reply) {
   if (reply.positive()) return close(nonsense(reply));
   if (reply.negative()) {
-    settle_accepted(status_of(reply));
+    settle_accepted(status_of(reply), reply.code);
     body_ = BodyState::none;
     return;
   }
@@ -242,7 +241,7 @@ void ClientCore::on_chunk(const Reply& reply) {
   if (reply.intermediate()) return close(nonsense(reply));
   // Which replies a server still sends to chunks behind a refused one is anybody's guess.
   const Status status = status_of(reply);
-  settle_accepted(status);
+  settle_accepted(status, reply.code);
   close(status);
 }
 
@@ -253,11 +252,11 @@ bool ClientCore::on_last(const Reply& reply) {
     return true;
   }
   if (options_.dialect == ClientDialect::smtp || open == 0) {
-    if (open != 0) settle_accepted(status_of(reply));
-    last_reply_ = reply;
+    if (open != 0) settle_accepted(status_of(reply), reply.code);
   } else {
     while (rcpts_[next_final_].final) ++next_final_;
     rcpts_[next_final_].final = status_of(reply);
+    rcpts_[next_final_].final_code = reply.code;
     if (open > 1) return false;
   }
   // A refused BDAT leaves the server's state unknown (RFC 3030 2); DATA ends its transaction in any
@@ -287,9 +286,12 @@ std::vector<Status> ClientCore::results() const {
   return statuses;
 }
 
-void ClientCore::settle_accepted(const Status& status) {
-  for (Fate& fate : rcpts_)
-    if (fate.reply && fate.reply->succeeded() && !fate.final) fate.final = status;
+void ClientCore::settle_accepted(const Status& status, int code) {
+  for (Fate& fate : rcpts_) {
+    if (!fate.reply || !fate.reply->succeeded() || fate.final) continue;
+    fate.final = status;
+    fate.final_code = code;
+  }
 }
 
 void ClientCore::settle_everyone(const Status& status) {
