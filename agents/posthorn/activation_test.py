@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Every agent on every kind of listener: activation_test.py DIRECTORY-OF-PROGRAMS.
+"""Every listener of every agent, of every kind: activation_test.py DIRECTORY-OF-PROGRAMS.
 
-Each row starts an agent alone, from flags, and lets it greet a client on inet:, unix:, fd: (passed by
+Each row starts an agent alone, from flags, and lets it greet a client on inet:, unix:, fd: (inherited, and passed by
 systemd-socket-activate) and stdio:.
 """
 
@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -19,21 +20,38 @@ import time
 SKIPPED = 77
 WAIT = 60.0
 
+INTAKE = ["--queue", "{site}/queue", "--domains", "example.org"]
+FRONT = ["--worker-at", "unix:{site}/run/worker.sock"]
+TLS = ["--tls-cert", "{site}/../cert.pem", "--tls-key", "{site}/../key.pem", "--listen", "none"]
+GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
 # agent, the option that listens, what the client sends first, what the answer begins with, more flags
 ROWS = [
-    ("smtpd", "listen", b"", b"220 ", ["--queue", "{site}/queue", "--domains", "example.org"]),
-    ("submissiond", "listen", b"", b"220 ", ["--queue", "{site}/queue", "--domains", "example.org"]),
+    ("smtpd", "listen", b"", b"220 ", INTAKE),
+    ("smtpd", "listen-tls", b"", b"220 ", INTAKE + TLS),
+    ("submissiond", "listen", b"", b"220 ", INTAKE),
+    ("submissiond", "listen-tls", b"", b"220 ", INTAKE + TLS),
     ("relayd", "listen", b"", b"220 ", []),
     ("deliverd", "listen", b"", b"220 ", []),
-    ("pop3d", "listen", b"", b"+OK ", ["--worker-at", "unix:{site}/run/worker.sock"]),
-    ("authd", "listen", b"VERSION\t1\t2\nCPID\t1\n", b"VERSION\t1\t", []),
+    ("pop3d", "listen", b"", b"+OK ", FRONT + ["--listen-tls", "none"]),
+    ("pop3d", "listen-tls", b"", b"+OK ", FRONT + TLS),
+    ("pop3d", "worker-listen", b"", b"+OK ", ["--worker"]),
+    ("authd", "listen", b"VERSION\t1\t2\nCPID\t1\n", b"VERSION\t1\t", ["--listen-userdb", "none"]),
+    ("authd", "listen-userdb", b"VERSION\t1\t0\n", b"VERSION\t1\t", ["--listen", "none"]),
+    ("queued", "ops", GET, b"HTTP/1.1 200 ", []),
+    ("authd", "ops", GET, b"HTTP/1.1 200 ", ["--listen", "none", "--listen-userdb", "none"]),
+    ("deliverd", "ops", GET, b"HTTP/1.1 200 ", ["--listen", "none"]),
+    ("relayd", "ops", GET, b"HTTP/1.1 200 ", ["--listen", "none"]),
+    ("smtpd", "ops", GET, b"HTTP/1.1 200 ", INTAKE + ["--listen", "none"]),
+    ("submissiond", "ops", GET, b"HTTP/1.1 200 ", INTAKE + ["--listen", "none"]),
+    ("pop3d", "ops", GET, b"HTTP/1.1 200 ", FRONT + ["--listen", "none", "--listen-tls", "none"]),
 ]
 
 failures = []
 
 
 def fail(row, kind, text):
-    failures.append(f"{row[0]} on {kind}: {text}")
+    failures.append(f"{row[0]} --{row[1]} on {kind}: {text}")
     print(failures[-1])
 
 
@@ -44,6 +62,16 @@ def flags(row, site):
 
 def talk(client, row):
     client.settimeout(WAIT)
+    if row[1] == "listen-tls":
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with context.wrap_socket(client) as secured:
+            return exchange(secured, row)
+    return exchange(client, row)
+
+
+def exchange(client, row):
     if row[2]:
         client.sendall(row[2])
     answer = b""
@@ -169,16 +197,27 @@ def check_stdio(programs, row, site, log):
         fail(row, "stdio", f"{problem}; {log_text(log)}")
 
 
+def make_certificate(home):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                    "/CN=localhost", "-keyout", home / "key.pem", "-out", home / "cert.pem"], check=True, capture_output=True)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    programs = pathlib.Path(sys.argv[1]).resolve()
+    with tempfile.TemporaryDirectory(prefix="posthorn-activation-") as name:
+        home = pathlib.Path(name)
+        make_certificate(home)
+        check_all(pathlib.Path(sys.argv[1]).resolve(), home)
+
+
+def check_all(programs, home):
     activation = shutil.which("systemd-socket-activate")
     for row in ROWS:
         for check in (check_inet, check_unix, check_fd, check_stdio, check_activation):
             if check is check_activation and not activation:
                 continue
-            with tempfile.TemporaryDirectory(prefix="posthorn-activation-") as name:
+            with tempfile.TemporaryDirectory(prefix="site-", dir=home) as name:
                 site = pathlib.Path(name)
                 for part in ("conf", "run", "mail", "queue/segments", "queue/free", "queue/spool", "queue/drop"):
                     (site / part).mkdir(parents=True)
