@@ -75,12 +75,18 @@ class OfflineDoor final : public QueueDoor {
   Result<void, ToolError> hold(const std::string& id, const std::string& reason) override {
     return nothing(queue_->hold(id, reason));
   }
-  Result<void, ToolError> change(const std::string& verb, const std::string& id) override {
-    if (verb == "flush") return nothing(queue_->flush(id));
-    if (verb == "release") return nothing(queue_->release(id));
-    if (verb == "requeue") return nothing(queue_->requeue(id));
-    check(verb == "delete", "a verb of posthorn queue");
-    return nothing(queue_->remove(id));
+  Result<std::size_t, ToolError> change(const std::string& verb, const std::string& id) override {
+    if (verb == "flush") {
+      const auto flushed = queue_->flush(id);
+      if (!flushed) return fail(tool_error(flushed.error()));
+      return *flushed;
+    }
+    check(verb == "release" || verb == "requeue" || verb == "delete", "a verb of posthorn queue");
+    const auto done = verb == "release"   ? queue_->release(id)
+                      : verb == "requeue" ? queue_->requeue(id)
+                                          : queue_->remove(id);
+    if (!done) return fail(tool_error(done.error()));
+    return std::size_t{1};
   }
   Result<std::vector<std::string>, ToolError> import_from(
       const std::function<std::string()>& next) override {

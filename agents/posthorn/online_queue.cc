@@ -39,7 +39,8 @@ ToolError refusal(const OpsReply& reply) {
     made.message = "queued answers with HTTP status " + std::to_string(reply.status);
   if (reply.status == 404) made.exit = exit_code::unknown_user;
   if (reply.status == 400 || reply.status == 413) made.exit = exit_code::data;
-  if (reply.status == 409) made.exit = exit_code::failed;
+  if (reply.status == 409)
+    made.exit = made.code == "busy" ? exit_code::try_again : exit_code::failed;
   return made;
 }
 
@@ -74,10 +75,11 @@ class OnlineDoor final : public QueueDoor {
     if (!done) return fail(done.error());
     return {};
   }
-  Result<void, ToolError> change(const std::string& verb, const std::string& id) override {
+  Result<std::size_t, ToolError> change(const std::string& verb, const std::string& id) override {
     const auto done = ask("POST", id.empty() ? "/queue/" + verb : path(id) + "/" + verb);
     if (!done) return fail(done.error());
-    return {};
+    const json reply = json::parse(*done, nullptr, false);
+    return id.empty() && reply.is_object() ? reply.value("count", std::size_t{0}) : 1;
   }
   Result<std::vector<std::string>, ToolError> import_from(
       const std::function<std::string()>& next) override {

@@ -254,16 +254,25 @@ class QueueChange : public QueueCommand {
       if (const auto count = for_each(door, selection_.filter, collect); !count)
         return fail(count.error());
     }
+    std::size_t changed = 0;
     for (const std::string& id : ids) {
-      const auto done = verb_ == "hold" ? door.hold(id, reason_) : door.change(verb_, id);
+      const auto done = one(door, id);
       // Of all messages some may have gone in the meantime.
       if (!done && !(all_ && done.error().code == "not-found")) return fail(done.error());
+      if (done) ++changed;
     }
-    if (call.json) fmt::print("{}\n", json({{"messages", ids.size()}}).dump());
-    return ids.empty() ? exit_code::failed : exit_code::ok;
+    if (call.json) fmt::print("{}\n", json({{"messages", changed}}).dump());
+    return changed == 0 ? exit_code::failed : exit_code::ok;
   }
 
  private:
+  Result<void, ToolError> one(QueueDoor& door, const std::string& id) const {
+    if (verb_ == "hold") return door.hold(id, reason_);
+    const auto done = door.change(verb_, id);
+    if (!done) return fail(done.error());
+    return {};
+  }
+
   std::string verb_;
   std::string name_;
   std::string purpose_;
@@ -284,9 +293,13 @@ class QueueFlush final : public QueueCommand {
   ToolResult run(const ToolCall& call, QueueDoor& door) override {
     const std::vector<std::string> ids =
         call.words.empty() ? std::vector<std::string>{""} : call.words;
+    std::size_t flushed = 0;
     for (const std::string& id : ids) {
-      if (auto done = door.change("flush", id); !done) return fail(done.error());
+      const auto done = door.change("flush", id);
+      if (!done) return fail(done.error());
+      flushed += *done;
     }
+    if (call.json) fmt::print("{}\n", json({{"messages", flushed}}).dump());
     return exit_code::ok;
   }
 };

@@ -31,9 +31,9 @@ class QueueDoor {
                                                      const OctetSink& sink) = 0;
   virtual Result<void, service::ToolError> hold(const std::string& id,
                                                 const std::string& reason) = 0;
-  // "release", "delete", "requeue", "flush"; for flush "" = all that are deferred.
-  virtual Result<void, service::ToolError> change(const std::string& verb,
-                                                  const std::string& id) = 0;
+  // "release", "delete", "requeue", "flush"; for flush "" = all that are deferred. How many messages it was.
+  virtual Result<std::size_t, service::ToolError> change(const std::string& verb,
+                                                         const std::string& id) = 0;
   // Batch SMTP, read from `next` until that gives nothing. The new ids.
   virtual Result<std::vector<std::string>, service::ToolError> import_from(
       const std::function<std::string()>& next) = 0;

@@ -26,6 +26,12 @@ OpsReply not_found(std::string_view what) {
                          "posthorn queue list shows what there is");
 }
 
+// What a verb could not do.
+OpsReply refusal(const MessageId& id, const queue::CommandError& error) {
+  if (error.code == "not-found") return not_found(id.text());
+  return OpsReply::error(error.code == "io" ? 500 : 409, error.code, error.message);
+}
+
 OpsReply bad_request(std::string_view message) {
   return OpsReply::error(400, "bad-request", message);
 }
@@ -231,7 +237,7 @@ async::Task<OpsReply> Ops::import(std::string batch) {
 }
 
 async::Task<OpsReply> Ops::verb(MessageId id, std::string name, std::string body) {
-  Result<void, std::string> done;
+  Scheduler::Done done;
   if (name == "hold") {
     std::string reason = "held by the operator";
     const auto given = nlohmann::json::parse(body.empty() ? "{}" : body, nullptr, false);
@@ -250,7 +256,7 @@ async::Task<OpsReply> Ops::verb(MessageId id, std::string name, std::string body
     co_return OpsReply::error(404, "not-found", "there is no such verb",
                               "hold, release, requeue, flush, delete");
   }
-  if (!done) co_return OpsReply::error(409, "refused", done.error());
+  if (!done) co_return refusal(id, done.error());
   nlohmann::json reply;
   reply["id"] = id.text();
   reply["done"] = name;

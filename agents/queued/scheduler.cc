@@ -6,6 +6,7 @@
 namespace posthorn::queued {
 namespace {
 
+using queue::CommandError;
 using queue::Message;
 using queue::Station;
 
@@ -16,6 +17,10 @@ constexpr std::uint32_t moved_pause = 1;  // seconds, while the store copies a m
 std::uint32_t this_second() {
   const auto since = std::chrono::floor<std::chrono::seconds>(wall_now().time_since_epoch());
   return static_cast<std::uint32_t>(since.count());
+}
+
+CommandError no_such_message() {
+  return {"not-found", "no such message"};
 }
 
 }  // namespace
@@ -87,11 +92,11 @@ void Scheduler::begin() {
 
 // Where a message belongs that nobody works on.
 void Scheduler::place(Message& message) {
+  message.station = Station::none;
   if (message.doomed) {
-    store_.finish(message);
+    forget(message);
     return;
   }
-  message.station = Station::none;
   if (message.held) return;
   if (message.next > this_second()) {
     message.station = Station::waiting;
@@ -99,6 +104,21 @@ void Scheduler::place(Message& message) {
     return;
   }
   make_ready(message);
+}
+
+// Not under the hands of somebody who reads it.
+void Scheduler::forget(Message& message) {
+  if (message.busy) {
+    doomed_.push_back(message.id);
+  } else {
+    store_.finish(message);
+  }
+}
+
+void Scheduler::forget_doomed() {
+  for (const queue::MessageId& id : std::exchange(doomed_, {})) {
+    if (Message* message = store_.find(id)) forget(*message);
+  }
 }
 
 void Scheduler::make_ready(Message& message) {
@@ -145,6 +165,7 @@ void Scheduler::begin_work(Message& message, std::shared_ptr<queue::Loaded> load
 void Scheduler::end_work(Message& message) {
   --active_;
   active_octets_ -= message.size;
+  hold_reasons_.erase(message.id);
   message.busy = false;
   message.station = Station::none;
 }
@@ -194,6 +215,7 @@ void Scheduler::unpark(Destination& destination) {
 
 void Scheduler::tick() {
   for (Message* message : wheel_.take_due(this_second())) make_ready(*message);
+  forget_doomed();
   dispatcher_.tick();
   start_some();
 }
@@ -206,6 +228,7 @@ async::Task<void> Scheduler::stop(async::Deadline deadline) {
   }
   dispatcher_.stop();
   co_await scope_.join();
+  forget_doomed();
 }
 
 void Scheduler::defer(Message& message, Duration delay) {
@@ -217,25 +240,28 @@ void Scheduler::defer(Message& message, Duration delay) {
 
 // Verbs on one message
 
-async::Task<Result<void, std::string>> Scheduler::change(
-    queue::MessageId id, std::function<void(queue::MessageState&)> how) {
+async::Task<Scheduler::Done> Scheduler::change(queue::MessageId id,
+                                               std::function<void(queue::MessageState&)> how) {
   Message* message = store_.find(id);
-  if (message == nullptr || message->doomed) co_return fail(std::string("no such message"));
-  if (message->busy) co_return fail(std::string("it is being worked on; try again"));
+  if (message == nullptr || message->doomed) co_return fail(no_such_message());
+  if (message->busy) co_return fail(CommandError("busy", "it is being worked on; try again"));
   message->busy = true;
   auto loaded = co_await store_.load(*message);
   message->busy = false;
-  if (!loaded) co_return fail(loaded.error().text());
+  if (!loaded) co_return fail(CommandError("io", loaded.error().text()));
+  if (message->doomed) co_return fail(no_such_message());
   how((*loaded)->state);
   store_.save(*message, (*loaded)->state);
-  co_return Result<void, std::string>();
+  co_return Done();
 }
 
-async::Task<Result<void, std::string>> Scheduler::hold(queue::MessageId id, std::string reason) {
+async::Task<Scheduler::Done> Scheduler::hold(queue::MessageId id, std::string reason) {
   Message* working = store_.find(id);
   if (working != nullptr && working->station == Station::working) {
     store_.hold_in_memory(*working);  // written down with what comes of this attempt
-    co_return Result<void, std::string>();
+    log_.info(id.text(), "held", {{"reason", reason}});
+    hold_reasons_[id] = std::move(reason);
+    co_return Done();
   }
   std::function<void(queue::MessageState&)> set = [&reason](queue::MessageState& state) {
     queue::set_held(state, reason);
@@ -251,7 +277,7 @@ async::Task<Result<void, std::string>> Scheduler::hold(queue::MessageId id, std:
   co_return changed;
 }
 
-async::Task<Result<void, std::string>> Scheduler::release(queue::MessageId id) {
+async::Task<Scheduler::Done> Scheduler::release(queue::MessageId id) {
   std::function<void(queue::MessageState&)> clear = queue::set_released;
   auto changed = co_await change(id, std::move(clear));
   if (!changed) co_return changed;
@@ -259,7 +285,7 @@ async::Task<Result<void, std::string>> Scheduler::release(queue::MessageId id) {
   co_return flush(id);
 }
 
-async::Task<Result<void, std::string>> Scheduler::requeue(queue::MessageId id) {
+async::Task<Scheduler::Done> Scheduler::requeue(queue::MessageId id) {
   std::function<void(queue::MessageState&)> reset = queue::set_requeued;
   auto changed = co_await change(id, std::move(reset));
   if (!changed) co_return changed;
@@ -267,10 +293,10 @@ async::Task<Result<void, std::string>> Scheduler::requeue(queue::MessageId id) {
   co_return flush(id);
 }
 
-Result<void, std::string> Scheduler::flush(const queue::MessageId& id) {
+Scheduler::Done Scheduler::flush(const queue::MessageId& id) {
   Message* message = store_.find(id);
-  if (message == nullptr || message->doomed) return fail(std::string("no such message"));
-  if (message->held) return fail(std::string("it is held; release it"));
+  if (message == nullptr || message->doomed) return fail(no_such_message());
+  if (message->held) return fail(CommandError("refused", "it is held; release it"));
   message->next = 0;
   if (message->station == Station::waiting) wheel_.remove(*message);
   const bool is_idle = message->station == Station::waiting || message->station == Station::none;
@@ -293,15 +319,17 @@ std::size_t Scheduler::flush_all() {
   return deferred.size();
 }
 
-Result<void, std::string> Scheduler::remove(const queue::MessageId& id) {
+Scheduler::Done Scheduler::remove(const queue::MessageId& id) {
   Message* message = store_.find(id);
-  if (message == nullptr || message->doomed) return fail(std::string("no such message"));
+  if (message == nullptr || message->doomed) return fail(no_such_message());
   message->doomed = true;
   log_.info(id.text(), "deleted");
-  if (message->station == Station::waiting) wheel_.remove(*message);
-  const bool is_idle = message->station == Station::waiting || message->station == Station::none;
+  if (message->station == Station::waiting) {
+    wheel_.remove(*message);
+    message->station = Station::none;
+  }
   // Whoever has it now sees that it is doomed when its turn comes.
-  if (is_idle && !message->busy) store_.finish(*message);
+  if (message->station == Station::none) forget(*message);
   return {};
 }
 

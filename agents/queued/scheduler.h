@@ -4,10 +4,13 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "agents/queued/dispatcher.h"
 #include "agents/queued/reports.h"
+#include "libmail/queue/commands.h"
 #include "libmail/route/resolver.h"
 #include "libmail/service/metrics.h"
 
@@ -30,17 +33,18 @@ class Scheduler {
   // No new attempts; those under way end by themselves or, at the deadline, are broken off.
   async::Task<void> stop(async::Deadline deadline);
 
-  // The operator's verbs; ops.h makes them into HTTP. Errors are for the operator's eyes.
-  async::Task<Result<void, std::string>> hold(queue::MessageId id, std::string reason);
-  async::Task<Result<void, std::string>> release(queue::MessageId id);
+  // The operator's verbs; ops.h makes them into HTTP. "busy": it is being worked on, ask again.
+  using Done = Result<void, queue::CommandError>;
+  async::Task<Done> hold(queue::MessageId id, std::string reason);
+  async::Task<Done> release(queue::MessageId id);
   // The next attempt begins as the first did: tables are asked, aliases expanded again.
-  async::Task<Result<void, std::string>> requeue(queue::MessageId id);
+  async::Task<Done> requeue(queue::MessageId id);
   // To be tried now.
-  Result<void, std::string> flush(const queue::MessageId& id);
+  Done flush(const queue::MessageId& id);
   // All that are deferred; gives their number.
   std::size_t flush_all();
   // Forgets the message without a report.
-  Result<void, std::string> remove(const queue::MessageId& id);
+  Done remove(const queue::MessageId& id);
   void forget_troubles() { dispatcher_.forget_troubles(); }
   [[nodiscard]] const Dispatcher& dispatcher() const { return dispatcher_; }
   [[nodiscard]] Reporter& reporter() { return reporter_; }
@@ -53,6 +57,8 @@ class Scheduler {
   [[nodiscard]] WallTime find_oldest();
   void begin_work(queue::Message& message, std::shared_ptr<queue::Loaded> loaded);
   void place(queue::Message& message);
+  void forget(queue::Message& message);
+  void forget_doomed();
   void defer(queue::Message& message, Duration delay);
   void unpark(Destination& destination);
   // one message: work.cc
@@ -73,8 +79,7 @@ class Scheduler {
   void end_work(queue::Message& message);
   void log_result(const Work& work, const queue::RecipientState& recipient, std::string_view relay);
   [[nodiscard]] Patience patience(const Work& work) const;
-  async::Task<Result<void, std::string>> change(queue::MessageId id,
-                                                std::function<void(queue::MessageState&)> how);
+  async::Task<Done> change(queue::MessageId id, std::function<void(queue::MessageState&)> how);
 
   queue::Store& store_;
   route::Resolver& resolver_;
@@ -85,6 +90,9 @@ class Scheduler {
   Reporter reporter_;
   TimerWheel wheel_;
   std::deque<queue::Message*> ready_;
+  std::vector<queue::MessageId> doomed_;  // deleted while somebody read them
+  std::unordered_map<queue::MessageId, std::string, queue::MessageIdHash>
+      hold_reasons_;  // of messages that were held while they were worked on
   std::size_t active_ = 0;
   std::uint64_t active_octets_ = 0;
   queue::MessageId oldest_;

@@ -387,6 +387,8 @@ void Scheduler::settled(Work& work, bool reported) {
   if (stopping_ && !work.attempted) next = patient.now;  // the next start goes on
   state.next = next;
   state.held = message.held;
+  const auto reason = hold_reasons_.find(message.id);
+  if (state.held && reason != hold_reasons_.end()) state.hold_reason = reason->second;
   store_.save(message, state);
   end_work(message);
   place(message);
