@@ -60,7 +60,7 @@ class Site:
 
     def command(self):
         words = [str(programs() / "posthorn"), "sandbox", "--dir", str(self.directory), "--port-base",
-                 str(self.port_base), "--address", self.address]
+                 str(self.port_base), "--address", self.address, "--start-time", "60s"]  # a loaded machine
         for domain in self.domains:
             words += ["--domain", domain]
         for user in self.users:
