@@ -51,8 +51,8 @@ class File {
                                                      std::string_view octets) = 0;
   [[nodiscard]] virtual Result<void, IoError> pwritev(std::uint64_t offset,
                                                       std::span<const std::string_view> parts) = 0;
-  [[nodiscard]] virtual Result<void, IoError>
-  sync_data() = 0;  // fdatasync: octets and what reading them needs
+  // fdatasync: octets and what reading them needs.
+  [[nodiscard]] virtual Result<void, IoError> sync_data() = 0;
   [[nodiscard]] virtual Result<void, IoError> truncate(std::uint64_t size) = 0;
   [[nodiscard]] virtual Result<FileStatus, IoError> status() = 0;
   // An exclusive OFD lock on the whole file, without waiting: false if another description holds
@@ -69,8 +69,8 @@ class Files {
                                                                     mode_t mode = 0600) = 0;
   [[nodiscard]] virtual Result<void, IoError> rename(const std::string& from,
                                                      const std::string& to) = 0;
-  [[nodiscard]] virtual Result<void, IoError> unlink(
-      const std::string& path) = 0;  // absent is no error
+  // Absent is no error.
+  [[nodiscard]] virtual Result<void, IoError> unlink(const std::string& path) = 0;
   [[nodiscard]] virtual Result<void, IoError> sync_directory(const std::string& path) = 0;
   // Creates the directory if it is absent; its mode is set either way if it was created.
   [[nodiscard]] virtual Result<void, IoError> make_directory(const std::string& path,

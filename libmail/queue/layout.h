@@ -39,19 +39,17 @@ class Layout {
   [[nodiscard]] std::string spool() const { return directory_ + "/spool"; }
   [[nodiscard]] std::string drop() const { return directory_ + "/drop"; }
   [[nodiscard]] std::string lock() const { return directory_ + "/lock"; }  // held by queued
-  [[nodiscard]] std::string generation() const {
-    return directory_ + "/generation";
-  }  // the highest given out
-  [[nodiscard]] std::string nudge() const {
-    return directory_ + "/nudge";
-  }  // queued's datagram socket
+  // The highest given out.
+  [[nodiscard]] std::string generation() const { return directory_ + "/generation"; }
+  // queued's datagram socket.
+  [[nodiscard]] std::string nudge() const { return directory_ + "/nudge"; }
 
   [[nodiscard]] std::string segment(std::uint64_t generation) const;
-  [[nodiscard]] std::string outcomes(
-      std::uint64_t generation) const;  // segment(generation) + ".out"
+  // segment(generation) + ".out"
+  [[nodiscard]] std::string outcomes(std::uint64_t generation) const;
   [[nodiscard]] std::string free_segment(std::uint64_t generation) const;
-  [[nodiscard]] std::string unfinished_segment(
-      std::uint64_t generation) const;  // free/.GENERATION, being zeroed
+  // free/.GENERATION, being zeroed
+  [[nodiscard]] std::string unfinished_segment(std::uint64_t generation) const;
   [[nodiscard]] std::string spooled(const MessageId& id) const;
 
  private:

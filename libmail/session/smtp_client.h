@@ -49,8 +49,8 @@ struct SmtpClientTimeouts {
 };
 
 struct SmtpClientOptions {
-  smtp::ClientOptions
-      core;  // name, remote_name, remote_address, tls, login; `dialect` is taken from the NextHop
+  // name, remote_name, remote_address, tls, login; `dialect` is taken from the NextHop
+  smtp::ClientOptions core;
   std::shared_ptr<tls::ClientContext> tls_context;  // needed for any TlsLevel but never
   std::string tls_name;  // SNI, and what the certificate must be good for if the context verifies
   bool implicit_tls = false;   // TLS before the greeting (RFC 8314), whatever core.tls says
@@ -84,8 +84,8 @@ class SmtpClient {
   SmtpClient(const SmtpClient&) = delete;
   SmtpClient& operator=(const SmtpClient&) = delete;
 
-  // --- whole
-  // ------------------------------------------------------------------------------------------------------
+  // Whole
+
   // One transaction for all recipients of `envelope`; one Status each, in their order. Opens the
   // connection if there is none that can be used; one that was kept and turns out to have been
   // given up by the server is replaced once. `envelope` and what `body` points to stay valid until
@@ -93,8 +93,8 @@ class SmtpClient {
   async::Task<std::vector<smtp::Status>> deliver(const smtp::Envelope& envelope, WholeBody body,
                                                  async::Deadline deadline);
 
-  // --- in steps
-  // ---------------------------------------------------------------------------------------------------
+  // In steps
+
   // Connects, shakes hands, logs in: on success connected() holds. The error is 4.4.1 (no
   // connection), 4.4.2 (lost), 4.7.4 (no TLS), or what the server said. With
   // TlsLevel::opportunistic a handshake that fails is followed by a second connection in clear.
