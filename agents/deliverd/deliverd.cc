@@ -13,6 +13,9 @@ service::Confinement Deliverd::confinement(const service::Site& site) {
   service::Confinement confinement;
   confinement.programs = !options_.exec.empty();
   confinement.read = {site.path("conf")};
+  // A mail worker knows no network (LMTP's listeners are open already), unless the operator has put the userdb there.
+  const auto userdb = async::parse_endpoint(options_.userdb);
+  confinement.internet = userdb && userdb->kind == async::Endpoint::Kind::inet;
   // A rule can only be made for a directory that is there.
   for (const std::string& directory : options_.mail_directories) {
     const std::string path = site.path(directory);
