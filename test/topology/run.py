@@ -117,7 +117,8 @@ class Story:
                                       env=dict(os.environ, POSTHORN_SITE=str(site.directory)))
                 return f"exit {done.returncode}: {done.stderr.decode()}" if done.returncode else ""
             send = site.submit if via == "submission" else site.inject
-            refused = send(sender, recipients, message.replace(b"\n", b"\r\n"), step.get("mail_options", ()), step.get("rcpt_options", ()))
+            refused = send(sender, recipients, message.replace(b"\n", b"\r\n"),
+                           mail_options=step.get("mail_options", ()), rcpt_options=step.get("rcpt_options", ()))
             return "; ".join(f"{code} {text.decode()}" for code, text in refused.values())
         except smtplib.SMTPRecipientsRefused as refused:
             return "; ".join(f"{code} {text.decode()}" for code, text in refused.recipients.values())
