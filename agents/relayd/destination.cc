@@ -54,6 +54,21 @@ Status no_route(const dns::MailRoute& found) {
   return {EnhancedStatus(4, 4, 3), printable(found.reason)};
 }
 
+// None of `hosts` can be tried; those that are not better than `us` are not among them.
+Status nobody_to_try(const std::string& domain, const std::vector<dns::MailHost>& hosts,
+                     const dns::MailHost* us) {
+  const dns::MailHost* absent = nullptr;
+  for (const dns::MailHost& host : hosts) {
+    if (us != nullptr && host.preference >= us->preference) continue;
+    if (host.state == dns::MailHost::State::unanswered)
+      return {EnhancedStatus(4, 4, 3), printable(host.reason)};
+    absent = &host;
+  }
+  if (absent != nullptr) return {EnhancedStatus(5, 4, 4), printable(absent->reason)};
+  return {EnhancedStatus(5, 4, 6),
+          fmt::format("mail for {} loops back to us, its best MX host", domain)};
+}
+
 }  // namespace
 
 Task<Result<Route, Status>> Destinations::route_for(std::string domain) {
@@ -165,10 +180,8 @@ Task<Result<void, Status>> Destinations::add_mx(Destination& into, std::string d
     add_addresses(into, host, port, true, trace_id);
   }
   if (!into.targets.empty()) co_return Result<void, Status>();
-  if (us != found.hosts.end())
-    co_return fail(Status(EnhancedStatus(5, 4, 6),
-                          fmt::format("mail for {} loops back to us, its best MX host", domain)));
-  co_return fail(Status(EnhancedStatus(4, 4, 3), printable(found.reason)));
+  const bool is_ours = us != found.hosts.end();
+  co_return fail(nobody_to_try(domain, found.hosts, is_ours ? &*us : nullptr));
 }
 
 void Destinations::add_addresses(Destination& into, const dns::MailHost& host, std::uint16_t port,

@@ -1,9 +1,13 @@
 #include "agents/relayd/destination.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include "agents/relayd/fakes.h"
 #include "libmail/async/loop.h"
+#include "libmail/base/fd.h"
 
 using namespace posthorn;
 using namespace posthorn::relayd;
@@ -17,7 +21,8 @@ struct World {
   FakeDns dns;
   MapTable routes;
   MapTable logins;
-  service::Log log{"test", service::Log::Format::kv, service::Level::error};
+  Fd log_file{::memfd_create("log", MFD_CLOEXEC)};
+  service::Log log{"test", service::Log::Format::kv, service::Level::info, log_file.get()};
   Destinations destinations{routes, logins, dns, log};
 
   World() {
@@ -41,6 +46,13 @@ struct World {
       list.push_back(target.name + " " + target.hop.text());
     return list;
   }
+  std::string logged() {
+    log.flush();
+    std::string text(64 * 1024, '\0');
+    const ssize_t count = ::pread(log_file.get(), text.data(), text.size(), 0);
+    text.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
+    return text;
+  }
   std::string failure(const std::string& domain) {
     const auto found = find(domain);
     REQUIRE_FALSE(found);
@@ -61,6 +73,31 @@ TEST_CASE(
   CHECK(world.targets("a.example") == Texts{"mx1.a.example smtp:inet:[2001:db8::1]:2525",
                                             "mx1.a.example smtp:inet:192.0.2.1:2525",
                                             "mx3.a.example smtp:inet:192.0.2.3:2525"});
+  CHECK_THAT(world.logged(), Catch::Contains("T1 mx-skipped domain=a.example host=mx2.a.example"));
+}
+
+TEST_CASE("Destinations: an MX host that is an alias is used, and the zone's fault is logged") {
+  World world;
+  dns::MailHost alias = host("mx.a.example", 10, {"192.0.2.1"});
+  alias.is_alias = true;
+  world.dns.routes["a.example"] = route_of(Outcome::hosts, {alias});
+  CHECK(world.targets("a.example") == Texts{"mx.a.example smtp:inet:192.0.2.1:2525"});
+  CHECK_THAT(world.logged(),
+             Catch::Contains("T1 mx-is-alias level=warning domain=a.example host=mx.a.example"));
+}
+
+TEST_CASE("Destinations: a better MX host without address is no loop") {
+  World world;
+  dns::MailHost silent = host("mx.a.example", 10, {});
+  silent.state = dns::MailHost::State::unanswered;
+  const dns::MailHost us = host("mx.us.example", 20, {"192.0.2.9"});
+  world.dns.routes["mute.example"] = route_of(Outcome::hosts, {silent, us});
+  CHECK(world.failure("mute.example") == "4.4.3");
+  world.dns.routes["bare.example"] = route_of(Outcome::hosts, {host("mx.b.example", 10, {}), us});
+  CHECK(world.failure("bare.example") == "5.4.4");
+  world.dns.routes["both.example"] =
+      route_of(Outcome::hosts, {host("mx.b.example", 5, {}), silent, us});
+  CHECK(world.failure("both.example") == "4.4.3");
 }
 
 TEST_CASE("Destinations: what DNS says about a domain that gets no mail") {
