@@ -59,15 +59,34 @@ def check_source(site):
     print("ok      smtp-source, LMTP to deliverd", flush=True)
 
 
+def relayd_counts(site, name):
+    metrics = run(["curl", "--silent", "--show-error", "--unix-socket", site.directory / "run/relayd.ops",
+                   "http://x/metrics"])
+    return sum(int(line.rsplit(" ", 1)[1]) for line in metrics.splitlines() if line.startswith(name + " "))
+
+
 def check_sink(site, sinks):
     for number in range(20):
         site.submit(ALICE, ["eve@plain.test", "adam@plain.test"], f"From: <{ALICE}>\r\nSubject: {number}\r\n\r\nhello\r\n")
     site.wait_for_empty_queue()
-    connections = len(re.findall(r"\bconnect", site.log("relayd")))
-    print(f"ok      relayd to smtp-sink, 20 messages ({connections} lines of connections)", flush=True)
+    sent = relayd_counts(site, 'posthorn_relayd_recipients_total{result="sent"}')
+    opened = relayd_counts(site, 'posthorn_relayd_connections_total{result="opened"}')
+    reused = relayd_counts(site, 'posthorn_relayd_connections_total{result="reused"}')
+    if sent != 40 or reused == 0 or opened + reused != 20:
+        raise Failed(f"{sent} recipients instead of 40, over {opened} connections, {reused} times one that was there")
+    print(f"ok      relayd to smtp-sink, 20 messages over {opened} connections", flush=True)
+
+    site.submit(ALICE, ["eve@without-dsn.test"], f"From: <{ALICE}>\r\nSubject: told\r\n\r\nhello\r\n",
+                rcpt_options=["NOTIFY=SUCCESS"])
+    report = site.wait_for_messages(ALICE, 1)[0].decode()
+    for pattern in (r"^Action: relayed$", r"^Final-Recipient: rfc822; ?eve@without-dsn\.test$", r"^Status: 2\.",
+                    r"^Reporting-MTA: dns; ?mail\.alpha\.test$"):
+        if not re.search(pattern, report, re.M):
+            raise Failed(f"the report does not match {pattern}:\n{report}")
+    print("ok      smtp-sink without DSN: relayd reports `relayed`", flush=True)
 
     site.submit(ALICE, ["eve@refusing.test"], f"From: <{ALICE}>\r\nSubject: refused\r\n\r\nhello\r\n")
-    report = site.wait_for_messages(ALICE, 1)[0].decode()
+    report = site.wait_for_messages(ALICE, 2)[-1].decode()
     if not re.search(r"^Status: 5\.", report, re.M) or "said:" not in report:
         raise Failed("the report does not hold the sink's words:\n" + report)
     print("ok      smtp-sink refuses RCPT for good: a report with its words", flush=True)
@@ -89,11 +108,11 @@ def check_sink(site, sinks):
 
 
 def main():
-    need("smtp-source", "smtp-sink")
+    need("smtp-source", "smtp-sink", "curl")
     sinks = {}
     try:
-        sinks = {"plain.test": Sink(), "refusing.test": Sink("-f", "rcpt"), "trying.test": Sink("-r", "rcpt"),
-                 "hanging-up.test": Sink("-q", ".")}
+        sinks = {"plain.test": Sink(), "without-dsn.test": Sink("-N"), "refusing.test": Sink("-f", "rcpt"),
+                 "trying.test": Sink("-r", "rcpt"), "hanging-up.test": Sink("-q", ".")}
         with Workshop("postfix-tools") as workshop:
             routes = [f"{domain}=127.0.0.1:{sink.port}" for domain, sink in sinks.items()]
             site = workshop.site("alpha", ["alpha.test"], [ALICE, BOB], routes=routes).start()
