@@ -17,6 +17,8 @@ void ContentWriter::store(std::string_view segment) {
 
 void ContentWriter::append(std::string_view text) {
   if (text.empty()) return;
+  // Most messages come in one piece, and are stored line by line.
+  if (content_.memory_.empty()) content_.memory_.reserve(text.size());
   if (after_cr_) {
     if (text.front() != '\n') store("\r");
     after_cr_ = false;

@@ -80,7 +80,11 @@ StoreResult<std::string> take_home(std::string_view& form, const MailUser& user)
 }  // namespace
 
 std::string MailLocation::path() const {
-  std::string path = base;
+  std::string path;
+  std::size_t size = base.size();
+  for (const std::string& component : components) size += 1 + component.size();
+  path.reserve(size);
+  path.append(base);
   for (const std::string& component : components) path.append("/").append(component);
   return path;
 }
@@ -111,7 +115,10 @@ StoreResult<MailLocation> make_mail_location(std::string_view form, const MailUs
   if (form.find(':') != std::string_view::npos) {
     return fail(bad("nothing may follow the path of a mail location: \"" + printable(form) + "\""));
   }
-  for (const std::string_view name : split(form, '/')) {
+  const std::vector<std::string_view> names = split(form, '/');
+  location.base.reserve(location.base.size() + form.size());
+  location.components.reserve(names.size());
+  for (const std::string_view name : names) {
     if (name.empty()) continue;
     auto part = fill_in(name, user);
     if (!part) return fail(std::move(part.error()));

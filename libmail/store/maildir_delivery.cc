@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "libmail/async/event.h"
@@ -18,6 +19,9 @@ namespace posthorn::store {
 namespace {
 
 constexpr auto sweep_every = std::chrono::hours(1);
+// Of files that are synced side by side. The first sync takes the others' names along to the disk, so that the next
+// are quick: to wake a thread for each would cost more than it saves.
+constexpr std::size_t syncs_in_a_row = 3;
 
 // Lets everything else that happened in this turn of the loop come first.
 struct AfterThisTurn {
@@ -68,10 +72,17 @@ void commit_one(BatchItem& item) {
   if (item.result) sync_target({&item});
 }
 
-async::Task<void> write_and_sync(BatchItem* item) {
-  auto work = [item] {
-    write_item(*item);
-    sync_item(*item);
+// One after the other: side by side they would only wait for each other's lock on tmp/.
+async::Task<void> write_all(const std::vector<BatchItem*>& items) {
+  auto work = [&items] {
+    for (BatchItem* item : items) write_item(*item);
+  };
+  co_await async::blocking(std::move(work));
+}
+
+async::Task<void> sync_some(std::span<BatchItem* const> items) {
+  auto work = [items] {
+    for (BatchItem* item : items) sync_item(*item);
   };
   co_await async::blocking(std::move(work));
 }
@@ -91,8 +102,11 @@ async::Task<void> commit_by_file(const std::vector<BatchItem*>& items) {
     co_await async::blocking(std::move(work));
     co_return;
   }
+  co_await write_all(items);
   async::Scope scope;
-  for (BatchItem* item : items) scope.spawn(write_and_sync(item));
+  for (std::size_t i = 0; i < items.size(); i += syncs_in_a_row) {
+    scope.spawn(sync_some(std::span(items).subspan(i, std::min(syncs_in_a_row, items.size() - i))));
+  }
   co_await scope.join();
   for (auto& group : by_target(items)) scope.spawn(rename_and_sync(std::move(group)));
   co_await scope.join();
