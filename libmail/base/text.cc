@@ -41,6 +41,7 @@ std::string_view trim(std::string_view text) {
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
+  parts.reserve(static_cast<std::size_t>(std::ranges::count(text, separator)) + 1);
   for (;;) {
     const auto end = text.find(separator);
     parts.push_back(text.substr(0, end));
@@ -51,6 +52,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 std::vector<std::string_view> words(std::string_view text) {
   std::vector<std::string_view> found;
+  found.reserve(8);  // a command has rarely more
   while (true) {
     const auto begin = text.find_first_not_of(" \t");
     if (begin == std::string_view::npos) return found;

@@ -13,6 +13,19 @@ std::string canonical_key_of(const smtp::Mailbox& mailbox) {
   return lower(mailbox.local_part) + "@" + smtp::canonical_domain(mailbox.domain);
 }
 
+// The address, its domain, the domains above it with a dot in front, and "*".
+std::vector<std::string> transport_keys(const smtp::Mailbox& address) {
+  std::vector<std::string> keys = {canonical_key_of(address), address.domain};
+  if (!address.is_literal()) {
+    for (std::size_t dot = address.domain.find('.'); dot != std::string::npos;
+         dot = address.domain.find('.', dot + 1)) {
+      keys.push_back(address.domain.substr(dot));
+    }
+  }
+  keys.emplace_back("*");
+  return keys;
+}
+
 Resolver::Step unavailable(std::string why) {
   Resolver::Step step;
   step.verdict.kind = Verdict::Kind::unavailable;
@@ -124,6 +137,17 @@ std::string Resolver::without_extension(std::string_view local) const {
   return std::string(local.substr(0, delimiter));
 }
 
+// What is looked for in a table, in this order: the address, the local-part where `with_locals`, and both without
+// extension.
+std::vector<std::string> Resolver::keys_of(const Name& name, bool with_locals) {
+  std::vector<std::string> keys = {name.full};
+  if (with_locals) keys.push_back(name.local);
+  if (name.base == name.local) return keys;
+  keys.push_back(name.base + "@" + name.domain);
+  if (with_locals) keys.push_back(name.base);
+  return keys;
+}
+
 async::Task<Resolver::Found> Resolver::look_up(Table* table, std::vector<std::string> keys) {
   Found found;
   if (table == nullptr || table->is_empty()) co_return found;
@@ -146,15 +170,6 @@ async::Task<Resolver::Found> Resolver::look_up(Table* table, std::vector<std::st
 
 // Rules 1 to 3 of README.md. A step of kind unknown_user: none of them.
 async::Task<Resolver::Step> Resolver::find_in_tables(const Name& name) {
-  const bool extended = name.base != name.local;
-  const std::string base_full = name.base + "@" + name.domain;
-  std::vector<std::string> addresses = {name.full};
-  std::vector<std::string> all = {name.full, name.local};
-  if (extended) {
-    addresses.push_back(base_full);
-    all.push_back(base_full);
-    all.push_back(name.base);
-  }
   struct Rule {
     Table* table;
     TableKind kind;
@@ -164,8 +179,8 @@ async::Task<Resolver::Step> Resolver::find_in_tables(const Name& name) {
                         {tables_.aliases, TableKind::aliases, "aliases "},
                         {tables_.lists, TableKind::lists, "lists "}};
   for (const Rule& rule : rules) {
-    std::vector<std::string> keys = all;
-    if (rule.kind == TableKind::virtuals) keys = addresses;
+    if (rule.table == nullptr || rule.table->is_empty()) continue;
+    std::vector<std::string> keys = keys_of(name, rule.kind != TableKind::virtuals);
     const Found found = co_await look_up(rule.table, std::move(keys));
     if (found.kind == Found::Kind::failed) co_return unavailable(found.value);
     if (found.kind == Found::Kind::no) continue;
@@ -185,11 +200,7 @@ async::Task<Resolver::Step> Resolver::find_in_tables(const Name& name) {
 }
 
 async::Task<Resolver::Step> Resolver::find_user(const Name& name) {
-  std::vector<std::string> names = {name.full, name.local};
-  if (name.base != name.local) {
-    names.push_back(name.base + "@" + name.domain);
-    names.push_back(name.base);
-  }
+  std::vector<std::string> names = keys_of(name, true);
   for (std::string& candidate : names) {
     UserAnswer answer = co_await users_.find(std::move(candidate));
     if (answer.kind == UserAnswer::Kind::unavailable) co_return unavailable(std::move(answer.why));
@@ -267,14 +278,10 @@ async::Task<Verdict> Resolver::resolve(smtp::Mailbox mailbox) {
 
 async::Task<Result<Transport, TableError>> Resolver::transport(smtp::Mailbox mailbox) {
   const smtp::Mailbox address = canonical(mailbox);
-  std::vector<std::string> keys = {canonical_key_of(address), address.domain};
-  if (!address.is_literal()) {
-    for (std::size_t dot = address.domain.find('.'); dot != std::string::npos;
-         dot = address.domain.find('.', dot + 1)) {
-      keys.push_back(address.domain.substr(dot));
-    }
+  std::vector<std::string> keys;
+  if (tables_.transports != nullptr && !tables_.transports->is_empty()) {
+    keys = transport_keys(address);
   }
-  keys.emplace_back("*");
   const Found found = co_await look_up(tables_.transports, std::move(keys));
   if (found.kind == Found::Kind::failed) co_return fail(TableError(found.value));
   if (found.kind == Found::Kind::no) {

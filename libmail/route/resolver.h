@@ -127,6 +127,7 @@ class Resolver {
   };
   [[nodiscard]] Name name_of(const smtp::Mailbox& mailbox) const;
   [[nodiscard]] std::string without_extension(std::string_view local) const;
+  [[nodiscard]] static std::vector<std::string> keys_of(const Name& name, bool with_locals);
   // The first of `keys` that is there.
   async::Task<Found> look_up(Table* table, std::vector<std::string> keys);
   async::Task<Step> find_in_tables(const Name& name);

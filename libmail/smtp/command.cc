@@ -270,7 +270,9 @@ Parsed parse_auth(std::string_view arguments, Utf8) {
 
 Parsed parse_xforward(std::string_view arguments, Utf8) {
   Xforward xforward;
-  for (const std::string_view word : words(arguments)) {
+  const std::vector<std::string_view> given = words(arguments);
+  xforward.attributes.reserve(given.size());
+  for (const std::string_view word : given) {
     const std::size_t equals = word.find('=');
     auto value = equals == std::string_view::npos ? std::nullopt
                                                   : decode_xtext_text(word.substr(equals + 1));

@@ -9,6 +9,7 @@ namespace posthorn::smtp {
 namespace {
 
 constexpr std::string_view received_name = "received:";
+constexpr std::size_t usual_received = 320;  // octets
 
 // A stranger's words inside a comment: nothing that ends it, escapes, or folds. 8-bit only where
 // UTF-8 may be.
@@ -24,15 +25,18 @@ std::string comment_text(std::string_view text, bool smtputf8) {
 
 // "from helo (name [address])": the domain of the clause is what the client said if it is a name at
 // all.
-std::string from_clause(const Client& client, bool smtputf8) {
+void append_from_clause(std::string& text, const Client& client, bool smtputf8) {
   const auto literal = format_address_literal(client.address);
   const bool named = is_domain(client.helo, Utf8::refused) || is_address_literal(client.helo);
-  std::string text = "from " + (named ? client.helo : literal.value_or("unknown"));
-  std::string comment;
-  if (!named && !client.helo.empty()) comment = "HELO=" + comment_text(client.helo, smtputf8) + " ";
-  if (!client.name.empty()) comment += comment_text(client.name, smtputf8) + " ";
-  comment += literal.value_or(client.local || client.address.empty() ? "local" : "unknown");
-  return text + " (" + comment + ")";
+  const std::string_view address =
+      literal ? std::string_view(*literal)
+              : (client.local || client.address.empty() ? "local" : "unknown");
+  text.append("from ").append(named ? client.helo : literal.value_or("unknown")).append(" (");
+  if (!named && !client.helo.empty()) {
+    text.append("HELO=").append(comment_text(client.helo, smtputf8)).append(" ");
+  }
+  if (!client.name.empty()) text.append(comment_text(client.name, smtputf8)).append(" ");
+  text.append(address).append(")");
 }
 
 }  // namespace
@@ -49,21 +53,25 @@ std::string with_keyword(const SessionInfo& session, bool smtputf8) {
 std::string format_received(const SessionInfo& session, const Envelope& envelope,
                             const Trace& trace) {
   const bool utf8 = envelope.smtputf8;
-  std::string text = "Received: ";
+  std::string text;
+  text.reserve(usual_received);
+  text.append("Received: ");
   if (!trace.hide_client) {
-    text += from_clause(session.client, utf8) + "\r\n\t";
+    append_from_clause(text, session.client, utf8);
+    text.append("\r\n\t");
     if (session.tls) {
       text += "(using " + comment_text(session.tls->version, false) + " with cipher " +
               comment_text(session.tls->cipher, false) + " (" + std::to_string(session.tls->bits) +
               " bits))\r\n\t";
     }
   }
-  text += "by " + trace.by + " (Posthorn) with " + with_keyword(session, utf8) + " id " + trace.id;
+  text.append("by ").append(trace.by).append(" (Posthorn) with ");
+  text.append(with_keyword(session, utf8)).append(" id ").append(trace.id);
   // A path with UTF-8 in it has no place in the field of a message without SMTPUTF8.
   if (!trace.rcpt.empty() && (utf8 || is_ascii(trace.rcpt))) {
-    text += "\r\n\tfor <" + trace.rcpt + ">";
+    text.append("\r\n\tfor <").append(trace.rcpt).append(">");
   }
-  text += ";\r\n\t" + format_rfc5322_date(trace.time) + "\r\n";
+  text.append(";\r\n\t").append(format_rfc5322_date(trace.time)).append("\r\n");
   return text;
 }
 
