@@ -10,15 +10,6 @@ using service::Connection;
 using service::Daemon;
 using service::Site;
 
-namespace {
-
-std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
-}
-
-}  // namespace
-
 void Options::describe(service::OptionTable& table) {
   table.group("Sockets");
   table.add_listeners("listen", listen,
@@ -70,7 +61,7 @@ std::vector<std::string> Authd::check(const Site& site) {
 
 service::Confinement Authd::confinement(const Site&) {
   service::Confinement confinement;
-  confinement.read.push_back(directory_of(options_.users));
+  confinement.read.push_back(service::directory_of(options_.users));
   confinement.internet = false;  // listeners are open already
   return confinement;
 }

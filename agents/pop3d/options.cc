@@ -72,9 +72,10 @@ std::vector<std::string> Options::check(const service::Site& site) const {
   if (!front_user.empty() && ::getpwnam(front_user.c_str()) == nullptr)
     problems.push_back("front_user: there is no user \"" + front_user + "\"");
   if (!worker && worker_at.empty()) {
-    const async::Endpoint at =
-        worker_listen.empty() ? async::Endpoint() : endpoint_of(site, worker_listen.front());
-    const std::string folder = at.path.substr(0, at.path.rfind('/'));
+    const async::Endpoint at = worker_listen.empty()
+                                   ? async::Endpoint()
+                                   : service::endpoint_of(site, worker_listen.front());
+    const std::string folder = service::directory_of(at.path);
     if (at.kind != async::Endpoint::Kind::unix_socket) {
       problems.emplace_back("worker_listen: a worker of our own listens on one unix:PATH");
     } else if (::access(folder.c_str(), W_OK | X_OK) != 0) {
@@ -91,12 +92,6 @@ std::string Options::full_location(const service::Site& site) const {
   const char first = mail_location[colon + 1];
   if (first == '/' || first == '~' || first == '%') return mail_location;
   return mail_location.substr(0, colon + 1) + site.path(mail_location.substr(colon + 1));
-}
-
-async::Endpoint endpoint_of(const service::Site& site, const std::string& text) {
-  async::Endpoint endpoint = async::parse_endpoint(text).value_or(async::Endpoint());
-  if (endpoint.kind == async::Endpoint::Kind::unix_socket) endpoint.path = site.path(endpoint.path);
-  return endpoint;
 }
 
 }  // namespace posthorn::pop3d

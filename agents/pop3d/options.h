@@ -45,7 +45,4 @@ struct Options {
   [[nodiscard]] std::string full_location(const service::Site& site) const;
 };
 
-// An endpoint option, its path inside the site; its text was checked when it was read.
-[[nodiscard]] async::Endpoint endpoint_of(const service::Site& site, const std::string& text);
-
 }  // namespace posthorn::pop3d

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "libmail/async/socket.h"
+#include "libmail/session/certificate.h"
 
 namespace posthorn::pop3d {
 
@@ -20,10 +21,6 @@ namespace {
 constexpr auto worker_start_time = std::chrono::seconds(10);
 constexpr auto worker_retry = std::chrono::milliseconds(20);
 constexpr int exit_try_again = 75;
-
-std::string directory_of(const std::string& path) {
-  return path.substr(0, path.rfind('/'));
-}
 
 }  // namespace
 
@@ -44,8 +41,8 @@ service::Confinement Pop3d::confinement(const Site& site) {
       confinement.write.push_back(site.path(directory));
     return confinement;
   }
-  confinement.read.push_back(directory_of(options_.tls.tls_cert));
-  confinement.read.push_back(directory_of(options_.tls.tls_key));
+  confinement.read.push_back(service::directory_of(options_.tls.tls_cert));
+  confinement.read.push_back(service::directory_of(options_.tls.tls_key));
   return confinement;
 }
 
@@ -63,7 +60,7 @@ Result<void, std::string> Pop3d::before_lockdown(const Site& site) {
     return {};
   }
   if (!options_.worker_at.empty()) return {};
-  const std::string listen = endpoint_of(site, options_.worker_listen.front()).text();
+  const std::string listen = service::endpoint_of(site, options_.worker_listen.front()).text();
   auto started = OwnWorker::start(worker_arguments(command_line_, site, listen));
   if (!started) return fail(started.error());
   own_worker_ = std::move(*started);
@@ -83,24 +80,16 @@ Task<Result<void, std::string>> Pop3d::start(Daemon& daemon) {
 Result<void, std::string> Pop3d::load_front(Daemon& daemon) {
   FrontSettings settings;
   const bool own = options_.worker_at.empty();
-  settings.worker =
-      endpoint_of(daemon.site(), own ? options_.worker_listen.front() : options_.worker_at);
+  settings.worker = service::endpoint_of(daemon.site(),
+                                         own ? options_.worker_listen.front() : options_.worker_at);
   settings.plaintext_in_clear = options_.plaintext_in_clear;
   settings.delete_after_retr = options_.delete_after_retr;
   settings.limits = options_.limits;
   settings.login_time = options_.login_time;
   settings.idle_time = options_.idle_time;
-  if (::access(options_.tls.tls_cert.c_str(), F_OK) == 0) {
-    tls::ServerContext::Options files;
-    files.certificate_file = options_.tls.tls_cert;
-    files.key_file = options_.tls.tls_key;
-    files.alpn = {"pop3"};
-    auto context = tls::ServerContext::load(files);
-    if (!context) return fail(context.error().text);
-    settings.tls = std::move(*context);
-  } else {
-    daemon.log().warning("", "no-tls", {{"certificate", options_.tls.tls_cert}});
-  }
+  auto context = session::load_certificate(options_.tls, daemon.log(), {"pop3"});
+  if (!context) return fail(context.error());
+  settings.tls = std::move(*context);
   front_ = std::move(settings);
   options_.serve.refusal = "-ERR [SYS/TEMP] too many connections, try again later\r\n";
   options_.serve_tls = options_.serve;
@@ -119,8 +108,8 @@ Task<Result<void, std::string>> Pop3d::start_front(Daemon& daemon) {
   }
   session::AuthClientOptions ask;
   ask.plaintext_in_clear = options_.plaintext_in_clear;
-  auth_ = std::make_unique<session::AuthClient>(endpoint_of(daemon.site(), options_.auth), ask,
-                                                daemon.log());
+  auth_ = std::make_unique<session::AuthClient>(service::endpoint_of(daemon.site(), options_.auth),
+                                                ask, daemon.log());
   front_counters_ = std::make_unique<FrontCounters>(daemon.metrics());
   daemon.serve(
       "listen", [this](Connection client) { return serve_client(std::move(client), false); },
@@ -186,8 +175,8 @@ Result<void, std::string> Pop3d::start_worker(Daemon& daemon) {
   }
   session::UserdbOptions ask;
   ask.service = "pop3";
-  userdb_ = std::make_unique<session::UserdbClient>(endpoint_of(daemon.site(), options_.userdb),
-                                                    ask, daemon.log());
+  userdb_ = std::make_unique<session::UserdbClient>(
+      service::endpoint_of(daemon.site(), options_.userdb), ask, daemon.log());
   worker_counters_ = std::make_unique<WorkerCounters>(daemon.metrics());
   options_.serve_worker.refusal =
       "-ERR [SYS/TEMP] too many mailboxes are open, try again later\r\n";

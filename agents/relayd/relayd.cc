@@ -13,10 +13,6 @@ namespace {
 
 constexpr Duration table_interval = std::chrono::milliseconds(500);
 
-std::string directory_of(const std::string& path) {
-  return path.substr(0, path.rfind('/'));
-}
-
 dns::ResolverOptions resolver_options(const std::vector<std::string>& servers) {
   if (servers.empty()) return dns::ResolverOptions::from_system();
   std::vector<dns::Server> parsed;
@@ -43,9 +39,9 @@ Result<std::shared_ptr<tls::ClientContext>, std::string> client_context(
 
 service::Confinement Relayd::confinement(const service::Site& site) {
   service::Confinement confinement;
-  confinement.read = {site.path("conf"), directory_of(options_.routes),
-                      directory_of(options_.logins)};
-  if (!options_.tls_ca.empty()) confinement.read.push_back(directory_of(options_.tls_ca));
+  confinement.read = {site.path("conf"), service::directory_of(options_.routes),
+                      service::directory_of(options_.logins)};
+  if (!options_.tls_ca.empty()) confinement.read.push_back(service::directory_of(options_.tls_ca));
   if (options_.tls_ca.empty()) confinement.read.emplace_back("/etc/ssl");
   if (!options_.queue.empty()) confinement.write = {queue::Layout(options_.queue).drop()};
   return confinement;

@@ -8,44 +8,20 @@
 
 #include "agents/submissiond/policy.h"
 #include "agents/submissiond/session.h"
-#include "libmail/queue/files.h"
-#include "libmail/queue/layout.h"
-#include "libmail/route/site_routes.h"
-#include "libmail/route/user_lookup.h"
+#include "libmail/reception/reception.h"
 #include "libmail/service/agent.h"
 #include "libmail/session/auth_client.h"
-#include "libmail/session/intake.h"
-#include "libmail/session/smtp_server.h"
-#include "libmail/session/userdb_client.h"
-#include "libmail/tls/tls.h"
 
 namespace posthorn::submissiond {
 
-struct Options {
-  std::vector<std::string> listen = {"inet:*:587", "unix:run/submission.sock"};
-  std::vector<std::string> listen_tls;
-  service::SocketAccess access;
-  service::HostOptions host;
-  service::TlsOptions tls;
-  route::RouteOptions routes;
+struct Options : reception::ReceptionOptions {
   std::string auth = "unix:run/auth.sock";
   bool allow_plaintext_auth = false;
-  std::string userdb = "unix:run/userdb.sock";
   std::vector<std::string> trusted_users;
-  std::vector<std::string> local_networks;
   bool hide_client = false;
-  std::string queue = "queue";
-  std::string next_hop;
-  smtp::ServerLimits limits;
-  std::size_t max_received = Policy().max_received;
-  std::size_t max_header = message::HeaderLimits().header_bytes;
-  std::uint64_t spool_above = queue::Limits().inline_body;
-  std::uint64_t memory = queue::Limits().buffered_total;
-  session::SmtpTimeouts timeouts;
-  service::ServeLimits serve;
 
+  Options() : ReceptionOptions({"inet:*:587", "unix:run/submission.sock"}) {}
   void describe(service::OptionTable& table);
-  [[nodiscard]] std::vector<std::string> check(const service::Site& site) const;
 };
 
 class Submissiond final : public service::Agent {
@@ -66,22 +42,13 @@ class Submissiond final : public service::Agent {
 
  private:
   Result<void, std::string> load(service::Daemon& daemon);
-  void open_clients(service::Daemon& daemon);
-  std::unique_ptr<session::Intake> make_intake(service::Daemon& daemon);
   async::Task<void> session(service::Connection connection, bool implicit_tls);
-  async::Task<void> stop_sessions(async::Event& stopping);
 
   Options options_;
-  queue::RealFiles files_;
+  reception::Reception reception_{options_};
   std::unique_ptr<session::AuthClient> auth_;  // null: AUTH is not offered
-  std::unique_ptr<session::UserdbClient> userdb_;
-  std::unique_ptr<route::UserLookup> users_;
-  std::unique_ptr<route::SiteRoutes> routes_;
-  std::unique_ptr<session::Intake> intake_;
   std::unique_ptr<Counters> counters_;
   std::shared_ptr<const Policy> policy_;
-  std::shared_ptr<tls::ServerContext> tls_;  // null: no certificate, no TLS
-  session::SmtpSessions sessions_;
   service::Log* log_ = nullptr;
   bool own_site_ = false;
 };

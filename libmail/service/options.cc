@@ -303,4 +303,14 @@ void TlsOptions::describe(OptionTable& table) {
   table.add_path("tls-key", tls_key, "PEM file with the private key of that certificate");
 }
 
+bool TlsOptions::has_certificate() const {
+  return ::access(tls_cert.c_str(), F_OK) == 0;
+}
+
+async::Endpoint endpoint_of(const Site& site, const std::string& text) {
+  async::Endpoint endpoint = async::parse_endpoint(text).value_or(async::Endpoint());
+  if (endpoint.kind == async::Endpoint::Kind::unix_socket) endpoint.path = site.path(endpoint.path);
+  return endpoint;
+}
+
 }  // namespace posthorn::service

@@ -162,6 +162,11 @@ struct TlsOptions {
   std::string tls_cert = "tls/cert.pem";  // PEM chain; absolute after parsing
   std::string tls_key = "tls/key.pem";
   void describe(OptionTable& table);
+  [[nodiscard]] bool has_certificate() const;  // the file is there
 };
+
+// The endpoint that a client option names, a Unix socket's path inside the site. `text` was checked when it was read;
+// "" gives an endpoint that can't be connected to.
+[[nodiscard]] async::Endpoint endpoint_of(const Site& site, const std::string& text);
 
 }  // namespace posthorn::service

@@ -61,4 +61,9 @@ const std::vector<std::string>& site_keys() {
   return keys;
 }
 
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
+}
+
 }  // namespace posthorn::service

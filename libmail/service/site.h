@@ -30,6 +30,10 @@ class Site {
   std::string directory_;
 };
 
+// What Landlock wants to know of a file: a rule on the file would not cover the one renamed over it. "/" for a name
+// without a directory.
+[[nodiscard]] std::string directory_of(const std::string& path);
+
 // Keys that posthorn.toml may hold. An agent that declares an option of such a name takes its value
 // from there unless its own file or a flag says otherwise.
 [[nodiscard]] const std::vector<std::string>& site_keys();

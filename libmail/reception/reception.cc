@@ -1,0 +1,137 @@
+#include "libmail/reception/reception.h"
+
+#include <utility>
+
+#include "libmail/queue/intake.h"
+#include "libmail/route/userdb_users.h"
+#include "libmail/session/certificate.h"
+#include "libmail/session/next_hop_intake.h"
+#include "libmail/session/queue_intake.h"
+#include "libmail/session/smtp_client.h"
+
+namespace posthorn::reception {
+
+using async::Task;
+
+namespace {
+
+// Without a userdb whoever takes the message knows: the next hop at RCPT, or queued.
+class AnyUser final : public route::UserLookup {
+ public:
+  Task<route::UserAnswer> find(std::string name) override {
+    co_return route::UserAnswer(route::UserAnswer::Kind::exists, std::move(name));
+  }
+};
+
+void declare_metrics(service::Daemon& daemon, const queue::Intake& intake) {
+  service::Metrics& metrics = daemon.metrics();
+  const queue::WriterStatistics& writer = intake.statistics();
+  metrics.gauge("posthorn_intake_records", "records written to the queue since the start",
+                [&writer] { return static_cast<double>(writer.records); });
+  metrics.gauge("posthorn_intake_syncs", "syncs of queue segments since the start",
+                [&writer] { return static_cast<double>(writer.syncs); });
+  metrics.gauge("posthorn_intake_failures", "messages the queue could not take since the start",
+                [&writer] { return static_cast<double>(writer.failures); });
+  metrics.gauge("posthorn_intake_buffered_octets", "octets of messages in memory",
+                [&intake] { return static_cast<double>(intake.buffered()); });
+}
+
+}  // namespace
+
+service::Confinement Reception::confinement(const service::Site& site) const {
+  service::Confinement confinement;
+  confinement.read = {site.path("conf"), service::directory_of(options_.tls.tls_cert),
+                      service::directory_of(options_.tls.tls_key)};
+  if (options_.next_hop.empty()) confinement.write = {options_.queue};
+  options_.routes.confine(confinement, site);
+  return confinement;
+}
+
+Result<void, std::string> Reception::load(service::Daemon& daemon) {
+  options_.serve.refusal = smtp::format_reply(smtp::reply::too_many_connections);
+  serve_tls_ = options_.serve;
+  serve_tls_.refusal.clear();  // the client expects TLS first
+  auto loaded = session::load_certificate(options_.tls, daemon.log());
+  if (!loaded) return fail(loaded.error());
+  tls_ = std::move(*loaded);
+  return {};
+}
+
+std::unique_ptr<session::Intake> Reception::make_intake(service::Daemon& daemon) {
+  if (!options_.next_hop.empty()) {
+    session::NextHop hop = *session::parse_next_hop(options_.next_hop);
+    if (hop.endpoint.kind == async::Endpoint::Kind::unix_socket) {
+      hop.endpoint.path = daemon.site().path(hop.endpoint.path);
+    }
+    session::SmtpClientOptions client;
+    client.core.name = options_.host.hostname;
+    return std::make_unique<session::NextHopIntake>(hop, client, session::NextHopLimits(),
+                                                    daemon.log());
+  }
+  queue::Limits limits;
+  limits.inline_body = options_.spool_above;
+  limits.buffered_total = options_.memory;
+  auto intake = std::make_unique<session::QueueIntake>(files_, queue::Layout(options_.queue),
+                                                       limits, daemon.log());
+  declare_metrics(daemon, intake->queue());
+  return intake;
+}
+
+Task<Result<void, std::string>> Reception::open(service::Daemon& daemon) {
+  log_ = &daemon.log();
+  if (options_.userdb.empty()) {
+    users_ = std::make_unique<AnyUser>();
+  } else {
+    session::UserdbOptions ask;
+    ask.service = "smtp";
+    userdb_ = std::make_unique<session::UserdbClient>(
+        service::endpoint_of(daemon.site(), options_.userdb), ask, daemon.log());
+    users_ = std::make_unique<route::UserdbUsers>(*userdb_);
+  }
+  routes_ = std::make_unique<route::SiteRoutes>(daemon.site(), options_.routes,
+                                                options_.host.domains, *users_, daemon.log());
+  auto read = co_await routes_->start();
+  if (!read) co_return read;
+  intake_ = make_intake(daemon);
+  co_return Result<void, std::string>();
+}
+
+void Reception::serve(service::Daemon& daemon, const Session& session) {
+  daemon.scope().spawn(stop_sessions(daemon.stopping()));
+  daemon.serve(
+      "listen", [session](service::Connection client) { return session(std::move(client), false); },
+      options_.serve);
+  daemon.serve(
+      "listen-tls",
+      [session](service::Connection client) { return session(std::move(client), true); },
+      serve_tls_);
+}
+
+session::SmtpSessionSettings Reception::settings(bool implicit_tls) {
+  session::SmtpSessionSettings settings;
+  settings.server.hostname = options_.host.hostname;
+  settings.server.limits = options_.limits;
+  settings.timeouts = options_.timeouts;
+  settings.tls = tls_;
+  settings.implicit_tls = implicit_tls;
+  settings.log = log_;
+  settings.sessions = &sessions_;
+  return settings;
+}
+
+void Reception::reload() {
+  routes_->reload(options_.routes, options_.host.domains);
+}
+
+Task<void> Reception::stop_sessions(async::Event& stopping) {
+  co_await stopping.wait();
+  sessions_.stop();
+}
+
+Task<void> Reception::stop() {
+  if (intake_ != nullptr) co_await intake_->stop();
+  if (routes_ != nullptr) co_await routes_->stop();
+  if (userdb_ != nullptr) co_await userdb_->stop();
+}
+
+}  // namespace posthorn::reception
