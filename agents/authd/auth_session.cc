@@ -28,10 +28,11 @@ struct AuthSession::Exchange {
   dovecot::AuthRequest request;
   std::unique_ptr<sasl::ServerMechanism> machine;
   Step step;
-  std::string user;        // as the users file spells it, once it is known
-  bool disabled = false;   // `nologin`
-  bool cancelled = false;  // by the client, or because the connection goes
-  std::string answer;      // the client's, to the last challenge
+  std::string user;         // as the users file spells it, once it is known
+  bool disabled = false;    // `nologin`
+  bool cancelled = false;   // by the client, or because the connection goes
+  std::string answer;       // the client's, to the last challenge
+  bool bad_answer = false;  // which was no base64
   async::Event answered;
 
   explicit Exchange(dovecot::AuthRequest asked) : request(std::move(asked)) {}
@@ -146,6 +147,7 @@ void AuthSession::on_continue(dovecot::Continue answer) {
   // Nobody waits for it: the exchange has timed out, or the client speaks out of turn.
   if (found == exchanges_.end() || found->second->answered.is_set()) return;
   found->second->answer = std::move(answer.data);
+  found->second->bad_answer = answer.bad_data;
   found->second->answered.set();
 }
 
@@ -155,7 +157,11 @@ Task<void> AuthSession::run(std::shared_ptr<Exchange> exchange) {
   options.channel_binding = request.channel_binding;
   options.nonce = encode_base64(random_octets(nonce_size));
   const bool in_clear = !request.secured && !verifier_.options().plaintext_in_clear;
-  if (shows_password(request.mechanism) && in_clear) {
+  if (request.bad_data) {
+    Step no;
+    no.detail = "an initial response that is no base64";
+    refuse(*exchange, no);
+  } else if (shows_password(request.mechanism) && in_clear) {
     Step no;
     no.detail = "a password in clear on a connection that is not secured";
     refuse(*exchange, no);
@@ -219,6 +225,13 @@ Task<bool> AuthSession::ask_client(std::shared_ptr<Exchange> exchange, std::stri
     late.detail = "no answer in time";
     late.user = exchange->step.user;
     refuse(*exchange, late);
+  }
+  if (in_time && !exchange->cancelled && exchange->bad_answer) {
+    Step bad;
+    bad.detail = "an answer that is no base64";
+    bad.user = exchange->step.user;
+    refuse(*exchange, bad);
+    co_return false;
   }
   co_return in_time && !exchange->cancelled;
 }

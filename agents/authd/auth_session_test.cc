@@ -274,6 +274,26 @@ TEST_CASE("auth session: guessing waits, others do not") {
   });
 }
 
+TEST_CASE(
+    "auth session: what a stranger says through a server that does not look is his failure alone") {
+  Scene scene;
+  scene.folder.write(user_line("ann", "secret"));
+  scene.run([](LineClient& client, Scene&) -> Task<void> {
+    co_await client.say("AUTH\t1\tPLAIN\tservice=smtp\tsecured\tresp=no base64!\n");
+    std::string line = co_await client.hear();
+    CHECK(line == "FAIL\t1");
+    co_await client.say("AUTH\t2\tLOGIN\tservice=smtp\tsecured\n");
+    line = co_await client.hear();
+    CHECK(decoded(line) == "Username:");
+    co_await client.say("CONT\t2\t!!!\n");
+    line = co_await client.hear();
+    CHECK(line == "FAIL\t2");
+    co_await client.say(plain("3", "ann", "secret"));
+    line = co_await client.hear();
+    CHECK(line == "OK\t3\tuser=ann");
+  });
+}
+
 TEST_CASE("auth session: what breaks the protocol ends the connection") {
   const std::string line = GENERATE(as<std::string>(), "NONSENSE\t1\n", "AUTH\t1\n",
                                     "AUTH\t1\tPLAIN\tresp=AAAA\tx\n", std::string(16385, 'x'));

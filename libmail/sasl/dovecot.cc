@@ -28,6 +28,8 @@ Result<std::string, std::string> parse_data(std::string_view text, std::string_v
   return std::move(*octets);
 }
 
+constexpr std::string_view no_base64 = "!";
+
 std::string format_data(std::string_view octets) {
   return octets.empty() ? "=" : encode_base64(octets);
 }
@@ -81,8 +83,8 @@ Result<ClientMessage, std::string> parse_auth(const Texts& fields) {
     if (key == "resp") {
       if (i + 1 != fields.size()) return fail(std::string("AUTH with fields behind resp="));
       auto data = parse_data(value, "AUTH");
-      if (!data) return fail(data.error());
-      request.initial_response = std::move(*data);
+      request.bad_data = !data;
+      request.initial_response = data ? std::move(*data) : std::string();
     } else if (!take_auth_field(request, key, value)) {
       request.other.emplace_back(std::move(key), std::move(value));
     }
@@ -97,6 +99,16 @@ Result<Continue, std::string> parse_continue(const Texts& fields) {
   auto data = parse_data(fields.size() > 2 ? fields[2] : std::string(), "CONT");
   if (!data) return fail(data.error());
   return Continue(*id, std::move(*data));
+}
+
+// Servers pass on what strangers send them: data that is no base64 is that exchange's failure, not the connection's.
+Result<ClientMessage, std::string> parse_answer(const Texts& fields) {
+  const auto id = parse_id(fields);
+  if (!id) return fail(id.error());
+  auto data = parse_data(fields.size() > 2 ? fields[2] : std::string(), "CONT");
+  Continue answer(*id, data ? std::move(*data) : std::string());
+  answer.bad_data = !data;
+  return answer;
 }
 
 Result<ServerMessage, std::string> parse_ok(const Texts& fields) {
@@ -164,7 +176,8 @@ struct Formatter {
   std::string operator()(const Cpid& c) const { return "CPID\t" + std::to_string(c.pid); }
   std::string operator()(const Cancel& c) const { return "CANCEL\t" + std::to_string(c.id); }
   std::string operator()(const Continue& c) const {
-    return "CONT\t" + std::to_string(c.id) + "\t" + encode_base64(c.data);
+    const std::string data = c.bad_data ? std::string(no_base64) : encode_base64(c.data);
+    return "CONT\t" + std::to_string(c.id) + "\t" + data;
   }
   std::string operator()(const Mechanism& m) const {
     std::string line = "MECH\t" + tab_escape(m.name);
@@ -191,6 +204,7 @@ struct Formatter {
       detail::append_field(line, "cbind",
                            std::string(binding_type) + ":" + encode_base64(*r.channel_binding));
     append_others(line, r.other);
+    if (r.bad_data) return line + "\tresp=" + std::string(no_base64);
     if (r.initial_response) line += "\tresp=" + format_data(*r.initial_response);
     return line;
   }
@@ -358,8 +372,7 @@ Result<ClientMessage, std::string> parse_client_line(std::string_view line) {
   const Texts& fields = *parsed;
   const std::string& verb = fields[0];
   if (verb == "AUTH") return parse_auth(fields);
-  if (verb == "CONT")
-    return parse_continue(fields).map([](Continue c) { return ClientMessage(std::move(c)); });
+  if (verb == "CONT") return parse_answer(fields);
   if (verb == "CANCEL")
     return parse_id(fields).map([](std::uint32_t id) { return ClientMessage(Cancel{id}); });
   if (verb == "VERSION")

@@ -83,6 +83,7 @@ struct AuthRequest {
   std::string session;                          // for the log
   std::optional<std::string> channel_binding;   // tls-exporter octets
   std::optional<std::string> initial_response;  // octets; "" was sent as "="
+  bool bad_data = false;                        // it was no base64
   Fields other;                                 // what this list has no name for; ignored
 
   AuthRequest() = default;
@@ -90,7 +91,8 @@ struct AuthRequest {
 };
 struct Continue {  // both ways
   std::uint32_t id = 0;
-  std::string data;  // octets
+  std::string data;       // octets
+  bool bad_data = false;  // from a client: it was no base64
 
   Continue() = default;
   Continue(std::uint32_t i, std::string d) : id(i), data(std::move(d)) {}

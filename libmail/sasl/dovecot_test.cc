@@ -165,13 +165,26 @@ TEST_CASE("client lines: refuses what is no request, and never quotes it") {
   const std::string line = GENERATE(
       as<std::string>(), "", "AUTH", "AUTH\tx\tPLAIN\tservice=s", "AUTH\t1", "AUTH\t1\tPLAIN",
       "AUTH\t1\tPLAIN\tresp=secret!", "AUTH\t1\tPLAIN\tservice=s\tresp=AAAA\tsecured", "CONT",
-      "CONT\t1\tsecret!", "CONT\t99999999999\tAAAA", "CANCEL\t-1", "CPID\t0", "CPID",
-      "VERSION\t2\t0", "VERSION\t1", "secret! words that are long", "AUTH\t1\tPLAIN\tservice=\001");
+      "CONT\t99999999999\tAAAA", "CANCEL\t-1", "CPID\t0", "CPID", "VERSION\t2\t0", "VERSION\t1",
+      "secret! words that are long", "AUTH\t1\tPLAIN\tservice=\001");
   CAPTURE(line);
   const auto parsed = parse_client_line(line);
   REQUIRE_FALSE(parsed);
   CHECK(parsed.error().find("words that are long") == std::string::npos);
   if (line.rfind("secret", 0) != 0) CHECK(parsed.error().find("secret") == std::string::npos);
+}
+
+TEST_CASE("client lines: data that is no base64 is told, for it may be a stranger's") {
+  const auto request = parse_client_line("AUTH\t1\tPLAIN\tservice=s\tresp=secret!");
+  REQUIRE(request);
+  CHECK(std::get<AuthRequest>(*request).bad_data);
+  const auto answer = parse_client_line("CONT\t7\tsecret!");
+  REQUIRE(answer);
+  CHECK(std::get<Continue>(*answer).bad_data);
+  CHECK(std::get<Continue>(*answer).data.empty());
+  CHECK(parse_client_line(format_client_line(*answer)) == answer);
+  CHECK(parse_client_line(format_client_line(*request)) == request);
+  CHECK_FALSE(parse_server_line("CONT\t7\tsecret!"));
 }
 
 TEST_CASE("userdb: what is written is read back the same") {

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import smtplib
 import sys
 import time
 
@@ -73,6 +74,20 @@ class Postfix:
         return codes[-1]
 
 
+def check_nonsense(site, postfix):
+    """Postfix passes on what a client says without a look: nonsense is that client's failure, authd's connection stays."""
+    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=60) as client:
+        client.ehlo()
+        for words in ("AUTH PLAIN no-base64!", "AUTH PLAIN \001\002", "AUTH LOGIN !"):
+            code, said = client.docmd(words)
+            if code != 535:
+                raise Failed(f"{words!r} is answered {code} {said}")
+        client.login(ALICE, site.password(ALICE))
+    if "protocol-error" in site.log("authd"):
+        raise Failed("authd took a client's nonsense for Postfix's:\n" + site.log("authd"))
+    print("ok      what is no base64", flush=True)
+
+
 def check(site, postfix):
     offered = postfix.ehlo()
     if offered != ["SCRAM-SHA-256", "PLAIN", "LOGIN"]:
@@ -83,6 +98,7 @@ def check(site, postfix):
             if said != code:
                 raise Failed(f"{mechanism} with {password!r}: {said} instead of {code}")
         print(f"ok      {mechanism}", flush=True)
+    check_nonsense(site, postfix)
     site.posthorn("user", "add", "--scheme", "CRYPT", "carl@alpha.test", text="x\n")
     wait_until("authd has seen the user without SCRAM keys", lambda: "mechanisms-changed" in site.log("authd"), 5)
     postfix.do("reload")
