@@ -4,8 +4,10 @@
 What it prints, key by key; how it starts, fails and ends; what its agents do on SIGHUP and SIGTERM.
 """
 
+import grp
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import smtplib
@@ -94,6 +96,32 @@ def agents_end_when_it_is_killed(site):
     wait_until("agents end when their supervisor dies", lambda: not any(map(runs, site.facts["pids"].values())), 10)
     site.process.stdout.close()
     site.process = None
+
+
+def authd_has_two_owners(workshop):
+    """The two sockets of authd may belong to different people: who checks passwords is not who looks users up."""
+    site = workshop.site("owners", ["alpha.test"], [ALICE])
+    (site.directory / "conf").mkdir(parents=True)
+    root = os.geteuid() == 0
+    owners = 'listen_owner = "nobody"\nlisten_userdb_group = "mail"\n' if root else ""
+    (site.directory / "conf/authd.toml").write_text(owners + 'listen_mode = "0600"\nlisten_userdb_mode = "0620"\n')
+
+    def check(who):
+        auth, userdb = (os.stat(site.directory / f"run/{name}.sock") for name in ("auth", "userdb"))
+        expect(f"{who}: modes {auth.st_mode:o} {userdb.st_mode:o}", (auth.st_mode & 0o777, userdb.st_mode & 0o777) == (0o600, 0o620))
+        if root:
+            expect(f"{who}: auth belongs to nobody, userdb to root and the group mail",
+                   (auth.st_uid, userdb.st_uid, userdb.st_gid) ==
+                   (pwd.getpwnam("nobody").pw_uid, 0, grp.getgrnam("mail").gr_gid))
+
+    site.start()
+    check("opened by the supervisor")
+    site.stop()
+    with subprocess.Popen([programs() / "authd", "--site", site.directory], stderr=subprocess.PIPE, text=True) as alone:
+        while " ready " not in (line := alone.stderr.readline()):
+            expect("authd starts", line)
+        check("opened by authd")
+        alone.terminate()
 
 
 def failed_starts(workshop):
@@ -214,6 +242,7 @@ def main():
             step(ends_on_sigterm, site)
             step(starts_again, site)
             step(agents_end_when_it_is_killed, site)
+        step(authd_has_two_owners, workshop)
         step(failed_starts, workshop)
         step(sighup_keeps_sessions, workshop)
         step(sigterm_drains, workshop)
