@@ -12,7 +12,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr unsigned patient_connects = 6;  // 1 + 2 + 4 + ... s: then messages are deferred
-constexpr unsigned dead_after = 3;        // transactions in a row
+constexpr unsigned dead_after = 3;        // failures in a row
 constexpr auto longest_rest = minutes(30);
 constexpr auto share_pause = seconds(1);  // relayd has its share of connections to that site
 constexpr auto slow = seconds(2);         // who waits longer, waits for a slow destination
@@ -106,6 +106,7 @@ void Dispatcher::run_some() {
     if (!is_runnable(destination, now())) continue;
     Job* job = destination.waiting.front();
     destination.waiting.pop_front();
+    job->begun = now();
     ++destination.active;
     ++active_;
     line_up(destination);
@@ -221,13 +222,18 @@ void Dispatcher::judge(Job& job) {
       !job.agent_lost && !all_share &&
       std::all_of(job.statuses.begin(), job.statuses.end(), speaks_of_destination);
   if (!all_unreached) {
+    if (destination.failures >= dead_after) destination.rest_until = MonoTime();
     destination.failures = 0;
     finish(job);
     return;
   }
-  ++destination.failures;
+  // Those that were under way in the same moment count once.
+  const bool is_news = job.begun >= destination.failed_at;
   destination.trouble = job.statuses.front();
   finish(job);
+  if (!is_news) return;
+  destination.failed_at = now();
+  ++destination.failures;
   if (destination.failures < dead_after) return;
   destination.rest_until =
       now() + rest(options_.retry_first, destination.failures - dead_after + 1, longest_rest);

@@ -31,7 +31,8 @@ struct Destination {
   std::deque<Job*> waiting;
   std::deque<queue::Message*> parked;
   std::size_t active = 0;
-  unsigned failures = 0;  // transactions in a row in which it could not be reached
+  unsigned failures = 0;  // times in a row that it could not be reached
+  MonoTime failed_at{};   // the last of them
   MonoTime rest_until{};
   smtp::Status trouble;  // the last of them
   bool queued = false;   // for its turn

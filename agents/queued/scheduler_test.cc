@@ -1,6 +1,8 @@
 // Messages on their way: a store on a disk in memory, agents on real sockets.
 #include "agents/queued/scheduler.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <filesystem>
@@ -377,6 +379,26 @@ TEST_CASE("queued: a dead destination rests, and what waits for it is deferred w
       return waiting == 8 && in.store->size() == 8;  // and the other's is gone
     });
     for (const queue::Message* one : in.store->messages()) CHECK(one->attempts == 1);
+  });
+}
+
+TEST_CASE("queued: what fails in one moment fails once, and a success wakes the destination") {
+  Site site;
+  run(site, [](Site& in) -> Task<void> {
+    in.relay.holds = true;
+    for (int i = 0; i < 12; ++i) {
+      const std::string address = fmt::format("u{}@one.test", i);
+      if (i != 5) in.relay.replies[address] = "451 4.4.2 lost connection";
+      smtp::Envelope envelope = to({address});
+      co_await in.send(std::move(envelope), text);
+    }
+    co_await until([&in] { return in.relay.bodies == 12; });
+    in.relay.release();
+    co_await until([&in] { return in.relay.count("u5@one.test") == 1; });
+    in.relay.replies.clear();
+    smtp::Envelope envelope = to({"late@one.test"});
+    co_await in.send(std::move(envelope), text);
+    co_await until([&in] { return in.relay.count("late@one.test") == 1; });
   });
 }
 

@@ -25,6 +25,7 @@ struct Job {
   bool agent_lost = false;                // our agent went away in the middle
   bool was_attempt = true;                // false: nothing was said about message or destination
   MonoTime since{};                       // when it was begun or put back the first time
+  MonoTime begun{};                       // when its turn came
 
   Job() = default;
 };
