@@ -6,8 +6,10 @@ void Options::describe(service::OptionTable& table) {
   describe_listeners(table);
 
   table.group("Who may what");
-  table.add("relay-networks", relay_networks,
-            "clients from these networks may send to any domain; everybody else to ours");
+  table
+      .add("relay-networks", relay_networks,
+           "clients from these networks may send to any domain; everybody else to ours")
+      .unit("network");
   describe_addresses(table);
 
   describe_way(table);

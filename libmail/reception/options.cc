@@ -25,9 +25,11 @@ void ReceptionOptions::describe_listeners(service::OptionTable& table) {
 }
 
 void ReceptionOptions::describe_addresses(service::OptionTable& table) {
-  table.add("local-networks", local_networks,
-            "clients from these networks get true answers to VRFY and EXPN, as Unix-socket peers "
-            "and users do");
+  table
+      .add("local-networks", local_networks,
+           "clients from these networks get true answers to VRFY and EXPN, as Unix-socket peers "
+           "and users do")
+      .unit("network");
   table.add_endpoint("userdb", userdb,
                      "who knows our users; \"\" = every local-part of our domains is taken");
   routes.describe(table);

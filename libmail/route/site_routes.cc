@@ -67,7 +67,7 @@ Transport option_transport(const std::string& text, const service::Site& site) {
 }  // namespace
 
 void RouteOptions::describe(service::OptionTable& table) {
-  table.group("tables");
+  table.group("Tables");
   const std::string forms = ": a file, socketmap:..., tcp:... or nothing";
   table.add("aliases", aliases, "aliases of local parts and addresses" + forms)
       .at_start()

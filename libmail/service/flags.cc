@@ -15,7 +15,8 @@ struct Flags {
        print_listeners = false;
   std::map<const Option*, CLI::Option*> by_row;
 
-  Flags(const OptionTable& table, const Program& program) : app(program.purpose, program.name) {
+  Flags(const OptionTable& table, const Program& program)
+      : app(program.name + ": " + program.purpose, program.name) {
     app.set_help_flag();
     app.allow_extras();  // we report them ourselves, with the nearest name
     app.get_formatter()->column_width(34);
@@ -28,7 +29,8 @@ struct Flags {
     names += row.flag();
     // What a file may switch on a flag must be able to switch off.
     if (row.kind() == Option::Kind::flag && row.in_file()) names += ",!--no-" + row.name();
-    const std::string text = row.help() + " [" + default_text(row) + "]";
+    const std::string preset = default_text(row);
+    const std::string text = preset.empty() ? row.help() : row.help() + " [" + preset + "]";
     CLI::Option* flag =
         row.kind() == Option::Kind::flag ? app.add_flag(names, text) : app.add_option(names, text);
     flag->group(row.group().empty() ? "Options" : row.group());
@@ -66,7 +68,7 @@ struct Flags {
   static std::string default_text(const Row& row) {
     std::string text;
     for (const std::string& one : row.preset()) text += (text.empty() ? "" : " ") + one;
-    return text.empty() ? "none" : text;
+    return text;
   }
 
   void take(const OptionTable& table) {
@@ -103,12 +105,14 @@ std::string unknown(const std::string& word, const CLI::App& app) {
          " (--help lists all)";
 }
 
-// CLI11 knows nothing of our words.
+// CLI11 knows nothing of our words, shows a value behind --no-NAME, and is generous with blank lines.
 std::string help_text(const CLI::App& app, const Program& program) {
   std::string text = app.help();
-  const std::string noise = "{false}";  // what it shows behind --no-NAME
-  for (auto at = text.find(noise); at != std::string::npos; at = text.find(noise))
-    text.erase(at, noise.size());
+  for (const std::string_view noise : {"{false}", "\n\n\n"}) {
+    const std::string_view instead = noise == "{false}" ? "" : "\n\n";
+    for (auto at = text.find(noise); at != std::string::npos; at = text.find(noise))
+      text.replace(at, noise.size(), instead);
+  }
   const std::string usage = "[OPTIONS]";
   const auto at = text.find(usage);
   if (at != std::string::npos && !program.words.empty())

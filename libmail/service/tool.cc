@@ -23,10 +23,12 @@ int report(std::string_view program, const ToolError& error, bool json) {
   return error.exit;
 }
 
-std::string overview(std::string_view program, std::string_view purpose,
+// The commands whose names begin with `group` ("queue ", or "" for all).
+std::string overview(std::string_view program, std::string_view purpose, std::string_view group,
                      const std::vector<std::unique_ptr<Tool>>& tools) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& tool : tools) {
+    if (!tool->name().starts_with(group)) continue;
     rows.push_back({"  " + std::string(tool->name()) + " " + std::string(tool->words()),
                     std::string(tool->purpose())});
   }
@@ -58,6 +60,11 @@ ToolError unknown_command(std::string_view program, const std::vector<std::uniqu
   const std::string all = std::string(program) + " --help lists the commands";
   return {exit_code::usage, "usage", "there is no command \"" + printable(word) + "\"",
           near ? "did you mean " + *near + "? " + all : all};
+}
+
+bool asks_for_help(const std::vector<std::string>& arguments) {
+  return std::ranges::find(arguments, "--help") != arguments.end() ||
+         std::ranges::find(arguments, "-h") != arguments.end();
 }
 
 int run_tool(std::string_view program, Tool& tool, const std::vector<std::string>& arguments) {
@@ -98,17 +105,23 @@ int run_tools(std::string_view program, std::string_view purpose,
   while (at < arguments.size() && arguments[at].starts_with('-'))
     at += arguments[at] == "--site" ? 2 : 1;
   if (at >= arguments.size()) {
-    const bool asked = std::ranges::find(arguments, "--help") != arguments.end() ||
-                       std::ranges::find(arguments, "-h") != arguments.end();
+    const bool asked = asks_for_help(arguments);
     const bool wants_version = std::ranges::find(arguments, "--version") != arguments.end();
     if (wants_version) fmt::print("posthorn {}\n", version);
     if (!wants_version)
-      fmt::print(asked ? stdout : stderr, "{}", overview(program, purpose, tools));
+      fmt::print(asked ? stdout : stderr, "{}", overview(program, purpose, "", tools));
     return asked || wants_version ? exit_code::ok : exit_code::usage;
   }
   const auto tool = std::ranges::find_if(
       tools, [&](const auto& each) { return stands_at(each->name(), arguments, at); });
   if (tool == tools.end()) {
+    const std::string group = arguments[at] + " ";
+    const bool is_group = std::ranges::any_of(
+        tools, [&](const auto& each) { return each->name().starts_with(group); });
+    if (is_group && asks_for_help(arguments)) {
+      fmt::print("{}", overview(program, purpose, group, tools));
+      return exit_code::ok;
+    }
     const std::string next = at + 1 < arguments.size() ? arguments[at + 1] : "";
     const bool json = std::ranges::find(arguments, "--json") != arguments.end();
     return report(program, unknown_command(program, tools, arguments[at], next), json);

@@ -90,6 +90,7 @@ TEST_CASE("A wrong command line is 64, the tool's own error is its code") {
   CHECK(program.run({"queue", "list", "--count", "13", "--json"}) == 65);
   CHECK(program.run({"--help"}) == 0);
   CHECK(program.run({"--version"}) == 0);
+  CHECK(program.run({"queue", "--help"}) == 0);
   CHECK(program.run({"show", "--help"}) == 0);
   CHECK(program.show.runs == 0);
 }
