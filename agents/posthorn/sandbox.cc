@@ -58,13 +58,14 @@ class Sandbox final : public Tool {
   }
   void describe(service::OptionTable& table) override {
     table.group("Sandbox");
-    table.add("dir", dir_, "the directory of the site; it is made if it is missing");
+    table.add("dir", dir_, "the directory of the site; it is made if it is missing").unit("dir");
     table.add("port-base", port_base_, "added to each well-known port; 0: the kernel chooses")
         .unit("number")
         .between(0, greatest_base);
     table.add("address", address_, "the address that everything listens on");
-    table.add("domain", domains_, "a domain of the site").unit("domain");
-    table.add("user", users_, "a user and the password").unit("address:password");
+    table.add("domain", domains_, "a domain of the site; one flag for each").unit("domain");
+    table.add("user", users_, "a user and the password; one flag for each")
+        .unit("address:password");
     table.add("route", routes_, "where mail for a domain goes: HOST:PORT or unix:PATH")
         .unit("domain=target");
     table.add("forward", forwards_, "the name server that is asked about a domain (dnsd)")
