@@ -4,6 +4,7 @@
 import base64
 import os
 import smtplib
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -106,6 +107,25 @@ def s_client(site):
     arrives(site, "s_client")
 
 
+def s_client_renegotiates(site):
+    """openssl s_client: TLS 1.2 renegotiation is refused, and nobody else notices"""
+    # "R" on a line of its own is s_client's command; it needs an input that stays open behind it.
+    words = ["openssl", "s_client", "-tls1_2", "-connect", f"{site.address}:{site.port('submissions')}"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        said = b""
+        while b"220 " not in said:
+            octets = client.stdout.read1(4096)
+            if not octets:
+                raise Failed("no greeting:\n" + said.decode(errors="replace"))
+            said += octets
+        client.stdin.write(b"R\n")
+        client.stdin.flush()
+        said, _ = client.communicate(timeout=60)
+    if b"no renegotiation" not in said:
+        raise Failed("renegotiation was not refused:\n" + said.decode(errors="replace"))
+    smtplib.SMTP_SSL(site.address, site.port("submissions"), context=site.tls(), timeout=20).quit()
+
+
 def gsasl(site):
     """gsasl: SCRAM-SHA-256, right and wrong password"""
     words = ["gsasl", "--smtp", "--connect", f"{site.address}:{site.port('submission')}", "--mechanism", "SCRAM-SHA-256",
@@ -130,4 +150,4 @@ def gsasl_plus(site):
 if __name__ == "__main__":
     need("swaks", "msmtp", "gsasl", "openssl")
     main("submission", [swaks_starttls, swaks_implicit_tls, swaks_unix_socket, swaks_wrong_password, swaks_forged_sender,
-                        msmtp, smtplib_all, s_client, gsasl, gsasl_plus], [ALICE, BOB])
+                        msmtp, smtplib_all, s_client, s_client_renegotiates, gsasl, gsasl_plus], [ALICE, BOB])
