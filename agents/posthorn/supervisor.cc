@@ -146,8 +146,22 @@ Task<Result<void, std::string>> Supervisor::start(std::vector<AgentProgram> prog
   if (!error.empty()) co_return fail(error);
   std::ranges::sort(agents_, {},
                     [&](const auto& agent) { return std::ranges::find(order, agent->name()); });
-  for (const auto& agent : agents_) scope_.spawn(agent->keep_running());
+  for (const auto& agent : agents_) {
+    declare_metrics(*agent);
+    scope_.spawn(agent->keep_running());
+  }
   co_return Result<void, std::string>();
+}
+
+void Supervisor::declare_metrics(const Supervised& agent) {
+  const std::string labels = "agent=\"" + agent.name() + "\"";
+  const Supervised* one = &agent;
+  metrics_.gauge(
+      "posthorn_agent_starts", "how often it was started",
+      [one] { return static_cast<double>(one->starts()); }, labels);
+  metrics_.gauge(
+      "posthorn_agent_ready", "1 while it runs and is ready",
+      [one] { return one->state() == Supervised::State::ready ? 1.0 : 0.0; }, labels);
 }
 
 Task<Result<void, std::string>> Supervisor::wait_until_ready(Deadline deadline) {
@@ -193,6 +207,7 @@ Result<void, std::string> Supervisor::open_ops_socket() {
   open.sockets.push_back(std::move(*socket));
   ops_.get("/agents", [this](service::OpsRequest) { return show_agents(); });
   ops_.get("/health", [this](service::OpsRequest) { return show_health(); });
+  ops_.get("/metrics", [this](service::OpsRequest) { return show_metrics(); });
   ops_acceptor_ = std::make_unique<service::Acceptor>(
       std::move(open),
       [this](service::Connection connection) { return serve_ops(std::move(connection)); },
@@ -213,6 +228,12 @@ Task<OpsReply> Supervisor::show_health() {
   const bool all_ready = std::ranges::all_of(
       agents_, [](const auto& agent) { return agent->state() == Supervised::State::ready; });
   co_return OpsReply(fmt::format("{{\"status\":\"{}\"}}\n", all_ready ? "ok" : "degraded"));
+}
+
+Task<OpsReply> Supervisor::show_metrics() {
+  OpsReply reply(metrics_.text());
+  reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  co_return std::move(reply);
 }
 
 std::string Supervisor::status_json() const {

@@ -55,6 +55,8 @@ class Supervisor {
   void read_notifications();
   async::Task<service::OpsReply> show_agents();
   async::Task<service::OpsReply> show_health();
+  async::Task<service::OpsReply> show_metrics();
+  void declare_metrics(const Supervised& agent);
   async::Task<void> serve_ops(service::Connection connection);
 
   service::Site site_;

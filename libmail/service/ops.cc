@@ -81,6 +81,14 @@ struct OpsServer::State {
     return nullptr;
   }
 
+  // "GET /health, GET /metrics, POST /queue/"
+  [[nodiscard]] std::string paths() const {
+    std::string text;
+    for (const auto& [path, handler] : get) text += (text.empty() ? "GET " : ", GET ") + path;
+    for (const auto& [path, handler] : post) text += (text.empty() ? "POST " : ", POST ") + path;
+    return text;
+  }
+
   Task<OpsReply> answer(OpsRequest request) {
     const bool is_get = request.method == "GET";
     if (!is_get && request.method != "POST") {
@@ -91,7 +99,8 @@ struct OpsServer::State {
       const bool other = find(is_get ? post : get, request.path) != nullptr;
       if (other)
         co_return OpsReply::error(405, "method-not-allowed", is_get ? "use POST" : "use GET");
-      co_return OpsReply::error(404, "not-found", "there is nothing at " + printable(request.path));
+      co_return OpsReply::error(404, "not-found", "there is nothing at " + printable(request.path),
+                                "there are " + paths());
     }
     auto reply = co_await (*handler)(std::move(request));
     co_return std::move(reply);

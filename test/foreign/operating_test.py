@@ -51,6 +51,20 @@ def ops(site):
             raise Failed(f"{agent} does not show its options")
 
 
+def restarts(site):
+    """curl: the supervisor counts an agent that it had to start again"""
+    if json.loads(curl(site, "posthorn", "/health")) != {"status": "ok"}:
+        raise Failed("the supervisor is not well")
+    name = 'posthorn_agent_starts{agent="authd"}'
+    before = metric(site, "posthorn", name)
+    site.kill("authd")
+    wait_until("authd is started again", lambda: metric(site, "posthorn", name) == before + 1)
+    wait_until("authd is ready again", lambda: metric(site, "posthorn", 'posthorn_agent_ready{agent="authd"}') == 1)
+    wrong = [line for line in curl(site, "posthorn", "/metrics").splitlines() if not METRIC.fullmatch(line)]
+    if wrong:
+        raise Failed(f"lines that are no metrics: {wrong[:3]}")
+
+
 def counters(site):
     """curl: the counters of each hop move with a message"""
     hops = [("smtpd", 'posthorn_smtpd_messages_total{result="taken"}'),
@@ -223,7 +237,8 @@ def drop(site):
 
 
 def queue_verbs(site):
-    """curl: list, hold, release and delete at queued"""
+    """curl: list, hold, show and delete at queued"""
+    site.wait_for_empty_queue()
     for pid in site.pids("deliverd"):
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -245,4 +260,4 @@ def queue_verbs(site):
 
 if __name__ == "__main__":
     need("curl")
-    main("operating", [ops, counters, confined, tables, reload, drain, drop, queue_verbs], [ALICE, BOB])
+    main("operating", [ops, restarts, counters, confined, tables, reload, drain, drop, queue_verbs], [ALICE, BOB])
