@@ -77,8 +77,8 @@ class ClientCore {
 
   explicit ClientCore(ClientOptions options);
 
-  // --- the connection
-  // -------------------------------------------------------------------------------------------
+  // The connection
+
   [[nodiscard]] Phase phase() const { return phase_; }
   // Octets to be written now, in order with what goes before. The driver empties it after (or
   // before) each write.
@@ -111,8 +111,8 @@ class ClientCore {
   // had given up ends before that, and its transaction can be tried again at once.
   [[nodiscard]] bool heard() const { return heard_; }
 
-  // --- a transaction
-  // --------------------------------------------------------------------------------------------
+  // A transaction
+
   // Begins one: RSET if the last one left something behind, XFORWARD as far as it is offered, MAIL
   // with the parameters that are offered. Phase must be ready. Refused here, without a word to the
   // server: SMTPUTF8 needed and not offered 5.6.7, REQUIRETLS 5.7.30, larger than the server's
