@@ -2,7 +2,8 @@
 //
 //   expected failure   a small enum or struct of the module:  Result<Rcpt, SyntaxError>
 //   environment        IoError: what was tried, on what, and how it failed
-//   a bug of ours      check(): logs and aborts, in every build; input from outside never reaches it
+//   a bug of ours      check(): logs and aborts, in every build; input from outside never
+//                      reaches it
 #pragma once
 
 #include <string>
