@@ -124,6 +124,46 @@ def authd_has_two_owners(workshop):
         alone.terminate()
 
 
+def strangers_and_neighbours(workshop):
+    """VRFY and EXPN tell the truth to local_networks, which loopback is not in; nobody to ask is 451 4.3.0"""
+    site = workshop.site("neighbours", ["alpha.test"], [ALICE, BOB])
+    (site.directory / "conf").mkdir(parents=True)
+    (site.directory / "conf/lists").write_text("all alice, bob\n")
+    site.start()
+
+    def ask(port):
+        with smtplib.SMTP("127.0.0.1", site.port(port), timeout=20) as client:
+            client.ehlo()
+            return [client.docmd(words)[0] for words in
+                    ("VRFY alice", "VRFY nobody", "EXPN all", "EXPN alice")]
+
+    for port in ("smtp", "submission"):
+        expect(f"a stranger at {port} learns nothing: {ask(port)}", ask(port) == [252] * 4)
+    for agent in ("smtpd", "submissiond"):
+        (site.directory / f"conf/{agent}.toml").write_text('local_networks = ["127.0.0.0/8"]\n')
+        before = len(site.log(agent))
+        os.kill(site.facts["pids"][agent], signal.SIGHUP)
+        wait_until("it is read", lambda a=agent, b=before: " reloaded" in log_after(site, a, b), 10)
+    for port in ("smtp", "submission"):
+        expect(f"a neighbour at {port} learns who exists: {ask(port)}", ask(port) == [250, 550, 250, 550])
+    site.stop()
+
+    for agent in ("smtpd", "submissiond"):
+        (site.directory / f"conf/{agent}.toml").write_text('userdb = "unix:run/nobody.sock"\n')
+    site.start()
+    with smtplib.SMTP("127.0.0.1", site.port("smtp"), timeout=20) as client:
+        client.ehlo()
+        client.mail("x@y.test")
+        expect("smtpd can't look bob up", client.rcpt(BOB)[0:2] == (451, b"4.3.0 Temporary trouble here, try again later"))
+        expect("other domains are still refused for good", client.rcpt("x@other.test")[0] == 554)
+    try:
+        site.submit(ALICE, [BOB], b"From: <alice@alpha.test>\r\n\r\nx\r\n")
+        raise Failed("submissiond takes what it can't look up")
+    except smtplib.SMTPRecipientsRefused as refused:
+        expect(f"submissiond can't look bob up: {refused}", refused.recipients[BOB][0] == 451)
+    site.stop()
+
+
 def failed_starts(workshop):
     site = workshop.site("failing", ["alpha.test"], [])
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -243,6 +283,7 @@ def main():
             step(starts_again, site)
             step(agents_end_when_it_is_killed, site)
         step(authd_has_two_owners, workshop)
+        step(strangers_and_neighbours, workshop)
         step(failed_starts, workshop)
         step(sighup_keeps_sessions, workshop)
         step(sigterm_drains, workshop)
