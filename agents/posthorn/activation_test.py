@@ -197,6 +197,26 @@ def check_stdio(programs, row, site, log):
         fail(row, "stdio", f"{problem}; {log_text(log)}")
 
 
+def check_inetd(programs, home):
+    """A TCP client that inetd hands over on stdio: is a stranger, as on any other way."""
+    with tempfile.TemporaryDirectory(prefix="site-", dir=home) as name, socket.create_server(("127.0.0.1", 0)) as server:
+        site = pathlib.Path(name)
+        (site / "queue").mkdir()
+        (site / "run").mkdir()
+        with socket.create_connection(server.getsockname(), timeout=WAIT) as client:
+            theirs, _ = server.accept()
+            argv = [programs / "submissiond", "--site", site, "--domains", "example.org", "--auth", "", "--listen", "stdio:"]
+            process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
+            theirs.close()
+            client.sendall(b"EHLO x\r\nMAIL FROM:<x@y.test>\r\nVRFY x\r\nQUIT\r\n")
+            said = b""
+            while octets := client.recv(4096):
+                said += octets
+            if process.wait(20) != 0 or b"\r\n530 5.7.0 " not in said or b"\r\n252 2.5.0 " not in said:
+                failures.append(f"submissiond takes a TCP client on stdio: for a local user: {said!r}")
+                print(failures[-1])
+
+
 def make_certificate(home):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
                     "/CN=localhost", "-keyout", home / "key.pem", "-out", home / "cert.pem"], check=True, capture_output=True)
@@ -208,6 +228,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="posthorn-activation-") as name:
         home = pathlib.Path(name)
         make_certificate(home)
+        check_inetd(pathlib.Path(sys.argv[1]).resolve(), home)
         check_all(pathlib.Path(sys.argv[1]).resolve(), home)
 
 
