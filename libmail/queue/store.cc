@@ -11,8 +11,9 @@
 namespace posthorn::queue {
 namespace {
 
-constexpr std::uint64_t piece_octets = 256
-                                       << 10;  // read at once, of what an intake has just written
+// Read at once, of what an intake has just written. A piece stays in memory as long as one of its messages; larger ones
+// would be mapped and unmapped each time.
+constexpr std::uint64_t piece_octets = 64 << 10;
 
 // Two changes of a directory within the granularity of its time stamp look like one.
 constexpr std::int64_t time_stamp_granularity = 20'000'000;
