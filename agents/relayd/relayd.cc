@@ -25,10 +25,8 @@ dns::Families families(bool ipv4, bool ipv6) {
   return ipv4 ? dns::Families::ipv4 : dns::Families::ipv6;
 }
 
-Result<std::shared_ptr<tls::ClientContext>, std::string> client_context(
-    const std::string& ca, tls::ClientContext::Verify verify) {
+Result<std::shared_ptr<tls::ClientContext>, std::string> client_context(const std::string& ca) {
   tls::ClientContext::Options options;
-  options.verify = verify;
   options.ca_file = ca;
   auto context = tls::ClientContext::load(options);
   if (!context) return fail("tls_ca: " + context.error().text);
@@ -49,17 +47,15 @@ service::Confinement Relayd::confinement(const service::Site& site) {
 
 // What a reload may change. Sessions that run keep their own options; connections that are open stay.
 Result<void, std::string> Relayd::load(service::Daemon&) {
-  auto any = client_context(options_.tls_ca, tls::ClientContext::Verify::none);
-  if (!any) return fail(any.error());
-  auto good = client_context(options_.tls_ca, tls::ClientContext::Verify::require);
-  if (!good) return fail(good.error());
+  auto context = client_context(options_.tls_ca);
+  if (!context) return fail(context.error());
 
   ConnectionOptions connections = options_.connections;
   connections.hostname = options_.hostname;
   connections.security = parse_security(options_.tls).value_or(Security::opportunistic);
   connections.source_address = options_.source_address;
-  connections.any_certificate = std::move(*any);
-  connections.good_certificate = std::move(*good);
+  connections.any_certificate = (*context)->with(tls::ClientContext::Verify::none);
+  connections.good_certificate = (*context)->with(tls::ClientContext::Verify::require);
   connections_->configure(std::move(connections));
 
   DestinationOptions destinations;

@@ -86,10 +86,14 @@ class OpenSslClientContext final : public ClientContext {
       : context_(std::move(context)), verify_(verify) {}
   [[nodiscard]] SSL_CTX* get() const { return context_.get(); }
   [[nodiscard]] Verify verify() const { return verify_; }
+  [[nodiscard]] std::shared_ptr<ClientContext> with(Verify verify) const override {
+    SSL_CTX_up_ref(context_.get());
+    return std::make_shared<OpenSslClientContext>(ContextPtr(context_.get()), verify);
+  }
 
  private:
   ContextPtr context_;
-  Verify verify_;
+  Verify verify_;  // set for each connection, not in the context
 };
 
 bool is_literal_address(const std::string& name) {

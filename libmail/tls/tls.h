@@ -60,6 +60,8 @@ class ClientContext {
     Options() = default;
   };
   static Result<std::shared_ptr<ClientContext>, TlsError> load(const Options& options);
+  // The same authorities, of which there is one copy in memory, under another rule.
+  [[nodiscard]] virtual std::shared_ptr<ClientContext> with(Verify verify) const = 0;
   virtual ~ClientContext() = default;
 };
 

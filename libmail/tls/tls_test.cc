@@ -173,6 +173,19 @@ Task<std::string> greet_in_clear(std::shared_ptr<ServerContext> context) {
 }
 }  // namespace
 
+TEST_CASE("ClientContext: one set of authorities serves under both rules") {
+  const Site site;
+  auto any = site.client(ClientContext::Verify::none);
+  auto strict = any->with(ClientContext::Verify::require);
+  const auto lenient = async::run(converse(site.server(), any, "mx.beta.test", "hi"));
+  CHECK(lenient.echoed == "hi");
+  any.reset();
+  const auto good = async::run(converse(site.server(), strict, "mx.alpha.test", "hi"));
+  CHECK(good.client_facts.peer_verified);
+  const auto bad = async::run(converse(site.server(), strict, "mx.beta.test", "hi"));
+  CHECK_FALSE(bad.client_problem.empty());
+}
+
 TEST_CASE("TLS: a client that speaks plain text is told from one that shakes hands") {
   const Site site;
   CHECK_FALSE(async::run(greet_in_clear(site.server())).empty());
