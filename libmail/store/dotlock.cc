@@ -22,6 +22,11 @@ StoreError held_by_other(const std::string& name) {
   return {StoreError::Kind::locked, "another program holds " + name};
 }
 
+bool is_no_room(const IoError& error) {
+  const StoreError::Kind kind = StoreError(error).kind;
+  return kind == StoreError::Kind::disk_full || kind == StoreError::Kind::over_quota;
+}
+
 enum class Owner {
   unknown,  // on another host, or it does not say
   alive,
@@ -86,7 +91,10 @@ StoreResult<DotLock> DotLock::try_acquire(Files& files, Directory& directory,
       const std::string text = std::to_string(::getpid()) + ":" + host_name();
       const auto written = (*file)->write(text);
       const auto status = (*file)->status();
-      if (written && status) return DotLock(files, directory, lock_name, *status, rules);
+      // The name is a help for others, who go by the time without it. A full disk must not keep
+      // anybody from deleting mail.
+      if ((written || is_no_room(written.error())) && status)
+        return DotLock(files, directory, lock_name, *status, rules);
       static_cast<void>(directory.unlink(lock_name));
       return fail(StoreError(written ? status.error() : written.error()));
     }

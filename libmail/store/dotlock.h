@@ -1,4 +1,4 @@
-// A lock that is a file: NAME.lock next to NAME, made with O_EXCL, holding "pid:host". This is how
+// A lock that is a file: NAME.lock next to NAME, made with O_EXCL, holding "pid:host" unless the disk is full. This is how
 // Dovecot guards dovecot-uidlist and how mail programs guard an mbox; all of them must read each
 // other's.
 #pragma once

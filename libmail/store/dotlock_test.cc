@@ -104,11 +104,22 @@ TEST_CASE("DotLock: who lost it notices, and leaves the other's alone") {
   CHECK(f.files.content("/box/list.lock") == "1:other.host.invalid");
 }
 
-TEST_CASE("DotLock: a full disk leaves no lock behind") {
+TEST_CASE("DotLock: on a full disk it is held without a name in it, so that mail can be deleted") {
   Fixture f;
-  f.files.fail_next("write", ENOSPC);
-  const auto lock = f.lock();
-  REQUIRE_FALSE(lock);
-  CHECK(lock.error().kind == StoreError::Kind::disk_full);
+  f.files.fail_next("write", GENERATE(ENOSPC, EDQUOT));
+  {
+    const auto lock = f.lock();
+    REQUIRE(lock);
+    const auto second = f.lock();
+    REQUIRE_FALSE(second);
+    CHECK(second.error().kind == StoreError::Kind::locked);
+  }
+  CHECK(f.files.names("/box").empty());
+}
+
+TEST_CASE("DotLock: a disk that fails leaves no lock behind") {
+  Fixture f;
+  f.files.fail_next("write", EIO);
+  REQUIRE_FALSE(f.lock());
   CHECK(f.files.names("/box").empty());
 }
