@@ -189,6 +189,17 @@ TEST_CASE("relayd: hosts that are down, refuse or break are followed by the next
   }
 }
 
+TEST_CASE("relayd: a transaction ends at its own deadline, whatever the host still has time for") {
+  Relay relay({{{greeting, hello, group("250 ok\r\n250 ok\r\n"), Step("a word", "")}}});
+  relay.options.transaction_time = 300ms;
+  relay.limits.timeouts.final = 20s;
+  const MonoTime begin = std::chrono::steady_clock::now();
+  const Texts replies = send(relay, {envelope_for({bob})});
+  REQUIRE(replies.size() == 1);
+  CHECK(replies[0].starts_with("4.4.2 host mx1.there.example[127.0.7.1]"));
+  CHECK(std::chrono::steady_clock::now() - begin < 4s);
+}
+
 TEST_CASE("relayd: what a host says about the message is the last word") {
   for (const std::string last : {"451 4.3.0 later\r\n", "554 5.6.0 bad\r\n"}) {
     Relay relay({{{greeting, hello, group("250 ok\r\n250 ok\r\n" + last)}},
