@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import Failed, need, run  # noqa: E402
-from posthorn_site import Workshop, free_port, wait_until  # noqa: E402
+from posthorn_site import Workshop, free_port, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 
@@ -107,6 +107,40 @@ def check_sink(site, sinks):
             raise Failed("smtp-sink died")
 
 
+def check_next_hop(directory):
+    """smtpd and submissiond stand alone between smtp-source and smtp-sink, that takes what it gets or refuses it."""
+    for agent in ("smtpd", "submissiond"):
+        for protocol, words in (("smtp", []), ("lmtp", ["-L"])):
+            taking, refusing = Sink(*words), Sink(*words, "-f", "DATA,.")
+            home = directory / f"{agent}-{protocol}"
+            (home / "run").mkdir(parents=True)
+            in_front = {}
+            try:
+                for sink in (taking, refusing):
+                    path = home / f"run/{sink.port}.sock"
+                    with open(home / "log", "ab") as log:
+                        in_front[sink] = subprocess.Popen(
+                            [programs() / agent, "--site", home, "--listen", f"unix:{path}", "--userdb", "", "--domains",
+                             "alpha.test", "--name", f"sink{sink.port}", "--next-hop", f"{protocol}:inet:127.0.0.1:{sink.port}"],
+                            stdin=subprocess.DEVNULL, stderr=log)
+                    wait_until(f"{agent} listens", path.exists, 20)
+                source(f"unix:{home}/run/{taking.port}.sock", 200, "-s", 10, "-l", 20000, "-r", 2)
+                said = run(["smtp-source", "-m", 1, "-f", "a@alpha.test", "-t", BOB, f"unix:{home}/run/{refusing.port}.sock"],
+                           expect=None)
+                if not re.search(r"5\d\d 5\.\d\.\d", said):
+                    raise Failed(f"{agent} before a {protocol} sink that refuses: smtp-source said {said!r}\n" +
+                                 (home / "log").read_text()[-1500:])
+            finally:
+                for process in in_front.values():
+                    process.terminate()
+                    process.wait(20)
+                taking.stop()
+                refusing.stop()
+            if (home / "log").read_text().count(" taken ") != 200:
+                raise Failed((home / "log").read_text()[-1500:])
+            print(f"ok      smtp-source, {agent} --next-hop {protocol}, smtp-sink: 200 messages, and a refused one", flush=True)
+
+
 def main():
     need("smtp-source", "smtp-sink", "curl")
     sinks = {}
@@ -118,6 +152,7 @@ def main():
             site = workshop.site("alpha", ["alpha.test"], [ALICE, BOB], routes=routes).start()
             check_source(site)
             check_sink(site, sinks)
+            check_next_hop(workshop.directory)
     except Failed as problem:
         sys.exit(f"failed: {problem}")
     finally:
