@@ -89,10 +89,10 @@ int allow(const Filter& filter, const char* name) {
   return result == -EDOM || result == -EFAULT ? 0 : result;
 }
 
-// The first argument compared with a value.
-scmp_arg_cmp first_argument(scmp_compare how, std::uint64_t a, std::uint64_t b = 0) {
+// An argument compared with a value, or with a value behind a mask.
+scmp_arg_cmp argument(unsigned which, scmp_compare how, std::uint64_t a, std::uint64_t b = 0) {
   scmp_arg_cmp comparison{};
-  comparison.arg = 0;
+  comparison.arg = which;
   comparison.op = how;
   comparison.datum_a = a;
   comparison.datum_b = b;
@@ -103,7 +103,7 @@ int allow_families(const Filter& filter, bool internet) {
   // Netlink: glibc asks the kernel for our addresses before it sorts those of a host.
   for (const int family : {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}) {
     if (family != AF_UNIX && !internet) break;
-    const scmp_arg_cmp is_family = first_argument(SCMP_CMP_EQ, static_cast<std::uint64_t>(family));
+    const scmp_arg_cmp is_family = argument(0, SCMP_CMP_EQ, static_cast<std::uint64_t>(family));
     const int result =
         seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &is_family);
     if (result != 0) return result;
@@ -112,13 +112,19 @@ int allow_families(const Filter& filter, bool internet) {
 }
 
 int allow_threads(const Filter& filter) {
-  const scmp_arg_cmp is_thread = first_argument(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
+  const scmp_arg_cmp is_thread = argument(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
   const int result =
       seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &is_thread);
   if (result != 0) return result;
   // Its flags lie in memory, where a filter can't look; told that there is none, glibc takes
   // clone().
   return seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
+
+// kill() without a signal only asks whether a process is there: whose lock is this?
+int allow_looking_for_processes(const Filter& filter) {
+  const scmp_arg_cmp no_signal = argument(1, SCMP_CMP_EQ, 0);
+  return seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, &no_signal);
 }
 
 int fill(const Filter& filter, const Confinement& confinement, Lockdown how) {
@@ -137,6 +143,7 @@ int fill(const Filter& filter, const Confinement& confinement, Lockdown how) {
     }
   }
   if (const int result = allow_threads(filter); result != 0) return result;
+  if (const int result = allow_looking_for_processes(filter); result != 0) return result;
   return allow_families(filter, confinement.internet);
 }
 

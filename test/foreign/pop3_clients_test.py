@@ -3,7 +3,10 @@
 
 import os
 import poplib
+import socket
+import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import Failed, main, need, run  # noqa: E402
@@ -55,6 +58,20 @@ def in_use(site):
         if "[IN-USE]" not in str(refused):
             raise Failed(f"expected [IN-USE], got {refused}") from None
     first.quit()
+
+
+def left_lock(site):
+    """poplib: a lock on dovecot-uidlist that a killed program left is nobody's"""
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    lock = site.maildir(BOB) / "dovecot-uidlist.lock"
+    lock.write_text(f"{dead.pid}:{socket.gethostname()}")
+    start = time.monotonic()
+    site.pop3(BOB).quit()
+    if time.monotonic() - start > 10:
+        raise Failed("the session waited for a process that is gone")
+    if lock.exists():
+        raise Failed("the lock is still there")
 
 
 def wrong_password(site):
@@ -145,5 +162,5 @@ def fetchmail_takes(site):
 
 if __name__ == "__main__":
     need("fetchmail", "getmail", "curl", "openssl", "setpriv")
-    main("pop3", [fill, poplib_reads, in_use, wrong_password, getmail_keeps, curl_reads, s_client, fetchmail_takes],
+    main("pop3", [fill, poplib_reads, in_use, left_lock, wrong_password, getmail_keeps, curl_reads, s_client, fetchmail_takes],
          [ALICE, BOB])
