@@ -171,12 +171,17 @@ def main():
             beta_socket = sites["beta"].directory / "run/smtp.sock"
             sites["alpha"] = workshop.site("alpha", ["alpha.test"], [ALICE], routes=[f"beta.test=unix:{beta_socket}"])
             for site in sites.values():
+                conf = site.directory / "conf"
+                conf.mkdir(parents=True)
+                # What meets an agent that is down waits for the next attempt, by default for a minute.
+                (conf / "queued.toml").write_text('retry_first = "2s"\n')
                 site.start()
             arrivals, total = Arrivals(sites["beta"]), 0
             for number in range(args.rounds):
-                victim = VICTIMS[number % len(VICTIMS)]
+                victim, start = VICTIMS[number % len(VICTIMS)], time.monotonic()
                 total += one_round(number, sites, victim, arrivals, args.messages)
-                print(f"round {number + 1}: {victim[1]} of {victim[0]} killed, all arrived", flush=True)
+                print(f"round {number + 1}: {victim[1]} of {victim[0]} killed, all arrived "
+                      f"in {time.monotonic() - start:.1f} s", flush=True)
             for site in sites.values():
                 site.wait_for_empty_queue(60)
             arrivals.look()
