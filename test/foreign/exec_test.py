@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""deliverd --exec beside the site's own: mail for a domain goes to a shell script, and its exit code decides."""
+
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from foreign import Failed, main, need  # noqa: E402
+from posthorn_site import programs, wait_until  # noqa: E402
+
+ALICE = "alice@alpha.test"
+SCRIPT = """#!/bin/sh
+{ echo "$*"; echo "$SENDER $RECIPIENT $LOCAL $EXTENSION $DOMAIN"; cat; } > "$OUT/$1"
+case $1 in
+  busy) exit 75 ;;
+  gone) echo "5.2.1 this list has been closed"; exit 69 ;;
+  nobody) exit 67 ;;
+  killed) kill -9 $$ ;;
+esac
+"""
+agent = None
+
+
+def begin(site):
+    """a second deliverd, for one domain, with a program in place of mailboxes"""
+    global agent
+    (site.directory / "out").mkdir()
+    script = site.directory / "script"
+    script.write_text(SCRIPT.replace("$OUT", str(site.directory / "out")))
+    script.chmod(0o755)
+    (site.directory / "conf/pipe.toml").write_text(
+        f'listen = ["unix:run/pipe.sock"]\nexec = "{script} ${{user}} ${{sender}} ${{recipient}}"\nexec_flags = "R"\n')
+    with open(site.directory / "log/pipe.log", "ab") as log:
+        agent = subprocess.Popen([str(programs() / "deliverd"), "--site", str(site.directory), "--name", "pipe"],
+                                 stdin=subprocess.DEVNULL, stderr=log)
+    wait_until("it is ready", lambda: " ready " in site.log("pipe"))
+    site.table("transports", "list.test lmtp:unix:run/pipe.sock\n")
+    for name in ("fine+more", "busy", "gone", "nobody", "killed"):
+        site.submit(ALICE, [f"{name}@list.test"], f"From: <{ALICE}>\r\nSubject: for {name}\r\n\r\nFrom here\r\n.dot\r\n")
+
+
+def delivered(site):
+    """exit 0: the program has the arguments, the environment and the message with LF"""
+    path = site.directory / "out/fine"
+    wait_until("it was sent", lambda: re.search(r"sent .*to=<fine\+more@list\.test>.*status=sent", site.log("queued")))
+    lines = path.read_text().split("\n")
+    if lines[0] != f"fine {ALICE} fine+more@list.test" or lines[1] != f"{ALICE} fine+more@list.test fine+more more list.test":
+        raise Failed(f"the program saw {lines[:2]}")
+    if lines[2] != f"Return-Path: <{ALICE}>" or lines[-4:] != ["", "From here", ".dot", ""] or "\r" in path.read_text():
+        raise Failed("the program read:\n" + path.read_text())
+
+
+def failed(site):
+    """67 and 69: the sender gets the program's words"""
+    reports = b"\n".join(site.wait_for_messages(ALICE, 2)).decode()
+    for pattern in (r"^Final-Recipient: rfc822; ?nobody@list\.test\nAction: failed\nStatus: 5\.1\.1$",
+                    r"^Final-Recipient: rfc822; ?gone@list\.test\nAction: failed\nStatus: 5\.2\.1$",
+                    r"this list has been closed"):
+        if not re.search(pattern, reports, re.M):
+            raise Failed(f"the reports do not match {pattern}:\n{reports}")
+
+
+def deferred(site):
+    """75, and a program that dies by a signal: the message waits"""
+    waiting = wait_until("two wait", lambda: (lambda found: found if len(found) == 2 and all(
+        m["state"] == "deferred" for m in found) else None)(site.queue()))
+    recipients = sorted(m["recipients"][0]["to"] for m in waiting)
+    if recipients != ["busy@list.test", "killed@list.test"]:
+        raise Failed(f"there wait {recipients}")
+
+
+if __name__ == "__main__":
+    need("sh")
+    try:
+        main("exec", [begin, delivered, failed, deferred], [ALICE])
+    finally:
+        if agent:
+            agent.terminate()
+            agent.wait(20)
