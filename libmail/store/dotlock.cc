@@ -28,7 +28,8 @@ bool is_no_room(const IoError& error) {
 }
 
 enum class Owner {
-  unknown,  // on another host, or it does not say
+  unknown,  // on another host, or what it says is nonsense
+  unnamed,  // nothing is in it: killed before it could write, or its disk is full
   alive,
   gone,
 };
@@ -40,6 +41,7 @@ Owner owner_of(Files& files, Directory& directory, const std::string& name,
   if (!file) return Owner::unknown;
   const auto text = (*file)->read(0, 512);
   if (!text) return Owner::unknown;
+  if (text->empty()) return Owner::unnamed;
   const std::string_view line = trim(*text);
   const std::size_t colon = line.find(':');
   const auto pid = parse_number<pid_t>(line.substr(0, colon));
@@ -104,7 +106,9 @@ StoreResult<DotLock> DotLock::try_acquire(Files& files, Directory& directory,
     if (!status) continue;  // it went away in between
     const Owner owner = owner_of(files, directory, lock_name, *status);
     const WallTime last = std::max(status->modified, status->changed);
-    const bool stale = owner == Owner::unknown && files.now() - last > rules.stale_after;
+    const Duration idle = files.now() - last;
+    const bool stale = (owner == Owner::unknown && idle > rules.stale_after) ||
+                       (owner == Owner::unnamed && idle > rules.unnamed_after);
     if (owner != Owner::gone && !stale) return fail(held_by_other(lock_name));
     // Whoever else saw it may have removed it and made a lock of its own.
     const auto again = directory.status(lock_name);

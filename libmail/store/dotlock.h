@@ -15,6 +15,8 @@ namespace posthorn::store {
 struct DotLockRules {
   // A lock without a readable local pid that was not touched for this long belongs to nobody.
   Duration stale_after = std::chrono::seconds(120);
+  // The same for one with nothing in it, which only a holder on a full disk keeps touching.
+  Duration unnamed_after = std::chrono::seconds(20);
   // How often a holder touches it.
   Duration touch_every = std::chrono::seconds(10);
 };

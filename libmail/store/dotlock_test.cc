@@ -79,6 +79,15 @@ TEST_CASE("DotLock: another host's lock is stale when it was not touched for two
   CHECK(f.lock());
 }
 
+TEST_CASE("DotLock: one whose maker was killed before it could write is nobody's after a while") {
+  Fixture f;
+  f.files.put("/box/list.lock", "");
+  f.files.advance(15s);
+  CHECK_FALSE(f.lock());
+  f.files.advance(10s);
+  CHECK(f.lock());
+}
+
 TEST_CASE("DotLock: is touched every ten seconds while it is held") {
   Fixture f;
   auto lock = f.lock();
