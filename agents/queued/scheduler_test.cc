@@ -537,8 +537,8 @@ TEST_CASE("queued: a message that is deleted while somebody else reads it goes b
     smtp::Envelope envelope = to({"bob@a.test"});
     const auto id = co_await in.send(std::move(envelope), text);
     co_await until([&in, id] { return is_at(in, id, queue::Station::waiting); });
-    in.scope.spawn([](Site* site, queue::MessageId which) -> Task<void> {
-      auto held = co_await site->scheduler->hold(which, "odd");
+    in.scope.spawn([](Site* of, queue::MessageId which) -> Task<void> {
+      auto held = co_await of->scheduler->hold(which, "odd");
       CHECK_FALSE(held.has_value());
     }(&in, id));
     REQUIRE(in.store->find(id)->busy);
@@ -667,7 +667,6 @@ TEST_CASE("queued: a file in drop/ without its final dot is left alone until it 
 
 TEST_CASE("queued: after a crash a drop file whose messages are in the queue is only unlinked") {
   Site site;
-  const std::string path = queue::test::layout().drop() + "/two";
   run(site, [](Site& in) -> Task<void> {
     in.local.holds = true;
     DropReader drop(*in.store, in.routes.resolver, in.options, in.scheduler->reporter(), in.log);
