@@ -299,9 +299,12 @@ ServerCore::Step ServerCore::refuse(const Reply& reply) {
 
 // An error of the client's. Too many of them end the session.
 void ServerCore::count_error() {
-  if (++errors_ >= settings_.limits.errors && !settings_.unlimited) {
-    goodbye_ = reply::too_many_errors;
-  }
+  const ServerLimits& limits = settings_.limits;
+  ++errors_;
+  ++errors_in_a_row_;
+  const bool enough =
+      settings_.unlimited ? errors_in_a_row_ >= limits.errors_in_a_row : errors_ >= limits.errors;
+  if (enough) goodbye_ = reply::too_many_errors;
 }
 
 ServerCore::Step ServerCore::hang_up(const Reply& reply) {
@@ -313,6 +316,7 @@ ServerCore::Step ServerCore::hang_up(const Reply& reply) {
 void ServerCore::put(const Reply& reply) {
   append_reply(output_, reply);
   last_reply_ = reply;
+  if (!reply.negative()) errors_in_a_row_ = 0;
 }
 
 void ServerCore::answer(const Reply& reply) {

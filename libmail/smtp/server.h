@@ -38,6 +38,7 @@ struct ServerLimits {
   std::size_t recipients = 1000;             // of one transaction; more get 452 4.5.3
   std::size_t transactions = 1000;           // MAILs of one session (LIMITS MAILMAX)
   std::size_t errors = 20;                   // syntax and sequence errors of one session
+  std::size_t errors_in_a_row = 100;         // the same, of a peer that is one of us
   std::size_t refused_recipients = 100;      // 5xx to RCPT in one session
   std::size_t idle_commands = 100;  // in a row, that bring no message on its way (NOOP, RSET, VRFY)
   std::size_t auth_attempts = 5;    // failed AUTHs of one session
@@ -59,7 +60,8 @@ struct ServerSettings {
   bool auth_in_clear = false;      // AUTH without TLS
   bool auth_required = false;      // 530 5.7.0 to MAIL, VRFY, EXPN before AUTH
   bool xforward = false;           // the peer is a Unix socket
-  bool unlimited = false;          // a peer that is one of us: only the limits on one message hold
+  bool unlimited =
+      false;  // a peer that is one of us: limits on one message and errors_in_a_row hold
   ServerLimits limits;
 
   ServerSettings() = default;
@@ -246,6 +248,7 @@ class ServerCore {
   std::optional<Reply> body_refused_;
 
   std::size_t errors_ = 0;
+  std::size_t errors_in_a_row_ = 0;  // since the last command that was no error
   std::size_t refused_recipients_ = 0;
   std::size_t idle_commands_ = 0;
   std::size_t transactions_ = 0;

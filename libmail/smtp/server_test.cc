@@ -426,6 +426,21 @@ TEST_CASE("sessions that bring nothing end") {
   CHECK(knocker.codes() == "220 250 334 535 334 535 421");
 }
 
+TEST_CASE("a peer that is one of us may err, but not on and on") {
+  ServerSettings settings;
+  settings.unlimited = true;
+  settings.limits.errors = 2;
+  settings.limits.errors_in_a_row = 3;
+  Server patient(settings);
+  patient.feed(opening + "A\r\nB\r\nNOOP\r\nC\r\nD\r\nNOOP\r\n");
+  CHECK(patient.codes() == "220 250 500 500 250 500 500 250");
+  // What follows could be a message whose beginning was refused.
+  Server lost(settings);
+  lost.feed(opening + "A\r\nB\r\nC\r\nNOOP\r\n");
+  CHECK(lost.codes() == "220 250 500 500 500 421");
+  CHECK(lost.closed);
+}
+
 TEST_CASE("more recipients than allowed get 452 and no more than that") {
   ServerSettings settings;
   settings.limits.recipients = 2;
