@@ -3,8 +3,10 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import threading
+import time
 
 ROOTS = ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
 EVENTS = ("raw_syscalls:sys_enter", "syscalls:sys_enter_fsync", "syscalls:sys_enter_fdatasync",
@@ -62,6 +64,13 @@ class Group:
         return total / 1024
 
     def remove(self):
+        """Waits a moment for those that are still ending; after that nobody of ours may be left."""
+        deadline = time.monotonic() + 5
+        while self.pids() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for pid in self.pids():
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
         try:
             self.path.rmdir()
         except OSError:

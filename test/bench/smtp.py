@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
@@ -22,10 +23,10 @@ BUDGET = {"smtpd": 60, "queued": 20, "deliverd": 65, "everything else": 5}
 
 class Case:
     def __init__(self, text):
+        if not re.fullmatch(r"[1-9][0-9]*/[0-9]+/(one|many)", text):
+            raise ValueError(text)
         sessions, size, mode = text.split("/")
         self.text, self.sessions, self.size, self.many = text, int(sessions), int(size), mode == "many"
-        if mode not in ("one", "many"):
-            raise ValueError(text)
 
 
 def load(system, user, case, count):
