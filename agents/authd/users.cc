@@ -1,5 +1,6 @@
 #include "agents/authd/users.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "libmail/async/files.h"
@@ -145,6 +146,11 @@ Task<Result<void, std::string>> Users::read() {
       outcome.error = file.error().text;
     } else if (file->entries.empty() && ::access(path.c_str(), F_OK) != 0) {
       outcome.error = path + " is not there";
+    } else if (file->entries.empty() && !file->problems.empty()) {
+      // Somebody's mistake, not the end of all users: their mail would be refused for good.
+      const sasl::PasswdProblem& first = file->problems.front();
+      outcome.error =
+          fmt::format("{}: no line of it is a user's; line {}: {}", path, first.line, first.text);
     } else {
       outcome.snapshot = make_snapshot(std::move(*file));
     }

@@ -49,6 +49,9 @@ TEST_CASE("users: an absent file is no users, a damaged one keeps what was read 
       folder->write("ann:{PLAIN}x\n");
       co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(1000)));
       CHECK(users.now()->find("ann", "") != nullptr);
+      folder->write("<html>not a users file</html>\n");
+      co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(1000)));
+      CHECK(users.now()->find("ann", "") != nullptr);
       std::filesystem::remove(folder->file());
       std::filesystem::create_directory(folder->file());
       co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(1000)));
