@@ -166,40 +166,30 @@ async::Task<OpsReply> Ops::show(MessageId id) {
   co_return OpsReply(to_json(make_row(*loaded, state_of(*message, wall_now()))));
 }
 
-async::Task<OpsReply> Ops::cat(MessageId id) {
+async::Task<OpsReply> Ops::print(MessageId id, Printer printer, std::string type) {
   auto loaded = co_await load(id);
   if (!loaded) co_return not_found(id.text());
-  auto read = [this, &loaded]() -> Result<std::string, IoError> {
+  auto read = [this, &loaded, printer]() -> Result<std::string, IoError> {
     std::string text;
     const queue::Sink sink = [&text](std::string_view piece) -> Result<void, IoError> {
       text += piece;
       return {};
     };
-    const auto written = write_body(store_.files(), store_.layout(), *loaded, sink);
+    const auto written = printer(store_.files(), store_.layout(), *loaded, sink);
     if (!written) return fail(written.error());
     return text;
   };
   auto text = co_await async::blocking(std::move(read));
   if (!text) co_return OpsReply::error(500, "io", text.error().text());
-  co_return text_reply("message/rfc822", std::move(*text));
+  co_return text_reply(std::move(type), std::move(*text));
+}
+
+async::Task<OpsReply> Ops::cat(MessageId id) {
+  return print(id, queue::write_body, "message/rfc822");
 }
 
 async::Task<OpsReply> Ops::export_one(MessageId id) {
-  auto loaded = co_await load(id);
-  if (!loaded) co_return not_found(id.text());
-  auto read = [this, &loaded]() -> Result<std::string, IoError> {
-    std::string text;
-    const queue::Sink sink = [&text](std::string_view piece) -> Result<void, IoError> {
-      text += piece;
-      return {};
-    };
-    const auto written = write_batch(store_.files(), store_.layout(), *loaded, sink);
-    if (!written) return fail(written.error());
-    return text;
-  };
-  auto text = co_await async::blocking(std::move(read));
-  if (!text) co_return OpsReply::error(500, "io", text.error().text());
-  co_return text_reply("application/batch-SMTP", std::move(*text));
+  return print(id, queue::write_batch, "application/batch-SMTP");
 }
 
 async::Task<OpsReply> Ops::export_all() {

@@ -32,6 +32,9 @@ class Ops {
   async::Task<service::OpsReply> export_one(queue::MessageId id);
   async::Task<service::OpsReply> import(std::string batch);
   async::Task<service::OpsReply> verb(queue::MessageId id, std::string name, std::string body);
+  using Printer = Result<void, IoError> (*)(queue::Files& files, const queue::Layout& layout,
+                                            const queue::Loaded& loaded, const queue::Sink& sink);
+  async::Task<service::OpsReply> print(queue::MessageId id, Printer printer, std::string type);
   [[nodiscard]] service::OpsReply flush_all();
   [[nodiscard]] service::OpsReply destinations() const;
   // Of a message that may be gone when its turn comes.
