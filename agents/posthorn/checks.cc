@@ -198,7 +198,8 @@ Findings check_users(const service::SiteFile& file, const service::Site& site) {
                        entry.user + ": " + domain + " is not in `domains`, so no mail comes in"});
     }
   }
-  found.push_back({Grade::ok, path, std::to_string(users->entries.size()) + " users"});
+  const std::size_t count = users->entries.size();
+  found.push_back({Grade::ok, path, std::to_string(count) + (count == 1 ? " user" : " users")});
   return found;
 }
 
