@@ -18,7 +18,8 @@ import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, main, need, run  # noqa: E402
+from foreign import Failed, main, need  # noqa: E402
+from getmail import Getmail  # noqa: E402
 from posthorn_site import free_port, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
@@ -132,35 +133,19 @@ class Client:
     """getmail as bob's, and what it has downloaded so far."""
 
     def __init__(self, site, door):
-        self.home = site.directory / "getmail"
-        for sub in ("Maildir/new", "Maildir/cur", "Maildir/tmp", "state"):
-            (self.home / sub).mkdir(parents=True)
-        (self.home / "rc").write_text(f"""[retriever]
-type = SimplePOP3SSLRetriever
-server = 127.0.0.1
-port = {door.port}
-username = {BOB}
-password = {site.password(BOB)}
-[destination]
-type = Maildir
-path = {self.home}/Maildir/
-[options]
-delete = false
-read_all = false
-""")
+        self.getmail = Getmail(site.directory / "getmail", "127.0.0.1", door.port, BOB, site.password(BOB))
 
     def fetch(self, expected):
         """One run of getmail, which must bring `expected` messages, none of them known already."""
         before = len(self.subjects())
-        run(["getmail", f"--getmaildir={self.home}/state", f"--rcfile={self.home}/rc"],
-            env=dict(os.environ, HOME=str(self.home)))
+        self.getmail.fetch()
         found = self.subjects()
         twice = sorted(subject for subject in set(found) if found.count(subject) > 1)
         if twice or len(found) - before != expected:
             raise Failed(f"getmail downloaded {len(found) - before} messages instead of {expected}; twice: {twice}")
 
     def subjects(self):
-        return [subject_of(path.read_bytes().splitlines()) for path in (self.home / "Maildir/new").iterdir()]
+        return [subject_of(letter.splitlines()) for letter in self.getmail.letters()]
 
 
 class World:

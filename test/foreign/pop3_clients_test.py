@@ -10,6 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import Failed, main, need, run  # noqa: E402
+from getmail import Getmail  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 COUNT = 5
@@ -88,36 +89,18 @@ def wrong_password(site):
 
 def getmail_keeps(site):
     """getmail: fetches all, and nothing the second time: the UIDLs stay"""
-    home = site.directory / "getmail"
-    for sub in ("Maildir/new", "Maildir/cur", "Maildir/tmp", "state"):
-        (home / sub).mkdir(parents=True, exist_ok=True)
-    (home / "rc").write_text(f"""[retriever]
-type = SimplePOP3SSLRetriever
-server = {site.address}
-port = {site.port('pop3s')}
-username = {BOB}
-password = {site.password(BOB)}
-[destination]
-type = Maildir
-path = {home}/Maildir/
-[options]
-delete = false
-read_all = false
-verbose = 2
-""")
-    words = ["getmail", f"--getmaildir={home}/state", f"--rcfile={home}/rc"]
-    env = dict(os.environ, HOME=str(home))
-    os.chmod(home / "Maildir", 0o700)
+    client = Getmail(site.directory / "getmail", site.address, site.port("pop3s"), BOB, site.password(BOB))
+    prefix = []
     if os.geteuid() == 0:  # getmail does not deliver as root
-        for path in [home, *home.rglob("*")]:
+        for path in [client.home, *client.home.rglob("*")]:
             os.chown(path, 65534, 65534)
-        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words]
         for parent in (site.directory, site.directory.parent):
             parent.chmod(0o755)
-    run(words, env=env)
-    first = len(list((home / "Maildir/new").iterdir()))
-    run(words, env=env)
-    second = len(list((home / "Maildir/new").iterdir()))
+        prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    client.fetch(prefix)
+    first = len(client.letters())
+    client.fetch(prefix)
+    second = len(client.letters())
     if (first, second) != (COUNT, COUNT):
         raise Failed(f"getmail has {first} messages after the first run and {second} after the second")
 
