@@ -22,6 +22,8 @@ std::string_view to_string(WireFault fault) {
       return "header counts more records than fit";
     case WireFault::rdata_length:
       return "record data does not fill its length";
+    case WireFault::bad_field:
+      return "forbidden value in record data";
     case WireFault::trailing_octets:
       return "octets behind the last record";
     case WireFault::bad_opt:

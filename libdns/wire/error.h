@@ -18,6 +18,7 @@ enum class WireFault : std::uint8_t {
   compressed_name,    // a pointer where the record's RFC forbids one
   impossible_counts,  // the header promises more records than there are octets for
   rdata_length,       // RDLENGTH and the fields of the type disagree
+  bad_field,          // a field in RDATA holds what its RFC forbids
   trailing_octets,    // something behind the last record
   bad_opt,  // OPT twice, outside the additional section, or not at the root (RFC 6891 6.1.1)
   too_many_options,  // more EDNS options than the limit

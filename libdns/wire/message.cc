@@ -147,7 +147,7 @@ class MessageParser {
       }
       read_opt(klass, ttl, record.length_);
     } else if (record.length_ != 0 || !may_be_empty(record.klass)) {
-      static_cast<void>(read_rdata(reader_, record.type, record.length_));
+      check_rdata(reader_, record.type, record.length_);
     }
     if (reader_.ok()) view_.records_.push_back(record);
   }
@@ -194,7 +194,6 @@ std::span<const RecordView> MessageView::section(std::size_t which) const {
 
 Rdata RecordView::data() const {
   if (length_ == 0 && may_be_empty(klass)) return Opaque{type, {}};
-  if (type == Type::opt) return Opaque{type, std::string(rdata())};
   Reader reader(message_, offset_);
   return read_rdata(reader, type, length_);
 }

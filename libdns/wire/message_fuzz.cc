@@ -2,16 +2,25 @@
 #include <cstdint>
 
 #include "libdns/wire/builder.h"
+#include "libdns/wire/presentation.h"
 
 using namespace posthorn::dns;
 
 namespace {
 
+void check_text(const Record& record) {
+  const auto again = parse_rdata(record.type(), to_text(record.data));
+  // Records of UPDATE have no data (RFC 2136 2.4), which only octets can say.
+  if (std::holds_alternative<Opaque>(record.data)) return;
+  posthorn::check(again && *again == record.data, "RDATA survives its text");
+  static_cast<void>(canonical_rdata(record.data));
+}
+
 bool add_section(MessageBuilder& builder, std::span<const RecordView> section,
                  bool (MessageBuilder::*add)(const Record&)) {
   for (const RecordView& record : section) {
     if (record.type == Type::opt) continue;
-    static_cast<void>(record.record().text());
+    check_text(record.record());
     if (!(builder.*add)(record.record())) return false;
   }
   return true;

@@ -23,17 +23,6 @@ std::strong_ordering compare_labels(std::string_view a, std::string_view b) {
   return a.size() <=> b.size();
 }
 
-// "\DDD" or "\X" at text[at], which is behind the backslash. Moves `at` behind it.
-std::optional<char> take_escape(std::string_view text, std::size_t& at) {
-  if (at >= text.size()) return std::nullopt;
-  if (!is_digit(text[at])) return text[at++];
-  const auto value = at + 3 <= text.size() ? parse_number<unsigned>(text.substr(at, 3))
-                                           : std::optional<unsigned>();
-  if (!value || *value > 255) return std::nullopt;
-  at += 3;
-  return static_cast<char>(*value);
-}
-
 }  // namespace
 
 std::string_view to_string(NameError error) {
@@ -207,6 +196,16 @@ bool NameView::operator==(const Name& other) const {
     if (!iequals(label, other.wire().substr(at + 1, octet(other.wire_, at)))) return false;
     if (label.empty()) return true;
   }
+}
+
+std::optional<char> take_escape(std::string_view text, std::size_t& at) {
+  if (at >= text.size()) return std::nullopt;
+  if (!is_digit(text[at])) return text[at++];
+  const auto value = at + 3 <= text.size() ? parse_number<unsigned>(text.substr(at, 3))
+                                           : std::optional<unsigned>();
+  if (!value || *value > 255) return std::nullopt;
+  at += 3;
+  return static_cast<char>(*value);
 }
 
 void append_label_text(std::string& text, std::string_view label) {

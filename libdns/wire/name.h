@@ -102,6 +102,9 @@ class NameView {
   bool compressed_ = false;
 };
 
+// The octet that "\DDD" or "\X" means; text[at] is what stands behind the backslash. Moves `at`
+// behind it; nothing if this is no escape.
+[[nodiscard]] std::optional<char> take_escape(std::string_view text, std::size_t& at);
 // One label in presentation form; `text` is appended to.
 void append_label_text(std::string& text, std::string_view label);
 

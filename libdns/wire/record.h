@@ -1,6 +1,5 @@
 // Resource records as values: one struct per type that something here understands, octets for the
-// rest (RFC 3597). To add a type: its struct with read(), write() and text(), its place in Rdata,
-// its line in record.cc.
+// rest (RFC 3597). To add a type: its struct, its place in Rdata, its fields in fields.h.
 #pragma once
 
 #include <array>
@@ -11,72 +10,15 @@
 #include <variant>
 #include <vector>
 
+#include "libdns/wire/certificates.h"
+#include "libdns/wire/dnssec.h"
 #include "libdns/wire/name.h"
+#include "libdns/wire/numbers.h"
 #include "libdns/wire/reader.h"
+#include "libdns/wire/svcb.h"
+#include "libdns/wire/transaction.h"
 
 namespace posthorn::dns {
-
-// Any 16-bit number is a type; these have names.
-enum class Type : std::uint16_t {
-  a = 1,
-  ns = 2,
-  cname = 5,
-  soa = 6,
-  ptr = 12,
-  mx = 15,
-  txt = 16,
-  aaaa = 28,
-  srv = 33,
-  naptr = 35,
-  dname = 39,
-  opt = 41,
-  ds = 43,
-  sshfp = 44,
-  rrsig = 46,
-  nsec = 47,
-  dnskey = 48,
-  nsec3 = 50,
-  nsec3param = 51,
-  tlsa = 52,
-  smimea = 53,
-  cds = 59,
-  cdnskey = 60,
-  openpgpkey = 61,
-  svcb = 64,
-  https = 65,
-  tsig = 250,
-  ixfr = 251,
-  axfr = 252,
-  any = 255,
-  caa = 257,
-};
-enum class Class : std::uint16_t { in = 1, ch = 3, none = 254, any = 255 };
-// RFC 1035 4.1.1, RFC 2136 2.2, RFC 8945 3; from 16 on only with EDNS.
-enum class Rcode : std::uint16_t {
-  noerror = 0,
-  formerr = 1,
-  servfail = 2,
-  nxdomain = 3,
-  notimp = 4,
-  refused = 5,
-  yxdomain = 6,
-  yxrrset = 7,
-  nxrrset = 8,
-  notauth = 9,
-  notzone = 10,
-  badvers = 16,
-  badkey = 17,
-  badtime = 18,
-  badcookie = 23,
-};
-// "MX", "TYPE4711"; "IN", "CLASS7"; "NXDOMAIN", "RCODE99". Parsing ignores case.
-[[nodiscard]] std::string to_string(Type type);
-[[nodiscard]] std::string to_string(Class klass);
-[[nodiscard]] std::string to_string(Rcode rcode);
-[[nodiscard]] std::optional<Type> parse_type(std::string_view text);
-[[nodiscard]] std::optional<Class> parse_class(std::string_view text);
-
-class Writer;
 
 struct A {  // RFC 1035 3.4.1
   static constexpr Type type = Type::a;
@@ -134,7 +76,28 @@ struct Txt {  // RFC 1035 3.3.14: one string or more, each at most 255 octets
   [[nodiscard]] std::string joined() const;
   bool operator==(const Txt&) const = default;
 };
-struct Srv {  // RFC 2782; never compressed
+struct Spf {  // RFC 4408 3.1.1, withdrawn by RFC 7208 and still met
+  static constexpr Type type = Type::spf;
+  std::vector<std::string> strings;
+  bool operator==(const Spf&) const = default;
+};
+struct Hinfo {  // RFC 1035 3.3.2; what ANY gets (RFC 8482 4.2)
+  static constexpr Type type = Type::hinfo;
+  std::string cpu;
+  std::string os;
+  bool operator==(const Hinfo&) const = default;
+};
+struct Naptr {  // RFC 3403 4.1
+  static constexpr Type type = Type::naptr;
+  std::uint16_t order = 0;
+  std::uint16_t preference = 0;
+  std::string flags;
+  std::string services;
+  std::string regexp;
+  Name replacement;
+  bool operator==(const Naptr&) const = default;
+};
+struct Srv {  // RFC 2782; never written compressed
   static constexpr Type type = Type::srv;
   std::uint16_t priority = 0;
   std::uint16_t weight = 0;
@@ -149,14 +112,25 @@ struct Opaque {
   bool operator==(const Opaque&) const = default;
 };
 
-using Rdata = std::variant<A, Aaaa, Ns, Cname, Dname, Ptr, Soa, Mx, Txt, Srv, Opaque>;
+using Rdata = std::variant<A, Aaaa, Ns, Cname, Dname, Ptr, Soa, Mx, Txt, Srv, Hinfo, Naptr, Spf,
+                           Caa, Tlsa, Smimea, Openpgpkey, Sshfp, Ds, Cds, Dnskey, Cdnskey, Rrsig,
+                           Nsec, Nsec3, Nsec3param, Svcb, Https, Opt, Tsig, Opaque>;
 [[nodiscard]] Type type_of(const Rdata& data);
-// Presentation form of RFC 1035 5.1, names with their dot at the end; Opaque as "\# 4 c0000201".
+// Presentation form of RFC 1035 5.1, names with their dot at the end; what has none (OPT, a type
+// unknown, values that no text of the type can say) as "\# 4 c0000201". parse_rdata() of
+// presentation.h reads it back.
 [[nodiscard]] std::string to_text(const Rdata& data);
 // Reads exactly `length` octets at the reader's place as this type. On a fault the reader has it
-// and the value means nothing. Names in it may be compressed only in types of RFC 1035 (RFC 3597
-// 4).
+// and the value means nothing. Names in it may be compressed only where RFC 3597 4 has them so.
 [[nodiscard]] Rdata read_rdata(Reader& reader, Type type, std::size_t length);
+// The same without a value and without taking memory: the reader is behind it or has a fault.
+void check_rdata(Reader& reader, Type type, std::size_t length);
+// RDATA that stands alone, so without compression (RFC 3597 5).
+[[nodiscard]] Result<Rdata, WireError> rdata_from_wire(Type type, std::string_view octets);
+[[nodiscard]] std::string rdata_to_wire(const Rdata& data);
+// What is signed and sorted (RFC 4034 6.2, RFC 6840 5.1): not compressed, names in lower case.
+// Records of a set are in canonical order when these are, compared as octets (6.3).
+[[nodiscard]] std::string canonical_rdata(const Rdata& data);
 
 struct Record {
   Name owner;

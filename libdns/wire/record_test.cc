@@ -39,7 +39,7 @@ std::vector<Rdata> one_of_each() {
           Txt{{"v=spf1 -all", "", "\"q\"\\\1"}},
           srv,
           Opaque{static_cast<Type>(65280), "\1\2\xff"s},
-          Opaque{Type::tlsa, {}}};
+          Opaque{static_cast<Type>(65281), {}}};
 }
 
 // Read from octets of its own.
