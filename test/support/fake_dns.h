@@ -33,8 +33,12 @@ class FakeDns {
   using Handler = std::function<std::vector<std::string>(const Query&)>;
 
   explicit FakeDns(const std::string& address = "127.0.0.1") : address_(address) {
-    udp_ = bound(SOCK_DGRAM, 0);
-    tcp_ = bound(SOCK_STREAM, port_);
+    // The port that is free for the one may be somebody's for the other.
+    for (int attempt = 0; attempt < 100 && !tcp_; ++attempt) {
+      udp_ = bound(SOCK_DGRAM, 0);
+      tcp_ = bound(SOCK_STREAM, port_);
+    }
+    check(bool(tcp_), "a port that is free for UDP and TCP");
     check(::listen(tcp_.get(), 64) == 0, "listen");
     int ends[2];
     check(::pipe(ends) == 0, "pipe");
@@ -107,6 +111,7 @@ class FakeDns {
   }
 
  private:
+  // Nothing if the port is taken; 0 = any.
   Fd bound(int type, std::uint16_t port) {
     Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
     sockaddr_in at{};
@@ -115,7 +120,7 @@ class FakeDns {
     check(::inet_pton(AF_INET, address_.c_str(), &at.sin_addr) == 1, "an IPv4 address");
     const int on = 1;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    check(::bind(fd.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0, "bind");
+    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) return {};
     socklen_t size = sizeof at;
     check(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&at), &size) == 0, "getsockname");
     port_ = ntohs(at.sin_port);
