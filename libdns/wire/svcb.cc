@@ -40,10 +40,12 @@ void append_word(std::string& octets, std::uint16_t word) {
   octets.push_back(static_cast<char>(word));
 }
 
-bool has_key(const std::vector<SvcParam>& params, std::uint16_t key) {
-  return std::any_of(params.begin(), params.end(), [key](const SvcParam& param) {
-    return static_cast<std::uint16_t>(param.key) == key;
-  });
+// Strangers choose how many there are of both, so this must not walk; `params` are in order.
+bool has_key(const std::vector<SvcParam>& params, SvcKey key) {
+  const auto at =
+      std::lower_bound(params.begin(), params.end(), key,
+                       [](const SvcParam& param, SvcKey than) { return param.key < than; });
+  return at != params.end() && at->key == key;
 }
 
 // Protocol ids, each behind its length; nothing if they aren't.
@@ -66,7 +68,7 @@ std::string mandatory_problem(std::string_view value, const std::vector<SvcParam
     const std::uint16_t key = word_at(value, at);
     if (key == 0) return "mandatory must not name itself";
     if (key <= last) return "mandatory names a key twice or out of order";
-    if (!has_key(params, key)) {
+    if (!has_key(params, static_cast<SvcKey>(key))) {
       return fmt::format("{} is mandatory but missing", to_string(static_cast<SvcKey>(key)));
     }
     last = key;
@@ -244,7 +246,9 @@ std::string svc_params_problem(const std::vector<SvcParam>& params) {
     if (i != 0 && params[i].key <= params[i - 1].key) {
       return to_string(params[i].key) + " twice or out of order";
     }
-    std::string problem = param_problem(params[i], params);
+  }
+  for (const SvcParam& param : params) {
+    std::string problem = param_problem(param, params);
     if (!problem.empty()) return problem;
   }
   return {};
