@@ -14,8 +14,7 @@ service::Confinement Deliverd::confinement(const service::Site& site) {
   confinement.programs = !options_.exec.empty();
   confinement.read = {site.path("conf")};
   // A mail worker knows no network (LMTP's listeners are open already), unless the operator has put the userdb there.
-  const auto userdb = async::parse_endpoint(options_.userdb);
-  confinement.internet = userdb && userdb->kind == async::Endpoint::Kind::inet;
+  confinement.internet = service::is_inet(options_.userdb);
   // A rule can only be made for a directory that is there.
   for (const std::string& directory : options_.mail_directories) {
     const std::string path = site.path(directory);
@@ -56,11 +55,8 @@ Delivery& Deliverd::make_delivery(service::Daemon& daemon) {
     programs_ = std::make_unique<ProgramDelivery>(options_.exec_concurrency, options_.spool);
     return *programs_;
   }
-  async::Endpoint server = *async::parse_endpoint(options_.userdb);
-  if (server.kind == async::Endpoint::Kind::unix_socket) {
-    server.path = daemon.site().path(server.path);
-  }
-  users_ = std::make_unique<UserdbUsers>(std::move(server), daemon.log());
+  users_ = std::make_unique<UserdbUsers>(service::endpoint_of(daemon.site(), options_.userdb),
+                                         daemon.log());
   maildirs_ = std::make_unique<store::MaildirDelivery>(files_, options_.host.hostname, ::getpid(),
                                                        options_.delivery_limits());
   mailboxes_ = std::make_unique<MailboxDelivery>(files_, *maildirs_, *users_, daemon.log());

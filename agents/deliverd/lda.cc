@@ -103,9 +103,7 @@ Task<Wanted> find_target(const Options& options, const LocalUser& self, const Ma
   if (is_own) {
     location = locate_own(options, self, rules, user);
   } else {
-    async::Endpoint server = *async::parse_endpoint(options.userdb);
-    if (server.kind == async::Endpoint::Kind::unix_socket) server.path = site.path(server.path);
-    UserdbUsers users(std::move(server), log);
+    UserdbUsers users(service::endpoint_of(site, options.userdb), log);
     user = co_await users.find(options.deliver_to);
     co_await users.stop();
   }

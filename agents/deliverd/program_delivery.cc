@@ -25,6 +25,7 @@ namespace {
 constexpr std::uint64_t memory_limit = 1 << 20;  // larger messages go through a file
 constexpr std::size_t output_limit = 4096;       // of what the program says
 constexpr std::size_t chunk = 64 * 1024;
+constexpr const char* input_name = "the input of the delivery program";
 const smtp::Reply loop{
     554, {5, 4, 6}, "Mail loop: this message has been delivered to this address before"};
 const smtp::Reply cannot_start{
@@ -51,16 +52,6 @@ std::map<std::string, std::string> base_environment() {
     if (value != nullptr) environment[name] = value;
   }
   return environment;
-}
-
-Result<void, IoError> write_all(int fd, std::string_view octets) {
-  while (!octets.empty()) {
-    const ssize_t n = ::write(fd, octets.data(), octets.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(io_error("write", "the input of the delivery program"));
-    octets.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return {};
 }
 
 // Gathers what a program writes, as much of it as anybody wants to read, until the pipe ends.
@@ -211,11 +202,11 @@ Result<Fd, IoError> ProgramDelivery::write_input(const PipeRules& rules, const L
     if (part->empty()) break;
     at += part->size();
     lines.append(*part, out);
-    if (auto written = write_all(fd.get(), out); !written) return fail(written.error());
+    if (!write_all(fd.get(), out)) return fail(io_error("write", input_name));
     out.clear();
   }
   lines.finish(out);
-  if (auto written = write_all(fd.get(), out); !written) return fail(written.error());
+  if (!write_all(fd.get(), out)) return fail(io_error("write", input_name));
   if (::lseek(fd.get(), 0, SEEK_SET) < 0)
     return fail(io_error("rewind", "the input of the delivery program"));
   return fd;

@@ -35,8 +35,7 @@ service::Confinement Pop3d::confinement(const Site& site) {
   confinement.read.push_back(site.path("conf"));
   if (options_.worker) {
     // No network, unless the operator has put the userdb there.
-    const auto userdb = async::parse_endpoint(options_.userdb);
-    confinement.internet = userdb && userdb->kind == async::Endpoint::Kind::inet;
+    confinement.internet = service::is_inet(options_.userdb);
     for (const std::string& directory : options_.mail_directories)
       confinement.write.push_back(site.path(directory));
     return confinement;

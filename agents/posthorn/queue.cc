@@ -25,12 +25,7 @@ constexpr std::size_t chunk = 64 * 1024;
 using ToolResult = Result<int, ToolError>;
 
 Result<void, IoError> to_standard_output(std::string_view octets) {
-  while (!octets.empty()) {
-    const ssize_t count = ::write(STDOUT_FILENO, octets.data(), octets.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(io_error("write", "standard output"));
-    octets.remove_prefix(static_cast<std::size_t>(count));
-  }
+  if (!write_all(STDOUT_FILENO, octets)) return fail(io_error("write", "standard output"));
   return {};
 }
 
@@ -80,6 +75,16 @@ Result<std::size_t, ToolError> for_each(
     }
     if (!value->value("more", false)) return count;
   }
+}
+
+Result<std::vector<std::string>, ToolError> ids_of(QueueDoor& door, const queue::Filter& filter) {
+  std::vector<std::string> ids;
+  const auto collect = [&ids](const json& message) -> Result<void, ToolError> {
+    ids.push_back(text_of(message, "id"));
+    return {};
+  };
+  if (const auto count = for_each(door, filter, collect); !count) return fail(count.error());
+  return ids;
 }
 
 // What a command on the queue has: the door, open.
@@ -247,12 +252,9 @@ class QueueChange : public QueueCommand {
       return fail(ToolError(exit_code::usage, "usage", "--state, --from and --to go with --all"));
     }
     if (all_) {
-      const auto collect = [&](const json& message) -> Result<void, ToolError> {
-        ids.push_back(text_of(message, "id"));
-        return {};
-      };
-      if (const auto count = for_each(door, selection_.filter, collect); !count)
-        return fail(count.error());
+      auto selected = ids_of(door, selection_.filter);
+      if (!selected) return fail(selected.error());
+      ids = std::move(*selected);
     }
     std::size_t changed = 0;
     for (const std::string& id : ids) {
@@ -316,12 +318,9 @@ class QueueExport final : public QueueCommand {
   ToolResult run(const ToolCall& call, QueueDoor& door) override {
     std::vector<std::string> ids = call.words;
     if (ids.empty()) {
-      const auto collect = [&](const json& message) -> Result<void, ToolError> {
-        ids.push_back(text_of(message, "id"));
-        return {};
-      };
-      if (const auto count = for_each(door, queue::Filter(), collect); !count)
-        return fail(count.error());
+      auto all = ids_of(door, queue::Filter());
+      if (!all) return fail(all.error());
+      ids = std::move(*all);
     }
     for (const std::string& id : ids) {
       const auto done = door.export_to(id, to_standard_output);

@@ -52,11 +52,7 @@ Result<void, ToolError> write_file(const std::string& path, std::string_view tex
   const std::string fresh = path + ".new";
   const Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
   if (!file) return fail(io_failure(io_error("write", fresh)));
-  while (!text.empty()) {
-    const ssize_t count = ::write(file.get(), text.data(), text.size());
-    if (count < 0) return fail(io_failure(io_error("write", fresh)));
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
+  if (!write_all(file.get(), text)) return fail(io_failure(io_error("write", fresh)));
   if (::rename(fresh.c_str(), path.c_str()) != 0) return fail(io_failure(io_error("write", path)));
   return {};
 }

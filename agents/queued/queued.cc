@@ -15,14 +15,6 @@ constexpr mode_t drop_mode_of_a_system = 03733;
 constexpr mode_t drop_mode_of_ones_own = 0700;
 constexpr auto sweep_interval = std::chrono::hours(1);
 
-// Without a userdb whoever delivers knows who exists.
-class AnyUser final : public route::UserLookup {
- public:
-  async::Task<route::UserAnswer> find(std::string name) override {
-    co_return route::UserAnswer(route::UserAnswer::Kind::exists, std::move(name));
-  }
-};
-
 bool is_error(Notice::Kind kind) {
   switch (kind) {
     case Notice::Kind::corruption:
@@ -84,14 +76,11 @@ async::Task<Result<void, std::string>> Queued::start(service::Daemon& daemon) {
   auto opened = co_await open_store(daemon.site());
   if (!opened) co_return opened;
   if (options_.userdb.empty()) {
-    users_ = std::make_unique<AnyUser>();
+    users_ = std::make_unique<route::AnyUser>();
   } else {
-    async::Endpoint endpoint = *async::parse_endpoint(options_.userdb);
-    if (endpoint.kind == async::Endpoint::Kind::unix_socket) {
-      endpoint.path = daemon.site().path(endpoint.path);
-    }
     session::UserdbOptions ask;
-    userdb_ = std::make_unique<session::UserdbClient>(std::move(endpoint), ask, daemon.log());
+    userdb_ = std::make_unique<session::UserdbClient>(
+        service::endpoint_of(daemon.site(), options_.userdb), ask, daemon.log());
     users_ = std::make_unique<route::UserdbUsers>(*userdb_);
   }
   routes_ = std::make_unique<route::SiteRoutes>(daemon.site(), options_.routes,

@@ -86,7 +86,6 @@ session::SmtpClientOptions Connections::client_options(const Destination& destin
   options.core.remote_address = target.address;
   options.core.tls = tls_level(security);
   options.core.login = destination.login;
-
   options.implicit_tls = destination.implicit_tls;
   options.tls_context =
       security == Security::verified ? options_.good_certificate : options_.any_certificate;

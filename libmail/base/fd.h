@@ -3,6 +3,9 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
+#include <string_view>
 #include <utility>
 
 namespace posthorn {
@@ -29,5 +32,16 @@ class Fd {
  private:
   int fd_ = -1;
 };
+
+// Writes all of it to a descriptor that blocks, in as many pieces as it takes. False with errno set: a part may stand there.
+[[nodiscard]] inline bool write_all(int fd, std::string_view octets) {
+  while (!octets.empty()) {
+    const ssize_t count = ::write(fd, octets.data(), octets.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    octets.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return true;
+}
 
 }  // namespace posthorn

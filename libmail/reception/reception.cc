@@ -15,14 +15,6 @@ using async::Task;
 
 namespace {
 
-// Without a userdb whoever takes the message knows: the next hop at RCPT, or queued.
-class AnyUser final : public route::UserLookup {
- public:
-  Task<route::UserAnswer> find(std::string name) override {
-    co_return route::UserAnswer(route::UserAnswer::Kind::exists, std::move(name));
-  }
-};
-
 void declare_metrics(service::Daemon& daemon, const queue::Intake& intake) {
   service::Metrics& metrics = daemon.metrics();
   const queue::WriterStatistics& writer = intake.statistics();
@@ -60,9 +52,7 @@ Result<void, std::string> Reception::load(service::Daemon& daemon) {
 std::unique_ptr<session::Intake> Reception::make_intake(service::Daemon& daemon) {
   if (!options_.next_hop.empty()) {
     session::NextHop hop = *session::parse_next_hop(options_.next_hop);
-    if (hop.endpoint.kind == async::Endpoint::Kind::unix_socket) {
-      hop.endpoint.path = daemon.site().path(hop.endpoint.path);
-    }
+    hop.endpoint = service::endpoint_of(daemon.site(), std::move(hop.endpoint));
     session::SmtpClientOptions client;
     client.core.name = options_.host.hostname;
     return std::make_unique<session::NextHopIntake>(hop, client, session::NextHopLimits(),
@@ -80,7 +70,7 @@ std::unique_ptr<session::Intake> Reception::make_intake(service::Daemon& daemon)
 Task<Result<void, std::string>> Reception::open(service::Daemon& daemon) {
   log_ = &daemon.log();
   if (options_.userdb.empty()) {
-    users_ = std::make_unique<AnyUser>();
+    users_ = std::make_unique<route::AnyUser>();
   } else {
     session::UserdbOptions ask;
     ask.service = "smtp";

@@ -63,16 +63,6 @@ Result<OldFile, PasswdError> read_old(const std::string& path) {
   }
 }
 
-Result<void, PasswdError> write_all(int fd, std::string_view octets, const std::string& path) {
-  while (!octets.empty()) {
-    const ssize_t count = ::write(fd, octets.data(), octets.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(io_problem("write", path));
-    octets.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return {};
-}
-
 // Removes what was not renamed.
 struct TemporaryFile {
   std::string path;
@@ -100,7 +90,7 @@ Result<void, PasswdError> replace(const std::string& path, const OldFile& old,
       return fail(io_problem("chown", temporary.path));
     if (::fchmod(fd.get(), old.mode) != 0) return fail(io_problem("chmod", temporary.path));
   }
-  if (auto written = write_all(fd.get(), text, temporary.path); !written) return written;
+  if (!write_all(fd.get(), text)) return fail(io_problem("write", temporary.path));
   if (::fsync(fd.get()) != 0) return fail(io_problem("fsync", temporary.path));
   if (::rename(temporary.path.c_str(), path.c_str()) != 0) return fail(io_problem("rename", path));
   temporary.renamed = true;

@@ -308,9 +308,17 @@ bool TlsOptions::has_certificate() const {
 }
 
 async::Endpoint endpoint_of(const Site& site, const std::string& text) {
-  async::Endpoint endpoint = async::parse_endpoint(text).value_or(async::Endpoint());
+  return endpoint_of(site, async::parse_endpoint(text).value_or(async::Endpoint()));
+}
+
+async::Endpoint endpoint_of(const Site& site, async::Endpoint endpoint) {
   if (endpoint.kind == async::Endpoint::Kind::unix_socket) endpoint.path = site.path(endpoint.path);
   return endpoint;
+}
+
+bool is_inet(const std::string& text) {
+  const auto endpoint = async::parse_endpoint(text);
+  return endpoint && endpoint->kind == async::Endpoint::Kind::inet;
 }
 
 }  // namespace posthorn::service

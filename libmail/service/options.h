@@ -168,5 +168,8 @@ struct TlsOptions {
 // The endpoint that a client option names, a Unix socket's path inside the site. `text` was checked when it was read;
 // "" gives an endpoint that can't be connected to.
 [[nodiscard]] async::Endpoint endpoint_of(const Site& site, const std::string& text);
+[[nodiscard]] async::Endpoint endpoint_of(const Site& site, async::Endpoint endpoint);
+// Whether reaching it takes a network. False for "" and for what is no endpoint.
+[[nodiscard]] bool is_inet(const std::string& text);
 
 }  // namespace posthorn::service
