@@ -13,22 +13,11 @@
 #include <vector>
 
 #include "libdns/wire/message.h"
+#include "libdns/wire/security.h"
 #include "libmail/async/task.h"
 #include "libmail/async/timer.h"
 
 namespace posthorn::dns {
-
-// May the answer be believed? Mail treats `bogus` and `unavailable` alike: try later, never do
-// without (RFC 7672 2.1).
-enum class Security {
-  insecure,     // an answer; nobody vouches for it
-  secure,       // validated by a resolver that we trust, over a path that nobody can touch
-  bogus,        // the resolver refused to pass on data whose signatures are wrong
-  unavailable,  // no answer: silence, failure, nonsense
-};
-[[nodiscard]] std::string_view to_string(Security security);
-// Of two answers that a conclusion rests on, what the conclusion is.
-[[nodiscard]] Security weakest(Security a, Security b);
 
 // What the answer says about the question.
 enum class Presence {

@@ -141,31 +141,63 @@ bool MessageBuilder::question(const Question& question) {
   writer_.name(question.name);
   writer_.u16(static_cast<std::uint16_t>(question.type));
   writer_.u16(static_cast<std::uint16_t>(question.klass));
-  return keep_or_cut(before, 0);
+  return keep_or_cut(before, 0, 1);
 }
 
 bool MessageBuilder::add(const Record& record, std::size_t section) {
   check(section_ <= section, "records are added section by section");
   section_ = section;
   const std::size_t before = writer_.size();
-  writer_.name(record.owner);
-  writer_.u16(static_cast<std::uint16_t>(record.type()));
-  writer_.u16(static_cast<std::uint16_t>(record.klass));
-  writer_.u32(record.ttl);
-  const std::size_t length_at = writer_.size();
-  writer_.u16(0);
+  const std::size_t length_at = begin_record(record.owner, record.type(), record.klass, record.ttl);
   write_rdata(writer_, record.data);
-  const std::size_t length = writer_.size() - length_at - 2;
-  if (length <= 0xffff) writer_.patch_u16(length_at, static_cast<std::uint16_t>(length));
-  return keep_or_cut(before, section);
+  end_record(length_at);
+  return keep_or_cut(before, section, 1);
 }
 
-bool MessageBuilder::keep_or_cut(std::size_t before, std::size_t section) {
-  if (writer_.size() + edns_octets_ > limit_ || counts_[section] == 0xffff) {
+bool MessageBuilder::add(const RrSet& set, Signatures signatures, std::size_t section) {
+  check(section_ <= section, "records are added section by section");
+  section_ = section;
+  const std::size_t before = writer_.size();
+  for (const std::string& octets : set.rdata) {
+    const std::size_t length_at = begin_record(set.owner, set.type, set.klass, set.ttl);
+    write_rdata(writer_, set.type, octets);
+    end_record(length_at);
+    if (writer_.size() > limit_) break;  // a set of megabytes is not written out to be cut
+  }
+  std::size_t records = set.rdata.size();
+  if (signatures == Signatures::include) {
+    records += set.signatures.size();
+    for (const std::string& octets : set.signatures) {
+      const std::size_t length_at = begin_record(set.owner, Type::rrsig, set.klass, set.ttl);
+      writer_.octets(octets);
+      end_record(length_at);
+    }
+  }
+  return keep_or_cut(before, section, records);
+}
+
+std::size_t MessageBuilder::begin_record(const Name& owner, Type type, Class klass,
+                                         std::uint32_t ttl) {
+  writer_.name(owner);
+  writer_.u16(static_cast<std::uint16_t>(type));
+  writer_.u16(static_cast<std::uint16_t>(klass));
+  writer_.u32(ttl);
+  writer_.u16(0);
+  return writer_.size() - 2;
+}
+
+// A length that no field can say is over any limit: keep_or_cut() will take the record back.
+void MessageBuilder::end_record(std::size_t length_at) {
+  const std::size_t length = writer_.size() - length_at - 2;
+  if (length <= 0xffff) writer_.patch_u16(length_at, static_cast<std::uint16_t>(length));
+}
+
+bool MessageBuilder::keep_or_cut(std::size_t before, std::size_t section, std::size_t records) {
+  if (writer_.size() + edns_octets_ > limit_ || counts_[section] + records > 0xffff) {
     writer_.cut(before);
     return false;
   }
-  ++counts_[section];
+  counts_[section] = static_cast<std::uint16_t>(counts_[section] + records);
   return true;
 }
 

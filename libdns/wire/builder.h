@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libdns/wire/message.h"
+#include "libdns/wire/rrset.h"
 
 namespace posthorn::dns {
 
@@ -48,6 +49,8 @@ class Writer {
 };
 
 void write_rdata(Writer& writer, const Rdata& data);
+// The same of octets as rdata_to_wire() gives them: names are compressed where the type has it so.
+void write_rdata(Writer& writer, Type type, std::string_view octets);
 
 // What an OPT record of ours says.
 struct EdnsSettings {
@@ -69,6 +72,16 @@ class MessageBuilder {
   [[nodiscard]] bool answer(const Record& record) { return add(record, 1); }
   [[nodiscard]] bool authority(const Record& record) { return add(record, 2); }
   [[nodiscard]] bool additional(const Record& record) { return add(record, 3); }
+  // The same for a whole set and, if wanted, its signatures.
+  [[nodiscard]] bool answer(const RrSet& set, Signatures signatures) {
+    return add(set, signatures, 1);
+  }
+  [[nodiscard]] bool authority(const RrSet& set, Signatures signatures) {
+    return add(set, signatures, 2);
+  }
+  [[nodiscard]] bool additional(const RrSet& set, Signatures signatures) {
+    return add(set, signatures, 3);
+  }
   // Keeps room for an OPT, which finish() writes as the last record. Before any record; false if
   // there is no room.
   [[nodiscard]] bool edns(EdnsSettings settings);
@@ -78,7 +91,11 @@ class MessageBuilder {
 
  private:
   bool add(const Record& record, std::size_t section);
-  bool keep_or_cut(std::size_t before, std::size_t section);
+  bool add(const RrSet& set, Signatures signatures, std::size_t section);
+  // The record as far as its RDATA; gives the place of RDLENGTH.
+  std::size_t begin_record(const Name& owner, Type type, Class klass, std::uint32_t ttl);
+  void end_record(std::size_t length_at);
+  bool keep_or_cut(std::size_t before, std::size_t section, std::size_t records);
   Header header_;
   Rcode rcode_;
   std::size_t limit_;

@@ -274,6 +274,21 @@ void write_rdata(Writer& writer, const Rdata& data) {
   write(writer, data, Form::message);
 }
 
+void write_rdata(Writer& writer, Type type, std::string_view octets) {
+  switch (type) {
+    case Type::ns:
+    case Type::cname:
+    case Type::ptr:
+    case Type::soa:
+    case Type::mx:
+      if (const auto data = rdata_from_wire(type, octets)) return write_rdata(writer, *data);
+      break;
+    default:
+      break;
+  }
+  writer.octets(octets);
+}
+
 std::string rdata_to_wire(const Rdata& data) {
   Writer writer;
   write(writer, data, Form::plain);
