@@ -236,6 +236,26 @@ TEST_CASE("queued: an unknown user waits, and is delivered to when the tables kn
   });
 }
 
+TEST_CASE("queued: an unknown user is looked up again when all have read the tables, then seldom") {
+  TestSite site;
+  run(site, [](TestSite& in) -> Task<void> {
+    const auto this_second = [] {
+      return std::chrono::floor<std::chrono::seconds>(wall_now().time_since_epoch()).count();
+    };
+    smtp::Envelope envelope = to({"late@a.test", "bob@a.test"});
+    const auto id = co_await in.send(std::move(envelope), text);
+    co_await until([&in, id] { return is_at(in, id, queue::Station::waiting); });
+    CHECK(in.local.count("bob@a.test") == 1);
+    CHECK(in.store->find(id)->next <= this_second() + 3);  // whole seconds
+    REQUIRE(in.scheduler->flush(id).has_value());
+    co_await until([&in, id] {
+      const queue::Message* message = in.store->find(id);
+      return message->station == queue::Station::waiting && message->attempts == 2;
+    });
+    CHECK(in.store->find(id)->next >= this_second() + 40);
+  });
+}
+
 TEST_CASE("queued: discard: takes, error: refuses, neither asks an agent") {
   TestSite site;
   site.routes.transports.set("gone@one.test discard:\nno@one.test error:5.7.1 not here\n");

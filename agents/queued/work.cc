@@ -21,6 +21,10 @@ using queue::Phase;
 using queue::RecipientState;
 
 constexpr auto our_trouble = std::chrono::minutes(1);  // the wait behind trouble of our own
+// The intake may have read a table, or asked for a user, a moment before us. Tables are read again within a second and
+// unknown users are forgotten after one, so behind this wait we know what it knew. Counted from our look, for `arrival`
+// is the moment of MAIL, which may lie before the one of RCPT by any time.
+constexpr auto tables_agree = std::chrono::seconds(2);
 constexpr std::size_t header_octets = 1 << 20;
 
 // Opens a spooled body and makes sure that it is what was accepted.
@@ -375,6 +379,8 @@ void Scheduler::settled(Work& work, bool reported) {
     delay = work.agent_lost ? lost_agent_delay(options_.retry_rule(), state.attempts, random_u64())
                             : retry_delay(options_.retry_rule(), state.attempts, random_u64());
   }
+  const bool is_first_look = work.attempted && state.attempts == 1;
+  if (is_first_look && !to_expand(state).empty()) delay = std::min<Duration>(delay, tables_agree);
   WallTime next = patient.now + std::chrono::duration_cast<std::chrono::microseconds>(delay);
   // Not later than what is to happen then: the end of our patience, or of an unknown user's.
   std::vector<Duration> limits = {patient.lifetime};
