@@ -124,7 +124,7 @@ Task<Result<std::vector<AgentListener>, std::string>> ask_listeners(AgentProgram
   std::vector<AgentListener> listeners;
   for (const std::string_view line : split(output->text, '\n')) {
     const auto fields = split(line, '\t');
-    if (fields.size() != 5) continue;  // the empty one at the end
+    if (fields.size() != 6) continue;  // the empty one at the end
     const auto endpoint = async::parse_endpoint(fields[1]);
     if (!endpoint) co_return fail(program.name + ": " + endpoint.error());
     AgentListener& listener = listeners.emplace_back();
@@ -133,6 +133,7 @@ Task<Result<std::vector<AgentListener>, std::string>> ask_listeners(AgentProgram
     listener.access.mode = fields[2];
     listener.access.owner = fields[3];
     listener.access.group = fields[4];
+    listener.access.datagrams = fields[5] == "tcp+udp";
   }
   co_return std::move(listeners);
 }

@@ -52,11 +52,11 @@ TEST_CASE("run_program gives the output and the exit code, and kills what takes 
   CHECK(slow.error().code == IoError::timed_out);
 }
 
-TEST_CASE("An agent's listeners are read with their modes, owners and groups") {
+TEST_CASE("An agent's listeners are read with their modes, owners, groups and kinds") {
   const TestSite site;
   site.write("x",
-             "#!/bin/sh\nprintf 'listen\\tinet:*:25\\t0666\\t\\t\\nauth\\tunix:/a "
-             "b\\t0660\\tann\\tmail\\n'\n",
+             "#!/bin/sh\nprintf 'listen\\tinet:*:25\\t0666\\t\\t\\ttcp+udp\\nauth\\tunix:/a "
+             "b\\t0660\\tann\\tmail\\tstream\\n'\n",
              0755);
   AgentProgram program;
   program.name = "x";
@@ -65,6 +65,8 @@ TEST_CASE("An agent's listeners are read with their modes, owners and groups") {
   REQUIRE(listeners);
   REQUIRE(listeners->size() == 2);
   CHECK(listeners->at(0).endpoint == async::Endpoint::inet("*", 25));
+  CHECK(listeners->at(0).access.datagrams);
+  CHECK_FALSE(listeners->at(1).access.datagrams);
   CHECK(listeners->at(1).option == "auth");
   CHECK(listeners->at(1).endpoint.path == "/a b");
   CHECK(listeners->at(1).access.mode == "0660");

@@ -97,11 +97,13 @@ Result<std::vector<HeldSocket>, std::string> Supervisor::open_sockets(
         options_.place ? options_.place(listener.endpoint) : listener.endpoint;
     auto opened = service::open_listener(place, listener.access);
     if (!opened) return fail(agent + ": " + opened.error());
-    HeldSocket& socket = sockets.emplace_back();
-    socket.option = listener.option;
-    socket.asked = listener.endpoint;
-    socket.bound = async::parse_endpoint(service::bound_endpoint(opened->get())).value_or(place);
-    socket.fd = std::move(*opened);
+    for (Fd& each : *opened) {
+      HeldSocket& socket = sockets.emplace_back();
+      socket.option = listener.option;
+      socket.asked = listener.endpoint;
+      socket.bound = async::parse_endpoint(service::bound_endpoint(each.get())).value_or(place);
+      socket.fd = std::move(each);
+    }
   }
   return sockets;
 }
@@ -204,7 +206,7 @@ Result<void, std::string> Supervisor::open_ops_socket() {
   auto socket = service::open_listener(async::Endpoint::unix_path(site_.path("run/posthorn.ops")),
                                        service::SocketAccess("0600"));
   if (!socket) return fail(socket.error());
-  open.sockets.push_back(std::move(*socket));
+  open.sockets = std::move(*socket);
   ops_.get("/agents", [this](service::OpsRequest) { return show_agents(); });
   ops_.get("/health", [this](service::OpsRequest) { return show_health(); });
   ops_.get("/metrics", [this](service::OpsRequest) { return show_metrics(); });

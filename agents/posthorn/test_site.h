@@ -41,10 +41,10 @@ class TestSite {
           "if '--print-listeners' in sys.argv:\n"
           "    print('listen\\tunix:" +
               path("run/" + name + ".sock") +
-              "\\t0600\\t\\t')\n"
+              "\\t0600\\t\\t\\tstream')\n"
               "    print('ops\\tunix:" +
               path("run/" + name + ".ops") +
-              "\\t0600\\t\\t')\n"
+              "\\t0600\\t\\t\\tstream')\n"
               "    sys.exit(0)\n" +
               before +
               "\n"

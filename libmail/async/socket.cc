@@ -171,7 +171,8 @@ Result<Fd, IoError> open_unix(const Endpoint& at, unsigned mode) {
   return fd;
 }
 
-Result<Fd, IoError> open_inet(const Endpoint& at) {
+// Bound, and listening if `type` is SOCK_STREAM.
+Result<Fd, IoError> open_inet(const Endpoint& at, int type) {
   int error = 0;
   const auto addresses = look_up(at.host, at.port, true, error);
   if (addresses.empty()) return fail(IoError(error, "find the address of", at.text()));
@@ -182,7 +183,7 @@ Result<Fd, IoError> open_inet(const Endpoint& at) {
     if (any && each.storage.ss_family == AF_INET6) chosen = &each;
   }
   for (int attempt = 0; attempt < 2; ++attempt) {
-    Fd fd(::socket(chosen->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    Fd fd(::socket(chosen->storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd && any && chosen != &addresses.front()) {
       chosen = &addresses.front();
       continue;
@@ -190,12 +191,13 @@ Result<Fd, IoError> open_inet(const Endpoint& at) {
     if (!fd) return fail(io_error("socket", at.text()));
     const int on = 1;
     const int off = 0;
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    // On a datagram socket it would let two programs share the port.
+    if (type == SOCK_STREAM) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (any && chosen->storage.ss_family == AF_INET6) {
       ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     }
     if (::bind(fd.get(), chosen->get(), chosen->length) != 0 ||
-        ::listen(fd.get(), listen_backlog) != 0) {
+        (type == SOCK_STREAM && ::listen(fd.get(), listen_backlog) != 0)) {
       return fail(io_error("listen on", at.text()));
     }
     return fd;
@@ -333,12 +335,17 @@ Result<Fd, IoError> open_listening_socket(const Endpoint& at, unsigned mode) {
     case Endpoint::Kind::unix_socket:
       return open_unix(at, mode);
     case Endpoint::Kind::inet:
-      return open_inet(at);
+      return open_inet(at, SOCK_STREAM);
     case Endpoint::Kind::fd:
     case Endpoint::Kind::stdio:
       break;
   }
   return fail(IoError(EINVAL, "listen on", at.text()));
+}
+
+Result<Fd, IoError> open_datagram_socket(const Endpoint& at) {
+  if (at.kind != Endpoint::Kind::inet) return fail(IoError(EINVAL, "receive on", at.text()));
+  return open_inet(at, SOCK_DGRAM);
 }
 
 Result<std::unique_ptr<Listener>, IoError> listen_on(Fd socket) {

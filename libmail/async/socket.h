@@ -50,6 +50,8 @@ class Listener {
 // close-on-exec. A stale Unix socket that nobody answers is removed first; `mode` is its permission
 // bits. Errors name the endpoint.
 Result<Fd, IoError> open_listening_socket(const Endpoint& at, unsigned mode = 0666);
+// A UDP socket bound to `at` (inet), non-blocking, close-on-exec, shared with nobody.
+Result<Fd, IoError> open_datagram_socket(const Endpoint& at);
 // Listens on a socket that is open, bound and listening.
 Result<std::unique_ptr<Listener>, IoError> listen_on(Fd socket);
 

@@ -167,8 +167,8 @@ std::string listener_lines(const std::vector<ListenerRequest>& requests) {
   for (const ListenerRequest& request : requests) {
     for (const async::Endpoint& endpoint : request.endpoints) {
       const SocketAccess& access = request.access;
-      out += fmt::format("{}\t{}\t{}\t{}\t{}\n", request.name, endpoint.text(), access.mode,
-                         access.owner, access.group);
+      out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\n", request.name, endpoint.text(), access.mode,
+                         access.owner, access.group, access.datagrams ? "tcp+udp" : "stream");
     }
   }
   return out;

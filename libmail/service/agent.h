@@ -65,6 +65,8 @@ class Daemon {
   virtual void serve(std::string_view name, Session session, const ServeLimits& limits) = 0;
   // Where option `name` really listens (a port that the kernel chose filled in).
   [[nodiscard]] virtual std::vector<std::string> listening(std::string_view name) const = 0;
+  // The UDP sockets of option `name`, whose SocketAccess has datagrams. They stay the daemon's.
+  [[nodiscard]] virtual std::vector<int> datagram_sockets(std::string_view name) const = 0;
   // Set when SIGTERM came. Sessions look at it between transactions; long waits also wait for it.
   [[nodiscard]] virtual async::Event& stopping() = 0;
   // Ends the daemon as SIGTERM does; `why` is logged. Exit code 0 unless given.

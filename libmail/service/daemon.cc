@@ -69,7 +69,8 @@ RunningDaemon::RunningDaemon(Agent& agent, Settings& settings, OptionTable& tabl
       options_(options),
       log_(log),
       open_(std::move(open)) {
-  for (const OpenListeners& listeners : open_) {
+  for (OpenListeners& listeners : open_) {
+    datagrams_[listeners.name] = std::move(listeners.datagrams);
     for (const Fd& socket : listeners.sockets)
       bound_[listeners.name].push_back(bound_endpoint(socket.get()));
     if (listeners.stdio) bound_[listeners.name].emplace_back("stdio:");
@@ -90,6 +91,14 @@ void RunningDaemon::serve(std::string_view name, Session session, const ServeLim
 std::vector<std::string> RunningDaemon::listening(std::string_view name) const {
   const auto found = bound_.find(name);
   return found == bound_.end() ? std::vector<std::string>() : found->second;
+}
+
+std::vector<int> RunningDaemon::datagram_sockets(std::string_view name) const {
+  std::vector<int> sockets;
+  const auto found = datagrams_.find(name);
+  if (found == datagrams_.end()) return sockets;
+  for (const Fd& socket : found->second) sockets.push_back(socket.get());
+  return sockets;
 }
 
 void RunningDaemon::stop(std::string_view why, int code) {

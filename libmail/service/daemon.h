@@ -41,6 +41,7 @@ class RunningDaemon final : public Daemon {
   async::Scope& scope() override { return scope_; }
   void serve(std::string_view name, Session session, const ServeLimits& limits) override;
   [[nodiscard]] std::vector<std::string> listening(std::string_view name) const override;
+  [[nodiscard]] std::vector<int> datagram_sockets(std::string_view name) const override;
   [[nodiscard]] async::Event& stopping() override { return stopping_; }
   void stop(std::string_view why, int code) override;
 
@@ -70,6 +71,7 @@ class RunningDaemon final : public Daemon {
   async::Event stopping_;
   std::vector<OpenListeners> open_;
   std::map<std::string, std::vector<std::string>, std::less<>> bound_;
+  std::map<std::string, std::vector<Fd>, std::less<>> datagrams_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   ServeLimits ops_limits_;
   std::unique_ptr<async::SignalWatch> on_term_, on_int_, on_hup_;

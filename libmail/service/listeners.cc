@@ -67,6 +67,33 @@ std::string_view listen_hint(const IoError& error) {
   }
 }
 
+void add_socket(Fd socket, OpenListeners& into) {
+  int type = 0;
+  socklen_t length = sizeof type;
+  ::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &length);
+  (type == SOCK_DGRAM ? into.datagrams : into.sockets).push_back(std::move(socket));
+}
+
+// TCP and UDP on one port. Where the kernel chooses it, another program may have the same UDP port.
+Result<std::vector<Fd>, IoError> open_both(const async::Endpoint& endpoint) {
+  constexpr int attempts = 16;
+  for (int attempt = 0;; ++attempt) {
+    auto stream = async::open_listening_socket(endpoint);
+    if (!stream) return fail(stream.error());
+    const auto bound = async::parse_endpoint(bound_endpoint(stream->get()));
+    async::Endpoint same = endpoint;
+    if (bound) same.port = bound->port;
+    auto datagrams = async::open_datagram_socket(same);
+    const bool again = !datagrams && datagrams.error().code == EADDRINUSE && endpoint.port == 0;
+    if (again && attempt < attempts) continue;
+    if (!datagrams) return fail(datagrams.error());
+    std::vector<Fd> both;
+    both.push_back(std::move(*stream));
+    both.push_back(std::move(*datagrams));
+    return both;
+  }
+}
+
 bool speaks_stdio(const ListenerRequest& request) {
   return std::ranges::any_of(request.endpoints, [](const async::Endpoint& endpoint) {
     return endpoint.kind == async::Endpoint::Kind::stdio;
@@ -87,7 +114,7 @@ Result<void, std::string> open_endpoint(const async::Endpoint& endpoint, const S
   }
   auto opened = open_listener(endpoint, access);
   if (!opened) return fail(std::move(opened.error()));
-  into.sockets.push_back(std::move(*opened));
+  for (Fd& socket : *opened) add_socket(std::move(socket), into);
   return {};
 }
 
@@ -114,15 +141,26 @@ std::vector<PassedSocket> take_passed_sockets() {
   return passed;
 }
 
-Result<Fd, std::string> open_listener(const async::Endpoint& endpoint, const SocketAccess& access) {
+Result<std::vector<Fd>, std::string> open_listener(const async::Endpoint& endpoint,
+                                                   const SocketAccess& access) {
+  const auto fail_with_hint = [](const IoError& error) {
+    return fail(error.text() + std::string(listen_hint(error)));
+  };
+  if (access.datagrams && endpoint.kind == async::Endpoint::Kind::inet) {
+    auto both = open_both(endpoint);
+    if (!both) return fail_with_hint(both.error());
+    return std::move(*both);
+  }
   const auto mode = parse_number<unsigned>(access.mode, 8).value_or(0600);
   auto opened = async::open_listening_socket(endpoint, mode);
-  if (!opened) return fail(opened.error().text() + std::string(listen_hint(opened.error())));
+  if (!opened) return fail_with_hint(opened.error());
   const bool has_owner = !access.owner.empty() || !access.group.empty();
   if (endpoint.kind == async::Endpoint::Kind::unix_socket && has_owner) {
     if (auto given = give_to(endpoint.path, access); !given) return fail(std::move(given.error()));
   }
-  return std::move(*opened);
+  std::vector<Fd> one;
+  one.push_back(std::move(*opened));
+  return one;
 }
 
 Result<std::vector<OpenListeners>, std::string> open_listeners(
@@ -135,11 +173,11 @@ Result<std::vector<OpenListeners>, std::string> open_listeners(
     const auto named = std::ranges::find(all, socket.name, &OpenListeners::name);
     if (all.empty()) break;
     OpenListeners& target = named != all.end() ? *named : all.front();
-    target.sockets.push_back(std::move(socket.fd));
+    add_socket(std::move(socket.fd), target);
   }
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const ListenerRequest& request = requests[i];
-    if (!all[i].sockets.empty()) continue;
+    if (!all[i].sockets.empty() || !all[i].datagrams.empty()) continue;
     if (request.is_preset && (any_passed || any_stdio)) continue;
     for (const async::Endpoint& endpoint : request.endpoints) {
       if (auto done = open_endpoint(endpoint, request.access, all[i]); !done)

@@ -31,11 +31,15 @@ struct ListenerRequest {
 struct OpenListeners {
   std::string name;
   std::vector<Fd> sockets;
+  std::vector<Fd> datagrams;  // UDP sockets, where the option has them
   bool stdio = false;
 };
 
-// Opens one endpoint (inet or unix) with its mode and owner, as an agent or its supervisor does.
-Result<Fd, std::string> open_listener(const async::Endpoint& endpoint, const SocketAccess& access);
+// Opens one endpoint (inet or unix) with its mode and owner, as an agent or its supervisor does:
+// the socket that listens, and behind it the UDP socket of the same address and port if `access`
+// has datagrams and the endpoint is inet.
+Result<std::vector<Fd>, std::string> open_listener(const async::Endpoint& endpoint,
+                                                   const SocketAccess& access);
 
 // Opens what the options say. Sockets passed under an option's name take the place of its
 // endpoints; a passed socket with another name goes to the first option. Options at their preset

@@ -83,11 +83,13 @@ class Option {
   SocketAccess* access_ = nullptr;    // listeners
 };
 
-// Who may connect to the Unix sockets of a listener option.
+// How the sockets of a listener option are: who may connect to the Unix ones, and whether a UDP
+// socket stands beside each TCP one, on the same address and port.
 struct SocketAccess {
   std::string mode = "0666";
   std::string owner;  // "" = who started us, or `user` if that is root in the machine's site
   std::string group;  // "" = the owner's
+  bool datagrams = false;
   SocketAccess() = default;
   explicit SocketAccess(std::string octal) : mode(std::move(octal)) {}
 };
