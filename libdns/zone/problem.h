@@ -1,0 +1,26 @@
+// What somebody should know about a zone: found while reading its text, or by looking at it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace posthorn::dns {
+
+struct Problem {
+  enum class Severity { warning, error };
+  Severity severity = Severity::error;
+  std::string where;  // "example.zone:12:5", or "mail.example.org MX"
+  std::string what;   // safe to print
+  std::string hint;   // what to do; may be empty
+
+  Problem() = default;
+  Problem(Severity s, std::string at, std::string text, std::string help = {})
+      : severity(s), where(std::move(at)), what(std::move(text)), hint(std::move(help)) {}
+  // "example.zone:12:5: error: no TTL here and no default (write $TTL above)"
+  [[nodiscard]] std::string text() const;
+  bool operator==(const Problem&) const = default;
+};
+
+[[nodiscard]] bool has_errors(const std::vector<Problem>& problems);
+
+}  // namespace posthorn::dns
