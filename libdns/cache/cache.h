@@ -65,7 +65,6 @@ struct Delegation {
 
 struct CacheStats {
   std::uint64_t hits = 0;
-  std::uint64_t misses = 0;
   std::uint64_t stale_hits = 0;
   std::uint64_t inserted = 0;
   std::uint64_t refused = 0;  // over a cap, or a better one is there
@@ -84,6 +83,8 @@ struct CacheLine {
   Rank rank = Rank::additional;
   Security security = Security::insecure;
 };
+
+class Table;
 
 class Cache {
  public:
@@ -129,17 +130,12 @@ class Cache {
 
  private:
   struct Draft;
-  [[nodiscard]] Entry* look_up(std::string_view folded, Type type, Space space) const;
-  [[nodiscard]] std::optional<EntryView> usable(Entry* entry, CacheTime now, Stale allow_stale);
+  [[nodiscard]] Entry* find_nxdomain(std::string_view folded, CacheTime now) const;
+  std::optional<EntryView> usable(Entry* entry, CacheTime now, Stale allow_stale);
   bool insert(const Draft& draft, CacheTime now);
-  void remove(Entry** link);
-  void make_room(CacheTime now);
-  void grow();
-  std::size_t flush_if(const std::function<bool(const Entry&)>& doomed);
 
   CacheSettings settings_;
-  std::vector<Entry*> buckets_;
-  std::size_t hand_ = 0;  // CLOCK: the bucket where the search for room goes on
+  std::unique_ptr<Table> table_;
   CacheStats stats_;
 };
 
