@@ -5,10 +5,10 @@
 
 namespace posthorn::dns {
 
-// True if `b` is newer than `a`. Two numbers exactly 2^31 apart are in no order (RFC 1982 3.2):
+// True if `serial` follows `than`. Two numbers exactly 2^31 apart are in no order (RFC 1982 3.2):
 // neither is newer.
-[[nodiscard]] constexpr bool serial_less(std::uint32_t a, std::uint32_t b) {
-  const std::uint32_t ahead = b - a;
+[[nodiscard]] constexpr bool is_newer_serial(std::uint32_t serial, std::uint32_t than) {
+  const std::uint32_t ahead = serial - than;
   return ahead != 0 && ahead < 0x80000000u;
 }
 

@@ -144,19 +144,22 @@ class ZoneEditor {
  private:
   enum class TtlRule { least, last };
   struct Edit {
-    std::shared_ptr<ZoneNode> node;  // sets may be empty, and have signatures without records
+    Name owner;
+    ZoneNode node;  // sets may be empty, and have signatures without records
   };
   using Edits = std::map<std::string, Edit, std::less<>>;
   [[nodiscard]] Result<void, EditFault> may_add(const Name& owner, Class klass, Type type) const;
   [[nodiscard]] Edits& edits_for(Type type) { return type == Type::nsec3 ? nsec3_edits_ : edits_; }
-  ZoneNode& touch(const Name& owner, Type type);
-  RrSet& touch_set(const Name& owner, Type type, std::uint32_t ttl);
-  [[nodiscard]] const ZoneNode* current(const Edits& edits, const NodeTree* tree,
-                                        const Name& owner) const;
-  void add_octets(RrSet& set, std::string octets);
-  void take_ttl(RrSet& set, std::uint32_t ttl) const;
-  void settle(Edits& edits, const NodeTree* before, NodeTree::Changes& changes,
-              ZoneDifference* difference);
+  [[nodiscard]] const ZoneNode* current(const Name& owner, Type type) const;
+  Edit& touch(const Name& owner, Type type);
+  RrSet& touch_set(const Name& owner, Type type);
+  [[nodiscard]] Result<void, EditFault> add_octets(const Name& owner, Type type, std::uint32_t ttl,
+                                                   std::string octets);
+  [[nodiscard]] Result<void, EditFault> add_signature(const Name& owner, Type covered,
+                                                      std::uint32_t ttl, std::string octets);
+  bool remove_octets(const Name& owner, Type type, const std::string& octets);
+  bool remove_signature(const Name& owner, Type covered, const std::string& octets);
+  void settle(Edits& edits, const NodeTree* before, Zone& zone, ZoneDifference& difference);
   [[nodiscard]] Result<void, EditFault> describe(Zone& zone) const;
 
   Name origin_;
