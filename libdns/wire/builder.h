@@ -85,6 +85,8 @@ class MessageBuilder {
   // Keeps room for an OPT, which finish() writes as the last record. Before any record; false if
   // there is no room.
   [[nodiscard]] bool edns(EdnsSettings settings);
+  // What the message takes so far, the room kept for the OPT included.
+  [[nodiscard]] std::size_t size() const { return writer_.size() + edns_octets_; }
   void set_truncated() { header_.truncated = true; }
   void set_rcode(Rcode rcode) { rcode_ = rcode; }  // over 15 only with edns()
   [[nodiscard]] std::string finish();
