@@ -1,34 +1,13 @@
-// Children: the supervisor's agents and deliverd's programs. No shell, ever: argv is what runs.
+// Children on the loop: the supervisor's agents, and what `Starter` begins.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
-#include "libmail/async/stream.h"
-#include "libmail/base/fd.h"
+#include "libmail/async/launch.h"
+#include "libmail/async/timer.h"
 
 namespace posthorn::async {
-
-struct Command {
-  std::vector<std::string> argv;                   // argv[0] is a path, or a name looked up in PATH
-  std::map<std::string, std::string> environment;  // the whole environment, nothing is inherited
-  std::string directory;                           // "" = ours
-  // Descriptor numbers in the child and what stands behind them; -1 = /dev/null. 0, 1 and 2 that
-  // are not named become /dev/null; every other descriptor of ours is closed in the child.
-  std::map<int, int> descriptors;
-  bool die_with_parent = false;  // PR_SET_PDEATHSIG SIGTERM
-
-  Command() = default;
-};
-
-struct ExitStatus {
-  int code = 0;    // exit code, if signal == 0
-  int signal = 0;  // what ended it
-  ExitStatus() = default;
-};
 
 class Process {
  public:
