@@ -13,7 +13,8 @@
 namespace posthorn::dns {
 
 // The NSEC and NSEC3 sets of an authority section that `keys` have signed, which is what every
-// function below wants.
+// function below wants. The keys are those of the zone that the name is in as far as is known: where a
+// secure delegation lies in between, its parent proves nothing any more.
 struct Denials {
   Name zone;                // that signed them
   std::vector<RrSet> sets;  // all secure, at most limits().denial_records
@@ -43,6 +44,9 @@ struct DsDenial {
   // There is a delegation at the name, or in an opt-out span might be one: what is below is
   // unsigned. False: the name is inside of the zone, or isn't at all; go on with the zone's keys.
   bool is_delegation = false;
+
+  explicit DsDenial(Verdict v, bool delegation = false)
+      : verdict(std::move(v)), is_delegation(delegation) {}
 };
 // No DS at `name`, by the NSECs of the parent. With opt-out the verdict is insecure and
 // is_delegation true.

@@ -10,6 +10,8 @@ class Secret {
  public:
   Secret() = default;
   explicit Secret(std::string_view octets) : octets_(octets) {}
+  // Leaves nothing in `octets`.
+  [[nodiscard]] static Secret take(std::string&& octets);
   Secret(const Secret& other) = default;
   Secret(Secret&& other) noexcept;
   Secret& operator=(const Secret& other);
@@ -23,7 +25,8 @@ class Secret {
   bool operator==(const Secret& other) const;
 
  private:
-  void wipe();
+  void wipe() { wipe(octets_); }
+  static void wipe(std::string& octets);
   std::string octets_;
 };
 

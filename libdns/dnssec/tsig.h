@@ -61,7 +61,7 @@ inline constexpr std::uint16_t badtime = 18;
 inline constexpr std::uint16_t badtrunc = 22;
 }  // namespace tsig_error
 
-// Octets that signing adds to a message: build it with so much less of a limit.
+// Octets that signing a request adds to a message: build it with so much less of a limit.
 [[nodiscard]] std::size_t tsig_octets(const TsigKey& key);
 
 // Signs a request: `message` grows by a TSIG. Gives the MAC, which the answer's TsigVerifier wants.
@@ -96,7 +96,10 @@ class Hmac {
   [[nodiscard]] std::string finish();
 
  private:
-  std::shared_ptr<evp_mac_ctx_st> context_;
+  struct Free {
+    void operator()(evp_mac_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_mac_ctx_st, Free> context_;
 };
 
 // Signs the answers to one request: one message, or the stream of a transfer, all of whose messages
@@ -121,8 +124,9 @@ class TsigSigner {
 };
 
 struct TsigFailure {
+  std::string why;          // "the server says BADKEY: ..."; safe to print
   std::uint16_t error = 0;  // what the server said, of tsig_error; 0: what we found ourselves
-  std::string why;          // "the server doesn't know the key"; safe to print
+  explicit TsigFailure(std::string w, std::uint16_t e = 0) : why(std::move(w)), error(e) {}
 };
 
 // Checks the answers to one request of ours.
@@ -134,15 +138,17 @@ class TsigVerifier {
   // an error the stream is over.
   [[nodiscard]] Result<bool, TsigFailure> check(std::string_view message, std::uint64_t now);
   // Was the last message signed, as the last of a stream must be?
-  [[nodiscard]] bool is_complete() const { return !is_first_ && unsigned_ == 0; }
+  [[nodiscard]] bool is_complete() const { return !has_failed_ && !is_first_ && unsigned_ == 0; }
 
  private:
+  Result<bool, TsigFailure> take_unsigned(std::string_view message);
   void begin_next(std::string_view mac);
   TsigKey key_;
   TsigLimits limits_;
   Hmac running_;  // the MAC before, and unsigned messages since
   std::size_t unsigned_ = 0;
   bool is_first_ = true;
+  bool has_failed_ = false;
 };
 
 }  // namespace posthorn::dns

@@ -1,4 +1,4 @@
-// Encodings of octets and times inside presentation form. Inside libdns/wire only.
+// Encodings of octets and times inside presentation form. Inside libdns only.
 #pragma once
 
 #include <optional>
