@@ -11,18 +11,21 @@ using async::Task;
 
 service::Confinement Deliverd::confinement(const service::Site& site) {
   service::Confinement confinement;
-  confinement.programs = !options_.exec.empty();
   confinement.read = {site.path("conf")};
+  // A rule can only be made for a directory that is there.
+  static_cast<void>(files_.make_directories(options_.spool, store::directory_mode));
+  confinement.write.push_back(options_.spool);
+  if (!options_.queue.empty()) confinement.write.push_back(drop_directory());
+  // What a program touches is its own affair: the starter is not confined. We ask for no users and know no mailboxes.
+  confinement.internet = false;
+  if (has_programs()) return confinement;
   // A mail worker knows no network (LMTP's listeners are open already), unless the operator has put the userdb there.
   confinement.internet = service::is_inet(options_.userdb);
-  // A rule can only be made for a directory that is there.
   for (const std::string& directory : options_.mail_directories) {
     const std::string path = site.path(directory);
     static_cast<void>(files_.make_directories(path, store::directory_mode));
     confinement.write.push_back(path);
   }
-  confinement.write.push_back(options_.spool);
-  if (!options_.queue.empty()) confinement.write.push_back(drop_directory());
   if (options_.from_stdin && options_.deliver_to.empty()) {
     for (std::string& path : own_directories(options_, site)) {
       static_cast<void>(files_.make_directories(path, store::directory_mode));
@@ -30,6 +33,14 @@ service::Confinement Deliverd::confinement(const service::Site& site) {
     }
   }
   return confinement;
+}
+
+Result<void, std::string> Deliverd::before_lockdown(const service::Site&) {
+  if (!has_programs()) return {};
+  auto begun = async::Starter::begin();
+  if (!begun) return fail(begun.error().text());
+  starter_ = std::move(*begun);
+  return {};
 }
 
 Task<int> Deliverd::run_once(const service::Site& site, service::Log& log) {
@@ -51,8 +62,10 @@ std::string Deliverd::drop_directory() const {
 }
 
 Delivery& Deliverd::make_delivery(service::Daemon& daemon) {
-  if (!options_.exec.empty()) {
-    programs_ = std::make_unique<ProgramDelivery>(options_.exec_concurrency, options_.spool);
+  if (starter_) {
+    starter_->watch([this, &daemon] { starter_ended(daemon); });
+    programs_ =
+        std::make_unique<ProgramDelivery>(*starter_, options_.exec_concurrency, options_.spool);
     return *programs_;
   }
   users_ = std::make_unique<UserdbUsers>(service::endpoint_of(daemon.site(), options_.userdb),
@@ -61,6 +74,12 @@ Delivery& Deliverd::make_delivery(service::Daemon& daemon) {
                                                        options_.delivery_limits());
   mailboxes_ = std::make_unique<MailboxDelivery>(files_, *maildirs_, *users_, daemon.log());
   return *mailboxes_;
+}
+
+// Without it every delivery would wait for good; a new process has a new one.
+void Deliverd::starter_ended(service::Daemon& daemon) {
+  log_->error("-", "starter-ended", {{"pid", starter_->pid()}});
+  daemon.stop("the starter of its programs has ended", service::exit_code::try_again);
 }
 
 // What a reload may change. Sessions that run keep what they have.

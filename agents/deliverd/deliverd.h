@@ -26,6 +26,7 @@ class Deliverd final : public service::Agent {
   }
   [[nodiscard]] bool is_one_shot() const override { return options_.from_stdin; }
   service::Confinement confinement(const service::Site& site) override;
+  Result<void, std::string> before_lockdown(const service::Site& site) override;
   async::Task<int> run_once(const service::Site& site, service::Log& log) override;
   async::Task<Result<void, std::string>> start(service::Daemon& daemon) override;
   Result<void, std::string> reload(service::Daemon& daemon) override;
@@ -34,7 +35,9 @@ class Deliverd final : public service::Agent {
  private:
   void load(service::Daemon& daemon);
   [[nodiscard]] std::string drop_directory() const;
+  [[nodiscard]] bool has_programs() const { return !options_.exec.empty(); }
   Delivery& make_delivery(service::Daemon& daemon);
+  void starter_ended(service::Daemon& daemon);
   void declare_metrics(service::Metrics& metrics);
   async::Task<void> session(service::Connection connection);
   async::Task<void> stop_sessions(async::Event& stopping);
@@ -45,6 +48,7 @@ class Deliverd final : public service::Agent {
   std::unique_ptr<UserdbUsers> users_;
   std::unique_ptr<store::MaildirDelivery> maildirs_;
   std::unique_ptr<MailboxDelivery> mailboxes_;
+  std::unique_ptr<async::Starter> starter_;
   std::unique_ptr<ProgramDelivery> programs_;
   Delivery* delivery_ = nullptr;  // the one of the two that there is
   std::unique_ptr<DropReports> reports_;

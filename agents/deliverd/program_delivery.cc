@@ -93,8 +93,10 @@ class Output {
 
 }  // namespace
 
-ProgramDelivery::ProgramDelivery(std::size_t concurrency, std::string spool)
-    : rules_(std::make_shared<const PipeRules>()),
+ProgramDelivery::ProgramDelivery(async::Starter& starter, std::size_t concurrency,
+                                 std::string spool)
+    : starter_(starter),
+      rules_(std::make_shared<const PipeRules>()),
       places_(concurrency),
       spool_(std::move(spool)),
       environment_(base_environment()) {}
@@ -168,10 +170,10 @@ Task<Outcome> ProgramDelivery::run(const Letter& letter, const std::vector<std::
   command.descriptors[1] = theirs.get();
   command.descriptors[2] = theirs.get();
   const std::string program = command.argv.front();
-  auto process = async::start(std::move(command));
+  const async::Deadline deadline = async::Deadline::in(rules->time_limit);
+  auto process = co_await starter_.start(std::move(command), deadline);
   if (!process) co_return Outcome(cannot_start, process.error().text());
 
-  const async::Deadline deadline = async::Deadline::in(rules->time_limit);
   const auto ended = co_await (*process)->wait(deadline);
   if (!ended) (*process)->signal(SIGKILL);
   const std::string said = output.take();

@@ -9,15 +9,16 @@
 #include "agents/deliverd/delivery.h"
 #include "agents/deliverd/pipe_command.h"
 #include "libmail/async/event.h"
-#include "libmail/async/process.h"
+#include "libmail/async/starter.h"
 #include "libmail/base/fd.h"
 
 namespace posthorn::deliverd {
 
 class ProgramDelivery final : public Delivery {
  public:
-  // At most `concurrency` programs run at once. `spool` is where large messages wait for theirs.
-  ProgramDelivery(std::size_t concurrency, std::string spool);
+  // `starter`, which outlives it, starts the programs, at most `concurrency` at once. `spool` is where large
+  // messages wait for theirs.
+  ProgramDelivery(async::Starter& starter, std::size_t concurrency, std::string spool);
 
   void set_rules(PipeRules rules) { rules_ = std::make_shared<const PipeRules>(std::move(rules)); }
 
@@ -36,6 +37,7 @@ class ProgramDelivery final : public Delivery {
   Result<Fd, IoError> write_input(const PipeRules& rules, const Letter& letter,
                                   const smtp::Recipient* single) const;
 
+  async::Starter& starter_;
   Rules rules_;
   async::Semaphore places_;
   std::string spool_;

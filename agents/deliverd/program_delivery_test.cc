@@ -1,8 +1,10 @@
 #include "agents/deliverd/program_delivery.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -21,11 +23,15 @@ struct Sample {
   smtp::SessionInfo session;
   Letter letter{envelope, session};
   PipeRules rules;
+  std::unique_ptr<async::Starter> starter;
 
   explicit Sample(std::size_t recipients = 1) {
     std::string form = (fs::temp_directory_path() / "posthorn-exec-XXXXXX").string();
     REQUIRE(mkdtemp(form.data()) != nullptr);
     directory = form;
+    auto begun = async::Starter::begin();
+    REQUIRE(begun);
+    starter = std::move(*begun);
     envelope.id = envelope.trace_id = "TRACE";
     envelope.reverse_path = smtp::Mailbox("ann", "alpha.test");
     const char* names[] = {"bob", "carol"};
@@ -33,7 +39,12 @@ struct Sample {
       envelope.recipients.emplace_back(smtp::Mailbox(names[i], "beta.test"));
     put("Subject: hi\r\n\r\nhello\r\n");
   }
-  ~Sample() { fs::remove_all(directory); }
+  ~Sample() {
+    const pid_t pid = starter->pid();
+    starter.reset();
+    ::waitpid(pid, nullptr, 0);
+    fs::remove_all(directory);
+  }
 
   void put(const std::string& text) {
     store::SystemFiles files;
@@ -51,7 +62,7 @@ struct Sample {
     rules.directory = directory;
   }
   std::vector<Outcome> deliver() {
-    ProgramDelivery delivery(4, directory);
+    ProgramDelivery delivery(*starter, 4, directory);
     delivery.set_rules(rules);
     const std::vector<Target> targets(envelope.recipients.size());
     return async::run(delivery.deliver(letter, targets));
@@ -130,6 +141,16 @@ TEST_CASE("exec: a program that is not there is our trouble") {
   const auto outcomes = s.deliver();
   CHECK(outcomes[0].reply.transient());
   CHECK(outcomes[0].why.find("/nonexistent/program") != std::string::npos);
+}
+
+TEST_CASE("exec: a starter that has died is our trouble") {
+  Sample s;
+  s.program("touch ran");
+  REQUIRE(::kill(s.starter->pid(), SIGKILL) == 0);
+  const auto outcomes = s.deliver();
+  CHECK(outcomes[0].reply.code == 451);
+  CHECK(outcomes[0].reply.status.text() == "4.3.5");
+  CHECK_FALSE(fs::exists(s.directory + "/ran"));
 }
 
 TEST_CASE("exec: with flag D a message that was here before is a loop") {
