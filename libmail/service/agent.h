@@ -96,8 +96,8 @@ class Agent {
   // What this process may touch once it runs. Called after options are known.
   virtual Confinement confinement(const Site& site) = 0;
   // The one moment to start other processes: sockets are open, the user is the right one, and there
-  // is no thread and no lock-down yet. pop3d starts its mail worker here. A returned text ends the
-  // start with exit code 69.
+  // is no thread and no lock-down yet. pop3d starts its mail worker here, deliverd its
+  // async::Starter. A returned text ends the start with exit code 69.
   virtual Result<void, std::string> before_lockdown(const Site& site);
   // Opens what is needed and calls daemon.serve(). A returned text ends the start with exit code 78
   // (or 69 when it begins with "unavailable:"). The process is confined already, except for system

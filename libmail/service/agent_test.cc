@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include <thread>
 
 #include "libmail/async/socket.h"
+#include "libmail/async/starter.h"
 #include "libmail/base/fd.h"
 #include "libmail/base/random.h"
 #include "libmail/base/text.h"
@@ -51,6 +53,12 @@ class EchoAgent final : public Agent {
     confinement.internet = false;
     return confinement;
   }
+  Result<void, std::string> before_lockdown(const Site&) override {
+    auto begun = async::Starter::begin();
+    if (!begun) return fail(begun.error().text());
+    starter_ = std::move(*begun);
+    return {};
+  }
   Task<Result<void, std::string>> start(Daemon& daemon) override {
     daemon_ = &daemon;
     limits_.refusal = "full\n";
@@ -60,6 +68,10 @@ class EchoAgent final : public Agent {
     daemon.ops().post("/prefix",
                       [this](OpsRequest request) { return set_prefix(std::move(request)); });
     daemon.ops().get("/touch", [this](OpsRequest request) { return touch(std::move(request)); });
+    daemon.ops().get("/program",
+                     [this](OpsRequest request) { return program(std::move(request)); });
+    daemon.ops().get("/execute",
+                     [this](OpsRequest request) { return execute(std::move(request)); });
     co_return Result<void, std::string>();
   }
 
@@ -97,6 +109,26 @@ class EchoAgent final : public Agent {
     }).join();
     co_return OpsReply(done);
   }
+  // What a program finds that the starter begins.
+  Task<OpsReply> program(OpsRequest) {
+    const Fd output(::memfd_create("output", MFD_CLOEXEC));
+    async::Command command;
+    command.argv = {"/bin/grep", "-E",
+                    "^(Seccomp|Seccomp_filters|NoNewPrivs):", "/proc/self/status"};
+    command.descriptors[1] = output.get();
+    auto process =
+        co_await starter_->start(std::move(command), Deadline::in(std::chrono::seconds(60)));
+    if (!process) co_return OpsReply(process.error().text());
+    const auto ended = co_await (*process)->wait(Deadline::in(std::chrono::seconds(60)));
+    std::string text(200, '\0');
+    const ssize_t count = ::pread(output.get(), text.data(), text.size(), 0);
+    text.resize(ended && ended->code == 0 && count > 0 ? static_cast<std::size_t>(count) : 0);
+    co_return OpsReply(text);
+  }
+  Task<OpsReply> execute(OpsRequest) {
+    ::execl("/bin/echo", "echo", "it left", nullptr);
+    co_return OpsReply("it stayed");
+  }
 
   Daemon* daemon_ = nullptr;
   std::vector<std::string> listen_ = {"unix:run/echo.sock"};
@@ -104,6 +136,7 @@ class EchoAgent final : public Agent {
   std::string secret_ = "secret";
   std::string directory_ = "data";
   ServeLimits limits_;
+  std::unique_ptr<async::Starter> starter_;
 };
 
 // A site in a directory of its own, and an echod in it.
@@ -356,6 +389,34 @@ TEST_CASE("A daemon can't leave what its confinement allows") {
   expected += " unix";
   if (log.find("seccomp=false") != std::string::npos) expected += " internet-from-thread";
   CHECK(done == expected);
+}
+
+TEST_CASE("A program that a starter begins inherits nothing of the confinement") {
+  Echo echo;
+  echo.start({});
+  REQUIRE(echo.wait_for(" ready "));
+  // As free as we are, who may be in a container.
+  std::string ours;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("Seccomp") || line.starts_with("NoNewPrivs")) ours += line + "\n";
+  }
+  CHECK(echo.ask("GET", "/program").body == ours);
+}
+
+TEST_CASE("A daemon that would become another program dies, or stays what it is") {
+  Echo echo;
+  echo.start({});
+  REQUIRE(echo.wait_for(" ready "));
+  if (echo.read("log").find("seccomp=false") != std::string::npos) return;
+  const auto reply = async::run(ask_ops(echo.dir / "run/echod.ops", "GET", "/execute", "",
+                                        Deadline::in(std::chrono::seconds(60))));
+  if (reply) {
+    CHECK(reply->body == "it stayed");  // with sanitizers, whose own calls the filter lets pass
+  } else {
+    CHECK(echo.wait() == -1);
+  }
+  CHECK(echo.read("log").find("it left") == std::string::npos);
 }
 
 TEST_CASE("lockdown = off lets it do all of that") {

@@ -10,7 +10,8 @@
 
 namespace posthorn::service {
 
-// What a process may touch after its start. Directories are the unit: a rule on a file would not
+// What a process may touch after its start. It starts no programs: who has to begins an
+// async::Starter before. Directories are the unit: a rule on a file would not
 // cover the file that is renamed over it. A directory that does not exist is skipped.
 struct Confinement {
   std::vector<std::string>
@@ -20,9 +21,6 @@ struct Confinement {
               // directories: LANDLOCK_ACCESS_FS_REFER), link, remove
   bool internet =
       true;  // may open and use AF_INET and AF_INET6 sockets; Unix sockets are always allowed
-  bool programs =
-      false;  // may start programs (fork, execve); then no seccomp filter, for they would inherit
-              // it, and no Landlock, for a program's files are not ours to know
   bool change_user =
       false;  // keeps the calls and the capability for setuid (a parent of per-user workers)
   std::size_t max_files = 65536;  // RLIMIT_NOFILE is raised to this if it may be
