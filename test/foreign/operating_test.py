@@ -12,7 +12,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, main, need, run  # noqa: E402
+from foreign import Failed, has_landlock, main, need, run  # noqa: E402
 from posthorn_site import wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
@@ -90,12 +90,10 @@ def confined(site):
                 facts = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
                 if (facts["Seccomp"], facts["NoNewPrivs"]) != ("2", "1"):
                     raise Failed(f"{status}: Seccomp {facts['Seccomp']}, NoNewPrivs {facts['NoNewPrivs']}")
-    has_landlock = "landlock" in pathlib.Path("/sys/kernel/security/lsm").read_text() \
-        if os.path.exists("/sys/kernel/security/lsm") else None
     for agent in SOCKETS:
         log = site.log("pop3d" if agent == "pop3d-worker" else agent)
         ready = re.findall(rf" {agent}\[\d+\]: - ready .*landlock=(\d+) seccomp=(\w+)", log)
-        if not ready or ready[-1][1] != "true" or (has_landlock and ready[-1][0] == "0"):
+        if not ready or ready[-1][1] != "true" or (has_landlock() and ready[-1][0] == "0"):
             raise Failed(f"{agent} says of its confinement: {ready}")
 
 

@@ -18,6 +18,12 @@ def need(*programs):
             sys.exit(77)
 
 
+def has_landlock():
+    """Whether this kernel is known to have Landlock."""
+    modules = pathlib.Path("/sys/kernel/security/lsm")
+    return modules.exists() and "landlock" in modules.read_text()
+
+
 def run(words, text=None, expect=0, **keywords):
     """Runs a program and gives its output; Failed with what it said if it ends otherwise than expected."""
     octets = text.encode() if isinstance(text, str) else text
