@@ -9,6 +9,15 @@ namespace posthorn::deliverd {
 
 using async::Task;
 
+std::vector<std::string> Deliverd::check(const service::Site& site) {
+  std::vector<std::string> problems = options_.check(site);
+  // What stands ready, and what we may touch, is for one or the other.
+  const bool is_other = delivery_ != nullptr && has_programs() != (programs_ != nullptr);
+  if (is_other)
+    problems.emplace_back("exec: between mailboxes and a program only a restart changes");
+  return problems;
+}
+
 service::Confinement Deliverd::confinement(const service::Site& site) {
   service::Confinement confinement;
   confinement.read = {site.path("conf")};

@@ -21,9 +21,7 @@ class Deliverd final : public service::Agent {
     return "delivers mail into mailboxes or to a program";
   }
   void describe(service::OptionTable& table) override { options_.describe(table); }
-  std::vector<std::string> check(const service::Site& site) override {
-    return options_.check(site);
-  }
+  std::vector<std::string> check(const service::Site& site) override;
   [[nodiscard]] bool is_one_shot() const override { return options_.from_stdin; }
   service::Confinement confinement(const service::Site& site) override;
   Result<void, std::string> before_lockdown(const service::Site& site) override;

@@ -90,6 +90,18 @@ def confined(site):
         raise Failed(f"the program read {size} octets of the large message")
 
 
+def reload(site):
+    """a reload that takes the program away is refused, and mail still goes to it"""
+    path = site.directory / "conf/pipe.toml"
+    text = path.read_text()
+    path.write_text(text.splitlines()[0] + "\n")
+    os.kill(agent.pid, signal.SIGHUP)
+    wait_until("it refuses", lambda: "reload-refused level=error" in site.log("pipe"))
+    path.write_text(text)
+    site.submit(ALICE, ["still@list.test"], f"From: <{ALICE}>\r\nSubject: still\r\n\r\nx\r\n")
+    wait_until("it was sent", lambda: re.search(r"sent .*to=<still@list\.test>.*status=sent", site.log("queued")))
+
+
 def starter(site):
     """without its starter deliverd ends with 75 and says so; the next one has another"""
     children = children_of(agent.pid)
@@ -130,7 +142,7 @@ def deferred(site):
 if __name__ == "__main__":
     need("sh")
     try:
-        main("exec", [begin, delivered, confined, failed, deferred, starter], [ALICE])
+        main("exec", [begin, delivered, confined, failed, deferred, reload, starter], [ALICE])
     finally:
         if agent:
             agent.terminate()
