@@ -77,7 +77,7 @@ Result<Pkey, std::string> rsa_private(const Fields& fields) {
   std::vector<Bignum> numbers;
   for (const RsaField& field : rsa_fields) {
     const auto found = fields.find(field.label);
-    if (found == fields.end()) return fail(fmt::format("no field {}", field.label));
+    if (found == fields.end()) return fail(fmt::format("no field {} in base64", field.label));
     if (found->second.view().size() > max_rsa_bits / 8)
       return fail(fmt::format("{} has more than {} bits", field.label, max_rsa_bits));
     numbers.push_back(bignum(found->second.view()));
@@ -117,7 +117,7 @@ Result<Pkey, std::string> private_key(std::uint8_t number, const Fields& fields)
   const AlgorithmTraits traits = traits_of(number);
   if (traits.family == Family::rsa) return rsa_private(fields);
   const auto found = fields.find("PrivateKey");
-  if (found == fields.end()) return fail(std::string("no field PrivateKey"));
+  if (found == fields.end()) return fail(std::string("no field PrivateKey in base64"));
   if (traits.family == Family::ecdsa) return ecdsa_private(traits, found->second);
   if (found->second.view().size() != traits.octets)
     return fail(fmt::format("PrivateKey has {} octets, not {}", found->second.view().size(),

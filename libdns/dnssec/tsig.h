@@ -102,6 +102,10 @@ class Hmac {
   std::unique_ptr<evp_mac_ctx_st, Free> context_;
 };
 
+// The message without its TSIG: what it was before it was signed, under the id it has now. The same
+// message if there is none.
+[[nodiscard]] std::string without_tsig(std::string_view message);
+
 // Signs the answers to one request: one message, or the stream of a transfer, all of whose messages
 // it signs.
 class TsigSigner {

@@ -203,4 +203,18 @@ bool is_in_time(const Tsig& tsig, std::uint64_t now, const TsigLimits& limits) {
   return apart <= std::min(tsig.fudge, limits.fudge);
 }
 
+std::string without_tsig(std::string_view message) {
+  constexpr std::size_t arcount_at = 10;
+  const auto found = find_tsig(message);
+  if (!found || !*found) return std::string(message);
+  std::string plain(message.substr(0, (*found)->begin));
+  const auto count =
+      static_cast<std::uint16_t>((static_cast<unsigned char>(plain[arcount_at]) << 8 |
+                                  static_cast<unsigned char>(plain[arcount_at + 1])) -
+                                 1);
+  plain[arcount_at] = static_cast<char>(count >> 8);
+  plain[arcount_at + 1] = static_cast<char>(count);
+  return plain;
+}
+
 }  // namespace posthorn::dns
