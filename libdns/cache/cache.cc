@@ -85,6 +85,10 @@ std::optional<EntryView> Cache::find_bogus(const Name& name, Type type, CacheTim
   return usable(table_->find(Folded(name).view(), type, Space::bogus), now, Stale::no);
 }
 
+std::optional<EntryView> Cache::find_address(const Name& host, Type type, CacheTime now) {
+  return usable(table_->find(Folded(host).view(), type, Space::address), now, Stale::no);
+}
+
 std::optional<Failure> Cache::find_failure(const Name& name, Type type, CacheTime now) {
   if (table_->count(Space::failure) == 0) return std::nullopt;
   const Entry* entry = table_->find(Folded(name).view(), type, Space::failure);
@@ -172,6 +176,7 @@ bool Cache::put(const RrSet& set, Rank rank, Security security, CacheTime now,
   packer.sets(proof);
   draft.body = packer.take();
   if (!insert(draft, now)) return false;
+  if (set.type == Type::dname) has_dnames_ = true;
   // The name exists: what says that it doesn't is over, unless it is proven and this isn't.
   Entry** none = table_->link(Folded(set.owner).view(), no_type, Space::nxdomain);
   if (*none != nullptr && !is_better(**none, rank, security)) table_->remove(none);
@@ -207,6 +212,18 @@ bool Cache::put_bogus(const RrSet& set, std::uint32_t ttl, CacheTime now) {
   draft.ttl = std::min({ttl, set.ttl, settings_.max_failure_ttl});
   Packer packer;
   packer.strings(set);
+  draft.body = packer.take();
+  return insert(draft, now);
+}
+
+bool Cache::put_address(const RrSet& set, CacheTime now) {
+  if (set.rdata.size() > settings_.max_records) return false;
+  Draft draft(set.owner, set.type, Space::address, EntryKind::address);
+  draft.ttl = std::min(set.ttl, settings_.max_ttl);
+  RrSet plain = set;
+  plain.signatures.clear();
+  Packer packer;
+  packer.strings(plain);
   draft.body = packer.take();
   return insert(draft, now);
 }

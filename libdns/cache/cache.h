@@ -101,6 +101,8 @@ class Cache {
                                               Stale allow_stale = Stale::no);
   // The same of data that validation refused, for clients that set CD. positive only.
   [[nodiscard]] std::optional<EntryView> find_bogus(const Name& name, Type type, CacheTime now);
+  // Addresses of a name server that weren't validated, for finding the way and nothing else.
+  [[nodiscard]] std::optional<EntryView> find_address(const Name& host, Type type, CacheTime now);
   [[nodiscard]] std::optional<Failure> find_failure(const Name& name, Type type, CacheTime now);
   // The deepest delegation at or above `name` that lives.
   [[nodiscard]] std::optional<Delegation> find_delegation(const Name& name, CacheTime now);
@@ -113,6 +115,7 @@ class Cache {
   bool put_negative(const Name& name, Type type, const Negative& negative, Rank rank,
                     CacheTime now);
   bool put_bogus(const RrSet& set, std::uint32_t ttl, CacheTime now);
+  bool put_address(const RrSet& set, CacheTime now);
   bool put_failure(const Name& name, Type type, const Failure& failure, std::uint32_t ttl,
                    CacheTime now);
   bool put_delegation(const Delegation& delegation, CacheTime now);
@@ -125,6 +128,8 @@ class Cache {
   std::size_t flush_negative();  // NXDOMAIN, NODATA, failures
   // In no order; one line a record. The callback must not call the cache; false ends it.
   void for_each(CacheTime now, const std::function<bool(const CacheLine&)>& show) const;
+  // False: no DNAME was ever put, so none need be looked for above a name.
+  [[nodiscard]] bool has_dnames() const { return has_dnames_; }
   [[nodiscard]] CacheStats stats() const;
   [[nodiscard]] const CacheSettings& settings() const { return settings_; }
 
@@ -137,6 +142,7 @@ class Cache {
   CacheSettings settings_;
   std::unique_ptr<Table> table_;
   CacheStats stats_;
+  bool has_dnames_ = false;
 };
 
 }  // namespace posthorn::dns

@@ -32,6 +32,8 @@ std::string_view to_string(EntryKind kind) {
       return "bogus";
     case EntryKind::delegation:
       return "delegation";
+    case EntryKind::address:
+      return "address";
   }
   return "";
 }

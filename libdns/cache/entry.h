@@ -23,11 +23,20 @@ enum class Rank : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Rank rank);
 
-enum class EntryKind : std::uint8_t { positive, nodata, nxdomain, failure, bogus, delegation };
+enum class EntryKind : std::uint8_t {
+  positive,
+  nodata,
+  nxdomain,
+  failure,
+  bogus,
+  delegation,
+  address
+};
 [[nodiscard]] std::string_view to_string(EntryKind kind);
 
-// Questions that never meet: a delegation isn't an answer, a refused set isn't data.
-enum class Space : std::uint8_t { data, nxdomain, failure, bogus, delegation };
+// Questions that never meet: a delegation isn't an answer, a refused set isn't data, a name server's
+// address that nobody has validated leads to the server and nowhere else.
+enum class Space : std::uint8_t { data, nxdomain, failure, bogus, delegation, address };
 
 struct Entry {
   Entry* next = nullptr;  // in the bucket; all entries of a name are in one

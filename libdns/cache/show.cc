@@ -43,6 +43,7 @@ std::vector<std::string> delegation_lines(const Entry& entry) {
 std::vector<std::string> lines_of(const Entry& entry) {
   switch (entry.kind) {
     case EntryKind::positive:
+    case EntryKind::address:
     case EntryKind::bogus:
       return record_lines(entry);
     case EntryKind::delegation:

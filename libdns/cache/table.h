@@ -75,7 +75,7 @@ class Table {
   std::size_t hand_ = 0;
   std::size_t entries_ = 0;
   std::size_t entry_octets_ = 0;
-  std::array<std::size_t, 5> by_space_{};
+  std::array<std::size_t, 6> by_space_{};
   std::array<std::uint64_t, 2> key_;
 };
 

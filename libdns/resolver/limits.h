@@ -42,7 +42,8 @@ struct ResolveLimits {
   std::size_t silences = 3;
   std::chrono::seconds rest{10};
   std::chrono::seconds longest_rest{300};
-  std::chrono::seconds lame_for{300};  // told us nothing useful about a zone that it should serve
+  std::chrono::seconds plain_for{900};  // asked without EDNS, once it didn't understand it
+  std::chrono::seconds lame_for{300};   // told us nothing useful about a zone that it should serve
 
   // RFC 8767 5: a client gets stale data after this time, with this TTL.
   std::chrono::milliseconds stale_after{1800};

@@ -115,6 +115,8 @@ class Recursor {
   [[nodiscard]] RecursorStats stats() const;
   [[nodiscard]] std::vector<ServerLine> servers() const;
   [[nodiscard]] Cache& cache();
+  // What was concluded about zones' keys; after a flush of the cache.
+  void forget_trust();
   // On the clock of the cache, for showing it.
   [[nodiscard]] CacheTime now() const;
 

@@ -1,0 +1,19 @@
+// Names that are never asked for on the Internet (RFC 6761, RFC 6303, RFC 7686, RFC 7793, RFC 8375).
+#pragma once
+
+#include <optional>
+
+#include "libdns/cache/cache.h"
+#include "libdns/wire/message.h"
+
+namespace posthorn::dns {
+
+struct LocalAnswer {
+  std::vector<RrSet> answer;
+  std::optional<Negative> negative;  // if there is no answer
+};
+// What is said about such a name; nothing if it is an ordinary one. "test" is one: whoever uses it
+// has a zone for it.
+[[nodiscard]] std::optional<LocalAnswer> local_answer(const Question& question);
+
+}  // namespace posthorn::dns
