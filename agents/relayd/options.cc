@@ -29,12 +29,19 @@ void Options::describe(service::OptionTable& table) {
   table.add("mx-port", mx_port, "the port of hosts whose route names none").between(1, 65535);
   table
       .add("dns-server", dns_servers,
-           "resolvers, ADDRESS or ADDRESS:PORT; none = those of /etc/resolv.conf")
+           "resolvers, ADDRESS[:PORT] or unix:PATH; none = those of /etc/resolv.conf")
       .at_start()
       .check_with([](const std::string& text) {
-        return dns::parse_server(text) ? std::string()
-                                       : "'" + printable(text) + "' is no ADDRESS or ADDRESS:PORT";
+        return dns::parse_server(text)
+                   ? std::string()
+                   : "'" + printable(text) + "' is no ADDRESS, ADDRESS:PORT or unix:PATH";
       });
+  table
+      .add("trusted-resolver", trusted_resolvers,
+           "a resolver whose word that an answer is secure (AD) is believed, besides Unix sockets "
+           "and this machine's")
+      .unit("address")
+      .at_start();
   table.add("ipv4", ipv4, "connect to IPv4 addresses").at_start();
   table.add("ipv6", ipv6, "connect to IPv6 addresses").at_start();
   table.add("source-address", source_address,

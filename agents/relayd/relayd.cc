@@ -13,11 +13,21 @@ namespace {
 
 constexpr Duration table_interval = std::chrono::milliseconds(500);
 
-dns::ResolverOptions resolver_options(const std::vector<std::string>& servers) {
-  if (servers.empty()) return dns::ResolverOptions::from_system();
-  std::vector<dns::Server> parsed;
-  for (const std::string& text : servers) parsed.push_back(*dns::parse_server(text));
-  return dns::ResolverOptions(std::move(parsed));
+dns::ResolverOptions resolver_options(const Options& options, const service::Site& site) {
+  if (options.dns_servers.empty()) {
+    dns::ResolverOptions resolver = dns::ResolverOptions::from_system();
+    resolver.trusted = options.trusted_resolvers;
+    return resolver;
+  }
+  std::vector<dns::Server> servers;
+  for (const std::string& text : options.dns_servers) {
+    dns::Server server = *dns::parse_server(text);
+    if (!server.path.empty()) server.path = site.path(server.path);
+    servers.push_back(std::move(server));
+  }
+  dns::ResolverOptions resolver(std::move(servers));
+  resolver.trusted = options.trusted_resolvers;
+  return resolver;
 }
 
 dns::Families families(bool ipv4, bool ipv6) {
@@ -70,7 +80,7 @@ Result<void, std::string> Relayd::load(service::Daemon&) {
 Task<Result<void, std::string>> Relayd::start(service::Daemon& daemon) {
   log_ = &daemon.log();
   site_directory_ = daemon.site().directory();
-  dns_ = std::make_unique<StubDns>(resolver_options(options_.dns_servers),
+  dns_ = std::make_unique<StubDns>(resolver_options(options_, daemon.site()),
                                    families(options_.ipv4, options_.ipv6));
   routes_ = routes_table(options_.routes);
   logins_ = logins_table(options_.logins);

@@ -24,6 +24,7 @@ struct Options {
   std::string logins = "conf/relay-logins";
   std::uint16_t mx_port = 25;
   std::vector<std::string> dns_servers;
+  std::vector<std::string> trusted_resolvers;
   bool ipv6 = true;
   bool ipv4 = true;
   std::string source_address;

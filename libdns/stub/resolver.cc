@@ -6,11 +6,13 @@
 #include <fstream>
 #include <iterator>
 
+#include "libdns/resolver/dns_stream.h"
 #include "libdns/stub/channel.h"
 #include "libdns/stub/reply.h"
 #include "libdns/wire/address.h"
 #include "libdns/wire/builder.h"
 #include "libmail/async/event.h"
+#include "libmail/base/random.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::dns {
@@ -41,6 +43,20 @@ struct Attempt {
   std::string trouble = "no reply in time";
 };
 
+// On a connection of its own: over a Unix socket one costs less than to keep it.
+async::Task<Result<std::string, std::string>> ask_stream(std::string path, std::string query,
+                                                         async::Deadline deadline) {
+  const std::string id = query.substr(0, 2);
+  auto stream = co_await DnsStream::connect(async::Endpoint::unix_path(std::move(path)), deadline);
+  if (!stream) co_return fail(stream.error().text());
+  const auto sent = co_await stream->send(std::move(query), deadline);
+  if (!sent) co_return fail(sent.error().text());
+  auto reply = co_await stream->receive(deadline);
+  if (!reply) co_return fail(reply.error().text());
+  if (!reply->starts_with(id)) co_return fail(std::string("the reply is to another question"));
+  co_return std::move(*reply);
+}
+
 }  // namespace
 
 std::string_view to_string(Presence presence) {
@@ -58,11 +74,17 @@ std::string_view to_string(Presence presence) {
 }
 
 std::string Server::text() const {
+  if (!path.empty()) return "unix:" + path;
   return address.find(':') == std::string::npos ? fmt::format("{}:{}", address, port)
                                                 : fmt::format("[{}]:{}", address, port);
 }
 
 std::optional<Server> parse_server(std::string_view text) {
+  if (constexpr std::string_view unix_prefix = "unix:"; text.starts_with(unix_prefix)) {
+    Server server;
+    server.path = text.substr(unix_prefix.size());
+    return server.path.empty() ? std::nullopt : std::optional(std::move(server));
+  }
   std::string_view address = text;
   std::uint16_t port = 53;
   const auto take_port = [&port](std::string_view digits) {
@@ -115,7 +137,7 @@ struct Resolver::State {
   bool closed = false;
 
   [[nodiscard]] bool trusts(const Server& server) const {
-    return is_loopback(server.address) ||
+    return !server.path.empty() || is_loopback(server.address) ||
            std::any_of(options.trusted.begin(), options.trusted.end(),
                        [&server](const std::string& a) { return same_address(a, server.address); });
   }
@@ -130,6 +152,9 @@ struct Resolver::State {
     std::replace(channels.begin(), channels.end(), used, std::shared_ptr<Channel>());
   }
 
+  // The reply's octets, or why there are none.
+  async::Task<Result<std::string, std::string>> send(std::shared_ptr<Channel> channel,
+                                                     std::string query, async::Deadline deadline);
   static async::Task<Reading> ask_server(std::shared_ptr<State> state, std::size_t server,
                                          Question question, std::vector<Name> aliases,
                                          async::Deadline deadline);
@@ -137,33 +162,45 @@ struct Resolver::State {
                                           std::vector<Name> aliases, async::Deadline deadline);
 };
 
+async::Task<Result<std::string, std::string>> Resolver::State::send(
+    std::shared_ptr<Channel> channel, std::string query, async::Deadline deadline) {
+  const auto attempt = std::make_shared<Attempt>();
+  channel->send(std::move(query), [attempt](Result<std::string_view, std::string> reply) {
+    if (reply) {
+      attempt->octets = *reply;
+    } else {
+      attempt->trouble = reply.error();
+    }
+    attempt->done.set();
+  });
+  // Late or never: what counts is whether octets came.
+  static_cast<void>(co_await attempt->done.wait_until(deadline));
+  if (attempt->octets.empty()) co_return fail(std::move(attempt->trouble));
+  co_return std::move(attempt->octets);
+}
+
 async::Task<Reading> Resolver::State::ask_server(std::shared_ptr<State> state, std::size_t server,
                                                  Question question, std::vector<Name> aliases,
                                                  async::Deadline deadline) {
   const Server& to = state->options.servers[server];
-  const auto attempt = std::make_shared<Attempt>();
-  const std::shared_ptr<Channel> channel = state->channel(server);
   QueryFlags flags;
   flags.authentic_data = true;
-  channel->send(make_query(0, question, flags),
-                [attempt](Result<std::string_view, std::string> reply) {
-                  if (reply) {
-                    attempt->octets = *reply;
-                  } else {
-                    attempt->trouble = reply.error();
-                  }
-                  attempt->done.set();
-                });
-  // Late or never: what counts is whether octets came.
-  static_cast<void>(co_await attempt->done.wait_until(deadline));
-  Reading reading;
-  if (attempt->octets.empty()) {
-    reading.answer.owner = question.name;
-    reading.answer.reason = attempt->trouble;
+  std::string query = make_query(static_cast<std::uint16_t>(random_u64()), question, flags);
+  const bool is_stream = !to.path.empty();
+  const std::shared_ptr<Channel> channel = is_stream ? nullptr : state->channel(server);
+  Result<std::string, std::string> reply;
+  if (is_stream) {
+    reply = co_await ask_stream(to.path, std::move(query), deadline);
   } else {
-    reading = read_reply(attempt->octets, question, state->trusts(to), aliases,
-                         state->options.max_aliases);
-    if (!reading.edns) state->retire(channel);
+    reply = co_await state->send(channel, std::move(query), deadline);
+  }
+  Reading reading;
+  if (!reply) {
+    reading.answer.owner = question.name;
+    reading.answer.reason = reply.error();
+  } else {
+    reading = read_reply(*reply, question, state->trusts(to), aliases, state->options.max_aliases);
+    if (!reading.edns && channel) state->retire(channel);
   }
   if (!reading.answer.reason.empty()) reading.answer.reason += " from " + to.text();
   co_return reading;

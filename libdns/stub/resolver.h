@@ -44,21 +44,22 @@ struct Answer {
 };
 
 struct Server {
-  std::string address;  // literal IPv4 or IPv6
+  std::string address;  // literal IPv4 or IPv6; "" with a path
   std::uint16_t port = 53;
+  std::string path;  // a Unix stream socket: DNS as over TCP
   Server() = default;
   Server(std::string at, std::uint16_t p = 53) : address(std::move(at)), port(p) {}
-  [[nodiscard]] std::string text() const;  // "127.0.0.1:53", "[::1]:53"
+  [[nodiscard]] std::string text() const;  // "127.0.0.1:53", "[::1]:53", "unix:/run/dns.sock"
   bool operator==(const Server&) const = default;
 };
-// "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353".
+// "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353", "unix:PATH".
 [[nodiscard]] std::optional<Server> parse_server(std::string_view text);
 // The `nameserver` lines of resolv.conf(5), three at most; 127.0.0.1 if there is none.
 [[nodiscard]] std::vector<Server> parse_resolv_conf(std::string_view text);
 
 struct ResolverOptions {
   std::vector<Server> servers;  // asked in this order
-  // AD is believed only from a loopback address and from these.
+  // AD is believed only from a Unix socket, a loopback address and from these.
   std::vector<std::string> trusted;
   Duration try_time = std::chrono::seconds(2);  // for one server, doubled in each later round
   unsigned rounds = 2;                          // over all servers

@@ -1,8 +1,12 @@
 #include "libdns/stub/resolver.h"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "libdns/resolver/dns_stream.h"
+#include "libdns/wire/builder.h"
 #include "libmail/async/event.h"
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
@@ -315,6 +319,64 @@ TEST_CASE("Resolver: destroyed while a question waits, it answers first") {
     co_await scope.join();
     CHECK(answered);
   }(&server));
+}
+
+namespace {
+
+// One connection, one question, answered with an address and AD; the id as `id_change` says.
+async::Task<void> answer_once(std::string path, char id_change) {
+  auto socket = async::open_listening_socket(async::Endpoint::unix_path(path));
+  REQUIRE(socket);
+  auto listener = async::listen_on(std::move(*socket));
+  REQUIRE(listener);
+  auto stream = co_await (*listener)->accept();
+  REQUIRE(stream);
+  DnsStream client(std::move(*stream));
+  const auto query = co_await client.receive(async::Deadline::in(5s));
+  REQUIRE(query);
+  const auto view = MessageView::parse(*query);
+  REQUIRE(view);
+  Header header = view->header();
+  header.response = header.authentic_data = true;
+  MessageBuilder builder(header);
+  EdnsSettings edns;
+  const Question question = view->questions()[0].question();
+  REQUIRE(builder.edns(std::move(edns)));
+  REQUIRE(builder.question(question));
+  REQUIRE(builder.answer(Record(question.name, 60, A{{192, 0, 2, 1}})));
+  std::string reply = builder.finish();
+  reply[0] = static_cast<char>(reply[0] ^ id_change);
+  const auto sent = co_await client.send(std::move(reply), async::Deadline::in(5s));
+  REQUIRE(sent);
+}
+
+async::Task<Answer> ask_by_unix(std::string path, char id_change) {
+  async::Scope scope;
+  scope.spawn(answer_once(path, id_change));
+  ResolverOptions options({*parse_server("unix:" + path)});
+  options.rounds = 1;
+  Answer answer = co_await ask_once(std::move(options), name("example.org"), Type::a, 5s);
+  co_await scope.join();
+  co_return answer;
+}
+
+}  // namespace
+
+TEST_CASE("Resolver: over a Unix socket AD is believed") {
+  const std::string path = "/tmp/posthorn-stub-" + std::to_string(::getpid()) + ".sock";
+  const Answer good = async::run(ask_by_unix(path, 0));
+  CHECK(good.presence == Presence::found);
+  CHECK(good.security == Security::secure);
+  const Answer other = async::run(ask_by_unix(path, 1));
+  CHECK(other.security == Security::unavailable);
+  ::unlink(path.c_str());
+}
+
+TEST_CASE("Resolver: a Unix socket where nobody listens is unavailable at once") {
+  const Answer answer =
+      ask(ResolverOptions({*parse_server("unix:/nowhere/dns.sock")}), "a.test", Type::a);
+  CHECK(answer.security == Security::unavailable);
+  CHECK_THAT(answer.reason, Catch::Contains("unix:/nowhere/dns.sock"));
 }
 
 TEST_CASE("parse_server: addresses of both families, with and without a port") {
