@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "libdns/zone/canonical.h"
+#include "libdns/zone/difference.h"
 #include "libdns/zone/zone.h"
 
 namespace posthorn::dns {
@@ -39,58 +40,7 @@ Sums sums_of(const ZoneNode& node) {
   return sums;
 }
 
-// Of two lists without doubles, what only the first has.
-std::vector<std::string> only_in_first(const std::vector<std::string>& first,
-                                       const std::vector<std::string>& second) {
-  std::vector<std::string_view> others(second.begin(), second.end());
-  std::sort(others.begin(), others.end());
-  std::vector<std::string> only;
-  for (const std::string& octets : first) {
-    if (!std::binary_search(others.begin(), others.end(), octets)) only.push_back(octets);
-  }
-  return only;
-}
-
-// The part of `set` that `other` hasn't.
-RrSet missing_in(const RrSet& set, const RrSet* other) {
-  RrSet part(set.owner, set.type, set.ttl);
-  const bool whole = other == nullptr || other->ttl != set.ttl;
-  part.rdata = whole ? set.rdata : only_in_first(set.rdata, other->rdata);
-  part.signatures = whole ? set.signatures : only_in_first(set.signatures, other->signatures);
-  if (set.type == Type::soa) part.rdata.clear();  // stands in old_soa and new_soa
-  return part;
-}
-
-void add_missing(const ZoneNode* node, const ZoneNode* other, std::vector<RrSet>& parts) {
-  if (node == nullptr) return;
-  for (const RrSet& set : node->sets) {
-    RrSet part = missing_in(set, other != nullptr ? other->find(set.type) : nullptr);
-    if (!part.rdata.empty() || !part.signatures.empty()) parts.push_back(std::move(part));
-  }
-}
-
-RrSet without_signatures(const RrSet& set) {
-  RrSet plain(set.owner, set.type, set.ttl);
-  plain.rdata = set.rdata;
-  return plain;
-}
-
-std::uint32_t serial_in(const RrSet& set) {
-  if (set.empty()) return 0;
-  const auto data = rdata_from_wire(Type::soa, set.rdata.front());
-  const Soa* soa = data ? std::get_if<Soa>(&*data) : nullptr;
-  return soa != nullptr ? soa->serial : 0;
-}
-
 }  // namespace
-
-std::uint32_t ZoneDifference::from() const {
-  return serial_in(old_soa);
-}
-
-std::uint32_t ZoneDifference::to() const {
-  return serial_in(new_soa);
-}
 
 std::string_view to_string(EditFault fault) {
   switch (fault) {

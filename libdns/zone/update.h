@@ -25,7 +25,8 @@ struct Grant {
   Name key;  // of the TSIG that signed the message
   Match match = Match::subdomain;
   Name name;
-  std::vector<Type> types;  // none: all but SOA, DNSKEY, CDS, CDNSKEY, RRSIG, NSEC, NSEC3(PARAM)
+  // ANY stands for all; none given: all but NS, DS, DNAME, SOA and what belongs to signing.
+  std::vector<Type> types;
   Grant() = default;
   Grant(Name k, Match m, Name n, std::vector<Type> t = {})
       : key(std::move(k)), match(m), name(std::move(n)), types(std::move(t)) {}
@@ -50,7 +51,8 @@ struct UpdateRefusal {
 };
 
 // `message` is a request with opcode UPDATE. Order as in RFC 2136 3: zone section, prerequisites,
-// permission, prescan, update: all of it or nothing. Without a change the version has no zone:
+// prescan, permission, update: all of it or nothing. Who has no grant at all is refused before the
+// prerequisites, which would tell what is in the zone. Without a change the version has no zone:
 // success, and nothing to publish. Types that the server makes itself in a signed zone (RRSIG,
 // NSEC, NSEC3) are refused to all.
 [[nodiscard]] Result<ZoneVersion, UpdateRefusal> apply_update(std::shared_ptr<const Zone> zone,

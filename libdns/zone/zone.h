@@ -89,6 +89,9 @@ struct ZoneDifference {
   }
   bool operator==(const ZoneDifference&) const = default;
 };
+// Between any two zones of one origin: what a file that was read again has changed.
+[[nodiscard]] ZoneDifference difference_between(const Zone& before, const Zone& after);
+
 struct ZoneVersion {
   std::shared_ptr<const Zone> zone;
   ZoneDifference difference;  // to the version the editor began with; empty if there was none
