@@ -37,17 +37,18 @@ std::string_view parent_of(std::string_view name) {
   return name.substr(name.size() <= 1 ? name.size() : 1 + static_cast<unsigned char>(name[0]));
 }
 
-bool is_better(const Entry& there, Rank rank, Security security) {
+bool is_better(const CacheEntry& there, Rank rank, Security security) {
   if (there.security == Security::secure && security != Security::secure) return true;
   return there.rank > rank && security != Security::secure;
 }
 
 }  // namespace
 
-Cache::Cache(CacheSettings settings) : settings_(settings), table_(std::make_unique<Table>()) {}
+Cache::Cache(CacheSettings settings)
+    : settings_(settings), table_(std::make_unique<CacheTable>()) {}
 Cache::~Cache() = default;
 
-std::optional<EntryView> Cache::usable(Entry* entry, CacheTime now, Stale allow_stale) {
+std::optional<EntryView> Cache::usable(CacheEntry* entry, CacheTime now, Stale allow_stale) {
   if (entry == nullptr) return std::nullopt;
   if (now >= entry->expires) {
     if (allow_stale == Stale::no || now - entry->expires >= settings_.stale_for)
@@ -60,10 +61,10 @@ std::optional<EntryView> Cache::usable(Entry* entry, CacheTime now, Stale allow_
   return EntryView(*entry, now);
 }
 
-Entry* Cache::find_nxdomain(std::string_view name, CacheTime now) const {
-  Entry* best = nullptr;
+CacheEntry* Cache::find_nxdomain(std::string_view name, CacheTime now) const {
+  CacheEntry* best = nullptr;
   for (std::string_view at = name; !at.empty(); at = parent_of(at)) {
-    Entry* entry = table_->find(at, no_type, Space::nxdomain);
+    CacheEntry* entry = table_->find(at, no_type, Space::nxdomain);
     if (entry != nullptr && (best == nullptr || entry->expires > best->expires)) best = entry;
     if ((best != nullptr && now < best->expires) || !settings_.nxdomain_cut) break;
   }
@@ -73,9 +74,10 @@ Entry* Cache::find_nxdomain(std::string_view name, CacheTime now) const {
 std::optional<EntryView> Cache::find(const Name& name, Type type, CacheTime now,
                                      Stale allow_stale) {
   const Folded folded(name);
-  Entry* data = table_->find(folded.view(), type, Space::data);
+  CacheEntry* data = table_->find(folded.view(), type, Space::data);
   if (data != nullptr && now < data->expires) return usable(data, now, Stale::no);
-  Entry* none = table_->count(Space::nxdomain) == 0 ? nullptr : find_nxdomain(folded.view(), now);
+  CacheEntry* none =
+      table_->count(Space::nxdomain) == 0 ? nullptr : find_nxdomain(folded.view(), now);
   if (none != nullptr && (now < none->expires || data == nullptr || data->expires < none->expires))
     return usable(none, now, allow_stale);
   return usable(data, now, allow_stale);
@@ -91,7 +93,7 @@ std::optional<EntryView> Cache::find_address(const Name& host, Type type, CacheT
 
 std::optional<Failure> Cache::find_failure(const Name& name, Type type, CacheTime now) {
   if (table_->count(Space::failure) == 0) return std::nullopt;
-  const Entry* entry = table_->find(Folded(name).view(), type, Space::failure);
+  const CacheEntry* entry = table_->find(Folded(name).view(), type, Space::failure);
   if (entry == nullptr || now >= entry->expires) return std::nullopt;
   ++stats_.hits;
   Unpacker in(entry->body());
@@ -103,7 +105,7 @@ std::optional<Failure> Cache::find_failure(const Name& name, Type type, CacheTim
 std::optional<Delegation> Cache::find_delegation(const Name& name, CacheTime now) {
   const Folded folded(name);
   for (std::string_view at = folded.view(); !at.empty(); at = parent_of(at)) {
-    Entry* entry = table_->find(at, no_type, Space::delegation);
+    CacheEntry* entry = table_->find(at, no_type, Space::delegation);
     if (entry == nullptr || now >= entry->expires) continue;
     entry->referenced = true;
     Delegation delegation;
@@ -137,7 +139,7 @@ struct Cache::Draft {
 
 bool Cache::insert(const Draft& draft, CacheTime now) {
   const Folded folded(draft.name);
-  Entry** there = table_->link(folded.view(), draft.type, draft.space);
+  CacheEntry** there = table_->link(folded.view(), draft.type, draft.space);
   const bool worse = *there != nullptr && now < (*there)->expires &&
                      is_better(**there, draft.rank, draft.security);
   if (draft.ttl == 0 || worse ||
@@ -146,7 +148,7 @@ bool Cache::insert(const Draft& draft, CacheTime now) {
     return false;
   }
   if (*there != nullptr) table_->remove(there);
-  Entry* entry = table_->insert(folded.view(), draft.body);
+  CacheEntry* entry = table_->insert(folded.view(), draft.body);
   entry->type = draft.type;
   entry->space = draft.space;
   entry->kind = draft.kind;
@@ -178,7 +180,7 @@ bool Cache::put(const RrSet& set, Rank rank, Security security, CacheTime now,
   if (!insert(draft, now)) return false;
   if (set.type == Type::dname) has_dnames_ = true;
   // The name exists: what says that it doesn't is over, unless it is proven and this isn't.
-  Entry** none = table_->link(Folded(set.owner).view(), no_type, Space::nxdomain);
+  CacheEntry** none = table_->link(Folded(set.owner).view(), no_type, Space::nxdomain);
   if (*none != nullptr && !is_better(**none, rank, security)) table_->remove(none);
   return true;
 }
@@ -197,7 +199,7 @@ bool Cache::put_negative(const Name& name, Type type, const Negative& negative, 
   if (!insert(draft, now)) return false;
   if (!negative.nxdomain) return true;
   // Expired data of this type must not come back as stale.
-  Entry** data = table_->link(Folded(name).view(), type, Space::data);
+  CacheEntry** data = table_->link(Folded(name).view(), type, Space::data);
   const bool better =
       *data != nullptr && now < (*data)->expires && is_better(**data, rank, negative.security);
   if (*data != nullptr && !better) table_->remove(data);
@@ -262,12 +264,12 @@ bool Cache::put_delegation(const Delegation& delegation, CacheTime now) {
 
 std::size_t Cache::flush(const Name& name) {
   const Folded folded(name);
-  return table_->remove_if([&](const Entry& entry) { return entry.name() == folded.view(); });
+  return table_->remove_if([&](const CacheEntry& entry) { return entry.name() == folded.view(); });
 }
 
 std::size_t Cache::flush_below(const Name& name) {
   const Folded folded(name);
-  return table_->remove_if([&](const Entry& entry) {
+  return table_->remove_if([&](const CacheEntry& entry) {
     std::string_view at = entry.name();
     while (at.size() > folded.view().size()) at = parent_of(at);
     return at == folded.view();
@@ -275,15 +277,16 @@ std::size_t Cache::flush_below(const Name& name) {
 }
 
 std::size_t Cache::flush_all() {
-  return table_->remove_if([](const Entry&) { return true; });
+  return table_->remove_if([](const CacheEntry&) { return true; });
 }
 
 std::size_t Cache::flush_bogus() {
-  return table_->remove_if([](const Entry& entry) { return entry.security == Security::bogus; });
+  return table_->remove_if(
+      [](const CacheEntry& entry) { return entry.security == Security::bogus; });
 }
 
 std::size_t Cache::flush_negative() {
-  return table_->remove_if([](const Entry& entry) {
+  return table_->remove_if([](const CacheEntry& entry) {
     return entry.kind == EntryKind::nodata || entry.kind == EntryKind::nxdomain ||
            entry.kind == EntryKind::failure;
   });

@@ -84,7 +84,7 @@ struct CacheLine {
   Security security = Security::insecure;
 };
 
-class Table;
+class CacheTable;
 
 class Cache {
  public:
@@ -135,12 +135,12 @@ class Cache {
 
  private:
   struct Draft;
-  [[nodiscard]] Entry* find_nxdomain(std::string_view folded, CacheTime now) const;
-  std::optional<EntryView> usable(Entry* entry, CacheTime now, Stale allow_stale);
+  [[nodiscard]] CacheEntry* find_nxdomain(std::string_view folded, CacheTime now) const;
+  std::optional<EntryView> usable(CacheEntry* entry, CacheTime now, Stale allow_stale);
   bool insert(const Draft& draft, CacheTime now);
 
   CacheSettings settings_;
-  std::unique_ptr<Table> table_;
+  std::unique_ptr<CacheTable> table_;
   CacheStats stats_;
   bool has_dnames_ = false;
 };

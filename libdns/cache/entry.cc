@@ -38,7 +38,7 @@ std::string_view to_string(EntryKind kind) {
   return "";
 }
 
-std::string_view Entry::octets() const {
+std::string_view CacheEntry::octets() const {
   return {reinterpret_cast<const char*>(this + 1), size};
 }
 

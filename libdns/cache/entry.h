@@ -38,8 +38,8 @@ enum class EntryKind : std::uint8_t {
 // address that nobody has validated leads to the server and nowhere else.
 enum class Space : std::uint8_t { data, nxdomain, failure, bogus, delegation, address };
 
-struct Entry {
-  Entry* next = nullptr;  // in the bucket; all entries of a name are in one
+struct CacheEntry {
+  CacheEntry* next = nullptr;  // in the bucket; all entries of a name are in one
   std::uint32_t hash = 0;
   std::uint32_t size = 0;  // of the octets behind the header
   CacheTime expires = 0;
@@ -60,7 +60,7 @@ struct Entry {
 // Looks at an entry in place and takes no memory, for answering from it.
 class EntryView {
  public:
-  EntryView(const Entry& entry, CacheTime now) : entry_(&entry), now_(now) {}
+  EntryView(const CacheEntry& entry, CacheTime now) : entry_(&entry), now_(now) {}
 
   [[nodiscard]] EntryKind kind() const { return entry_->kind; }
   [[nodiscard]] Type type() const { return entry_->type; }
@@ -106,7 +106,7 @@ class EntryView {
     return static_cast<std::size_t>(static_cast<unsigned char>(in[0])) << 8 |
            static_cast<unsigned char>(in[1]);
   }
-  const Entry* entry_;
+  const CacheEntry* entry_;
   CacheTime now_;
 };
 

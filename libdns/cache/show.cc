@@ -7,7 +7,7 @@ namespace posthorn::dns {
 
 namespace {
 
-std::vector<std::string> record_lines(const Entry& entry) {
+std::vector<std::string> record_lines(const CacheEntry& entry) {
   std::vector<std::string> lines;
   const EntryView view(entry, 0);
   view.for_each_rdata([&](std::string_view octets) {
@@ -17,7 +17,7 @@ std::vector<std::string> record_lines(const Entry& entry) {
   return lines;
 }
 
-std::vector<std::string> delegation_lines(const Entry& entry) {
+std::vector<std::string> delegation_lines(const CacheEntry& entry) {
   std::vector<std::string> lines;
   Unpacker in(entry.body());
   while (!in.at_end()) {
@@ -40,7 +40,7 @@ std::vector<std::string> delegation_lines(const Entry& entry) {
   return lines;
 }
 
-std::vector<std::string> lines_of(const Entry& entry) {
+std::vector<std::string> lines_of(const CacheEntry& entry) {
   switch (entry.kind) {
     case EntryKind::positive:
     case EntryKind::address:
@@ -64,7 +64,7 @@ std::vector<std::string> lines_of(const Entry& entry) {
 }  // namespace
 
 void Cache::for_each(CacheTime now, const std::function<bool(const CacheLine&)>& show) const {
-  table_->for_each([&](const Entry& entry) {
+  table_->for_each([&](const CacheEntry& entry) {
     CacheLine line;
     line.name = Name::from_wire(entry.name()).value_or(Name());
     line.kind = entry.kind;

@@ -27,15 +27,15 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-Table::Table() : buckets_(least_buckets), key_{random_u64() | 1, random_u64() | 1} {}
+CacheTable::CacheTable() : buckets_(least_buckets), key_{random_u64() | 1, random_u64() | 1} {}
 
-Table::~Table() {
-  for (Entry*& bucket : buckets_) {
+CacheTable::~CacheTable() {
+  for (CacheEntry*& bucket : buckets_) {
     while (bucket != nullptr) remove(&bucket);
   }
 }
 
-std::uint32_t Table::hash(std::string_view folded) const {
+std::uint32_t CacheTable::hash(std::string_view folded) const {
   std::uint64_t state = key_[0] ^ folded.size();
   while (!folded.empty()) {
     std::uint64_t word = 0;
@@ -48,9 +48,9 @@ std::uint32_t Table::hash(std::string_view folded) const {
   return static_cast<std::uint32_t>(state ^ state >> 32);
 }
 
-Entry* Table::find(std::string_view folded, Type type, Space space) const {
+CacheEntry* CacheTable::find(std::string_view folded, Type type, Space space) const {
   const std::uint32_t hashed = hash(folded);
-  for (Entry* entry = buckets_[place(hashed)]; entry != nullptr; entry = entry->next) {
+  for (CacheEntry* entry = buckets_[place(hashed)]; entry != nullptr; entry = entry->next) {
     if (entry->hash == hashed && entry->type == type && entry->space == space &&
         entry->name() == folded)
       return entry;
@@ -58,11 +58,11 @@ Entry* Table::find(std::string_view folded, Type type, Space space) const {
   return nullptr;
 }
 
-Entry** Table::link(std::string_view folded, Type type, Space space) {
+CacheEntry** CacheTable::link(std::string_view folded, Type type, Space space) {
   const std::uint32_t hashed = hash(folded);
-  Entry** at = &buckets_[place(hashed)];
+  CacheEntry** at = &buckets_[place(hashed)];
   for (; *at != nullptr; at = &(*at)->next) {
-    const Entry& entry = **at;
+    const CacheEntry& entry = **at;
     if (entry.hash == hashed && entry.type == type && entry.space == space &&
         entry.name() == folded)
       break;
@@ -70,28 +70,28 @@ Entry** Table::link(std::string_view folded, Type type, Space space) {
   return at;
 }
 
-std::size_t Table::types_at(std::string_view folded, Space space) const {
+std::size_t CacheTable::types_at(std::string_view folded, Space space) const {
   const std::uint32_t hashed = hash(folded);
   std::size_t types = 0;
-  for (const Entry* entry = buckets_[place(hashed)]; entry != nullptr; entry = entry->next) {
+  for (const CacheEntry* entry = buckets_[place(hashed)]; entry != nullptr; entry = entry->next) {
     if (entry->hash == hashed && entry->space == space && entry->name() == folded) ++types;
   }
   return types;
 }
 
-Entry* Table::insert(std::string_view folded, std::string_view body) {
+CacheEntry* CacheTable::insert(std::string_view folded, std::string_view body) {
   if (entries_ >= buckets_.size()) grow();
   const std::size_t size = folded.size() + body.size();
-  void* memory = std::malloc(sizeof(Entry) + size);
+  void* memory = std::malloc(sizeof(CacheEntry) + size);
   check(memory != nullptr, "memory for a cache entry");
-  auto* entry = new (memory) Entry();
+  auto* entry = new (memory) CacheEntry();
   entry->hash = hash(folded);
   entry->size = static_cast<std::uint32_t>(size);
   entry->name_octets = static_cast<std::uint8_t>(folded.size());
   char* octets = reinterpret_cast<char*>(entry + 1);
   std::memcpy(octets, folded.data(), folded.size());
   std::memcpy(octets + folded.size(), body.data(), body.size());
-  Entry*& bucket = buckets_[place(entry->hash)];
+  CacheEntry*& bucket = buckets_[place(entry->hash)];
   entry->next = bucket;
   bucket = entry;
   ++entries_;
@@ -99,8 +99,8 @@ Entry* Table::insert(std::string_view folded, std::string_view body) {
   return entry;
 }
 
-void Table::remove(Entry** link) {
-  Entry* entry = *link;
+void CacheTable::remove(CacheEntry** link) {
+  CacheEntry* entry = *link;
   *link = entry->next;
   --entries_;
   --by_space_[static_cast<std::size_t>(entry->space)];
@@ -108,11 +108,11 @@ void Table::remove(Entry** link) {
   std::free(entry);
 }
 
-std::size_t Table::visit(std::size_t bucket, CacheTime now, std::uint32_t stale_for) {
+std::size_t CacheTable::visit(std::size_t bucket, CacheTime now, std::uint32_t stale_for) {
   std::size_t evicted = 0;
-  Entry** at = &buckets_[bucket];
+  CacheEntry** at = &buckets_[bucket];
   while (*at != nullptr) {
-    Entry& entry = **at;
+    CacheEntry& entry = **at;
     const bool over = now >= entry.expires && now - entry.expires >= stale_for;
     if (!over && entry.referenced) {
       entry.referenced = false;
@@ -125,7 +125,7 @@ std::size_t Table::visit(std::size_t bucket, CacheTime now, std::uint32_t stale_
   return evicted;
 }
 
-std::size_t Table::make_room(std::size_t budget, CacheTime now, std::uint32_t stale_for) {
+std::size_t CacheTable::make_room(std::size_t budget, CacheTime now, std::uint32_t stale_for) {
   std::size_t evicted = 0;
   // Two rounds empty it, so it ends even if the chains alone are over the budget.
   for (std::size_t visited = 0; octets() > budget && visited < 2 * buckets_.size(); ++visited) {
@@ -135,13 +135,13 @@ std::size_t Table::make_room(std::size_t budget, CacheTime now, std::uint32_t st
   return evicted;
 }
 
-void Table::grow() {
-  std::vector<Entry*> old(buckets_.size() * 2);
+void CacheTable::grow() {
+  std::vector<CacheEntry*> old(buckets_.size() * 2);
   old.swap(buckets_);
-  for (Entry* entry : old) {
+  for (CacheEntry* entry : old) {
     while (entry != nullptr) {
-      Entry* next = entry->next;
-      Entry*& bucket = buckets_[place(entry->hash)];
+      CacheEntry* next = entry->next;
+      CacheEntry*& bucket = buckets_[place(entry->hash)];
       entry->next = bucket;
       bucket = entry;
       entry = next;

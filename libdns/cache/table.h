@@ -12,22 +12,22 @@ namespace posthorn::dns {
 
 // Keyed by the folded name alone, so that all entries of a name are in one chain. The hash has a
 // random key: strangers choose the names.
-class Table {
+class CacheTable {
  public:
-  Table();
-  ~Table();
-  Table(const Table&) = delete;
-  Table& operator=(const Table&) = delete;
+  CacheTable();
+  ~CacheTable();
+  CacheTable(const CacheTable&) = delete;
+  CacheTable& operator=(const CacheTable&) = delete;
 
-  [[nodiscard]] Entry* find(std::string_view folded, Type type, Space space) const;
+  [[nodiscard]] CacheEntry* find(std::string_view folded, Type type, Space space) const;
   // Where the entry hangs, or where it would: a link to nothing.
-  [[nodiscard]] Entry** link(std::string_view folded, Type type, Space space);
+  [[nodiscard]] CacheEntry** link(std::string_view folded, Type type, Space space);
   [[nodiscard]] std::size_t types_at(std::string_view folded, Space space) const;
   // A new entry of this name with these octets behind it. The caller fills the header and then says
   // counted().
-  Entry* insert(std::string_view folded, std::string_view body);
-  void counted(const Entry& entry) { ++by_space_[static_cast<std::size_t>(entry.space)]; }
-  void remove(Entry** link);
+  CacheEntry* insert(std::string_view folded, std::string_view body);
+  void counted(const CacheEntry& entry) { ++by_space_[static_cast<std::size_t>(entry.space)]; }
+  void remove(CacheEntry** link);
   // A hand goes round until no more than `budget` octets are left: what has expired goes, what was
   // used since it came by stays once. Gives how many went that still lived.
   std::size_t make_room(std::size_t budget, CacheTime now, std::uint32_t stale_for);
@@ -35,8 +35,8 @@ class Table {
   template <class F>
   std::size_t remove_if(F&& doomed) {
     std::size_t removed = 0;
-    for (Entry*& bucket : buckets_) {
-      Entry** at = &bucket;
+    for (CacheEntry*& bucket : buckets_) {
+      CacheEntry** at = &bucket;
       while (*at != nullptr) {
         if (doomed(std::as_const(**at))) {
           remove(at), ++removed;
@@ -50,7 +50,7 @@ class Table {
   // False of `each` ends it.
   template <class F>
   void for_each(F&& each) const {
-    for (const Entry* entry : buckets_) {
+    for (const CacheEntry* entry : buckets_) {
       for (; entry != nullptr; entry = entry->next) {
         if (!each(*entry)) return;
       }
@@ -62,7 +62,7 @@ class Table {
   [[nodiscard]] std::size_t entries() const { return entries_; }
   // What malloc takes for the entries, and the table of chains.
   [[nodiscard]] std::size_t octets() const {
-    return entry_octets_ + buckets_.capacity() * sizeof(Entry*);
+    return entry_octets_ + buckets_.capacity() * sizeof(CacheEntry*);
   }
 
  private:
@@ -71,7 +71,7 @@ class Table {
   void grow();
   std::size_t visit(std::size_t bucket, CacheTime now, std::uint32_t stale_for);
 
-  std::vector<Entry*> buckets_;
+  std::vector<CacheEntry*> buckets_;
   std::size_t hand_ = 0;
   std::size_t entries_ = 0;
   std::size_t entry_octets_ = 0;

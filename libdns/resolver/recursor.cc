@@ -357,7 +357,7 @@ RecursorStats Recursor::stats() const {
 std::vector<ServerLine> Recursor::servers() const {
   std::vector<ServerLine> lines;
   const MonoTime now = async::Loop::current().now();
-  state_->upstream_.servers().for_each([&](const Server& server) {
+  state_->upstream_.servers().for_each([&](const KnownServer& server) {
     ServerLine line;
     line.server = server.endpoint.text();
     line.round_trip_ms = static_cast<std::int64_t>(server.round_trip);

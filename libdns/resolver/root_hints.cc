@@ -8,13 +8,13 @@ namespace posthorn::dns {
 
 namespace {
 
-struct Server {
+struct RootServer {
   const char* host;
   const char* v4;
   const char* v6;
 };
 // IANA, named.root of 2024.
-constexpr Server root_servers[] = {
+constexpr RootServer root_servers[] = {
     {"a.root-servers.net", "198.41.0.4", "2001:503:ba3e::2:30"},
     {"b.root-servers.net", "170.247.170.2", "2801:1b8:10::b"},
     {"c.root-servers.net", "192.33.4.12", "2001:500:2::c"},
@@ -40,7 +40,7 @@ RootHint& hint_of(std::vector<RootHint>& hints, const Name& host) {
 
 std::vector<RootHint> built_in_root_hints() {
   std::vector<RootHint> hints;
-  for (const Server& server : root_servers) {
+  for (const RootServer& server : root_servers) {
     std::vector<std::string> addresses = {server.v4, server.v6};
     hints.emplace_back(Name::parse(server.host).value_or(Name()), std::move(addresses));
   }

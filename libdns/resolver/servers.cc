@@ -21,15 +21,15 @@ double milliseconds(Duration span) {
 
 }  // namespace
 
-Server::Server(async::Endpoint at)
+KnownServer::KnownServer(async::Endpoint at)
     : endpoint(std::move(at)), client_cookie(random_octets(client_cookie_octets)) {}
 
-bool Server::is_lame(const Name& zone, MonoTime now) const {
+bool KnownServer::is_lame(const Name& zone, MonoTime now) const {
   return std::ranges::any_of(
       lame, [&](const auto& one) { return now < one.second && one.first == zone; });
 }
 
-Server& Servers::of(const async::Endpoint& endpoint) {
+KnownServer& Servers::of(const async::Endpoint& endpoint) {
   std::string key = endpoint.text();
   const auto place = places_.find(key);
   if (place != places_.end()) {
@@ -55,7 +55,7 @@ std::vector<async::Endpoint> Servers::in_order(std::vector<async::Endpoint> endp
   };
   std::vector<Ranked> ranked;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
-    const Server& server = of(endpoints[i]);
+    const KnownServer& server = of(endpoints[i]);
     const int group = server.is_lame(zone, now) ? 2 : server.rests(now) ? 1 : 0;
     const double round_trip =
         server.round_trip > 0 ? server.round_trip : milliseconds(limits_.first_try) / 4;
@@ -74,7 +74,7 @@ std::vector<async::Endpoint> Servers::in_order(std::vector<async::Endpoint> endp
 }
 
 Duration Servers::patience(const async::Endpoint& endpoint) {
-  const Server& server = of(endpoint);
+  const KnownServer& server = of(endpoint);
   double wait = milliseconds(limits_.first_try);
   if (server.round_trip > 0) wait = server.round_trip + 4 * server.variation;
   wait = std::max(wait, milliseconds(limits_.least_try));
@@ -85,7 +85,7 @@ Duration Servers::patience(const async::Endpoint& endpoint) {
 
 // RFC 6298 2.
 void Servers::answered(const async::Endpoint& endpoint, Duration took) {
-  Server& server = of(endpoint);
+  KnownServer& server = of(endpoint);
   const double ms = std::max(milliseconds(took), 0.01);
   if (server.round_trip <= 0) {
     server.round_trip = ms;
@@ -100,14 +100,14 @@ void Servers::answered(const async::Endpoint& endpoint, Duration took) {
 }
 
 void Servers::silent(const async::Endpoint& endpoint, MonoTime now) {
-  Server& server = of(endpoint);
+  KnownServer& server = of(endpoint);
   if (++server.silences < limits_.silences) return;
   server.rest = std::clamp<Duration>(server.rest * 2, limits_.rest, limits_.longest_rest);
   server.rests_until = now + server.rest;
 }
 
 void Servers::lame(const async::Endpoint& endpoint, const Name& zone, MonoTime now) {
-  Server& server = of(endpoint);
+  KnownServer& server = of(endpoint);
   std::erase_if(server.lame, [&](const auto& one) { return one.second <= now; });
   if (server.lame.size() >= max_lame_zones) server.lame.erase(server.lame.begin());
   server.lame.emplace_back(zone, now + limits_.lame_for);

@@ -13,7 +13,7 @@
 
 namespace posthorn::dns {
 
-struct Server {
+struct KnownServer {
   async::Endpoint endpoint;
   // RFC 6298, in milliseconds; 0 until it has answered.
   double round_trip = 0;
@@ -26,7 +26,7 @@ struct Server {
   std::string server_cookie;                    // its own, once it gave one
   std::vector<std::pair<Name, MonoTime>> lame;  // zone, until when
 
-  explicit Server(async::Endpoint at);
+  explicit KnownServer(async::Endpoint at);
   [[nodiscard]] bool rests(MonoTime now) const { return now < rests_until; }
   [[nodiscard]] bool is_lame(const Name& zone, MonoTime now) const;
 };
@@ -36,7 +36,7 @@ class Servers {
   explicit Servers(const ResolveLimits& limits) : limits_(limits) {}
 
   // References live until the next call of of().
-  Server& of(const async::Endpoint& endpoint);
+  KnownServer& of(const async::Endpoint& endpoint);
   // The best first: quick ones, then unknown ones, those that rest or are lame at the end. Of
   // equals a random one. Whoever isn't asked gets a little better, so that he is tried again.
   [[nodiscard]] std::vector<async::Endpoint> in_order(std::vector<async::Endpoint> endpoints,
@@ -49,13 +49,13 @@ class Servers {
 
   template <class F>
   void for_each(F&& each) const {
-    for (const Server& server : used_) each(server);
+    for (const KnownServer& server : used_) each(server);
   }
 
  private:
   const ResolveLimits& limits_;
-  std::list<Server> used_;  // the latest first
-  std::unordered_map<std::string, std::list<Server>::iterator> places_;
+  std::list<KnownServer> used_;  // the latest first
+  std::unordered_map<std::string, std::list<KnownServer>::iterator> places_;
 };
 
 }  // namespace posthorn::dns

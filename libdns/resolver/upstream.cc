@@ -93,7 +93,7 @@ Upstream::Upstream(Exchange& exchange, const RecursorSettings& settings, Recurso
     : exchange_(exchange), settings_(settings), stats_(stats), servers_(settings.limits) {}
 
 std::string Upstream::make_packet(const Inquiry& inquiry, const Manner& manner,
-                                  const Server& server) const {
+                                  const KnownServer& server) const {
   Header header;
   header.recursion_desired = inquiry.source.forwarder;
   // We validate ourselves, and want to see what is wrong (RFC 6840 5.9).
@@ -153,7 +153,7 @@ Upstream::Next Upstream::after_error(Heard& heard, const async::Endpoint& server
   return Next::done;
 }
 
-bool Upstream::check_cookie_of(const MessageView& reply, Server& server) {
+bool Upstream::check_cookie_of(const MessageView& reply, KnownServer& server) {
   std::optional<Cookie> cookie;
   if (reply.edns()) {
     for (const EdnsOption& option : reply.edns()->options) {
@@ -178,7 +178,7 @@ Upstream::Next Upstream::look_at(Heard& heard, const async::Endpoint& server, Ma
     manner.transport = Transport::tcp;
     return Next::again;
   }
-  Server& known = servers_.of(server);
+  KnownServer& known = servers_.of(server);
   const Rcode rcode = message->rcode();
   const bool refuses_edns =
       rcode == Rcode::badvers ||

@@ -54,9 +54,9 @@ class Upstream {
   Next look_at(Heard& heard, const async::Endpoint& server, Manner& manner);
   Next after_error(Heard& heard, const async::Endpoint& server, Manner& manner);
   // Notes the server's cookie; false if a reply that must have ours doesn't.
-  bool check_cookie_of(const MessageView& reply, Server& server);
+  bool check_cookie_of(const MessageView& reply, KnownServer& server);
   [[nodiscard]] std::string make_packet(const Inquiry& inquiry, const Manner& manner,
-                                        const Server& server) const;
+                                        const KnownServer& server) const;
   void judge(Told& told, const Heard& heard, const Inquiry& inquiry, const async::Endpoint& server);
 
   Exchange& exchange_;

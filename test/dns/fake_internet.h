@@ -1,0 +1,56 @@
+// Servers that exist in memory only: an Exchange that answers from zones, and misbehaves where a rule
+// says so.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libdns/resolver/exchange.h"
+#include "libdns/wire/builder.h"
+#include "libdns/zone/zone.h"
+
+namespace posthorn::dns::test {
+
+// What a server does with some questions instead of answering truly.
+struct Rule {
+  std::string server;
+  std::optional<Name> name;  // none: any
+  bool below = false;        // what is below the name, too
+  std::optional<Type> type;
+  std::size_t times = 0;  // 0: always
+  std::string action;
+  std::size_t number = 0;  // of the action, e.g. milliseconds
+  // "reply" and "add": records by section, and whether AA is set
+  std::vector<Record> sections[3];
+  bool authoritative = true;
+  Rcode rcode = Rcode::noerror;
+  Rule() = default;
+};
+
+class FakeInternet final : public Exchange {
+ public:
+  async::Task<Result<std::string, ExchangeError>> ask(async::Endpoint to, std::string query,
+                                                      Transport transport,
+                                                      async::Deadline deadline) override;
+
+  struct Packet {
+    std::string server;
+    Question question;
+    Transport transport = Transport::udp;
+  };
+  std::map<std::string, std::vector<std::shared_ptr<const Zone>>> servers;
+  std::vector<Rule> rules;
+  std::vector<Packet> seen;
+  std::size_t in_flight = 0;
+  std::size_t most_in_flight = 0;
+
+ private:
+  Rule* rule_for(const std::string& server, const Question& question);
+  std::string answer(const MessageView& query, const std::string& server, Rule* rule,
+                     Transport transport) const;
+};
+
+}  // namespace posthorn::dns::test
