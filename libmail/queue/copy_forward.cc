@@ -112,7 +112,10 @@ async::Task<bool> Store::copy_message(Segment& segment, Message& message) {
   message.size = static_cast<std::uint32_t>(place->size);
   ++target.live;
   target.live_octets += message.size;
+  // Somebody may have made it due meanwhile (a flush); it stands in a timer under this moment.
+  const std::uint32_t next = message.next;
   save(message, whole.state);
+  message.next = next;
   append(target, id, Copied());
   while (true) {
     auto done = co_await target.outcomes.flush(Sync::yes);

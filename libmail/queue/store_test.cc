@@ -297,6 +297,31 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("Store: a message that moves stays due when it has been made due meanwhile") {
+  MemoryFiles files;
+  const auto messages = fill(files, 24, 4000, 6);
+  StoreOptions options = test::store_options();
+  options.copy_after = std::chrono::seconds(0);
+  options.mostly_dead = 0.2;
+  const auto store = open(files, options);
+  Message* survivor = nullptr;
+  for (const test::Acknowledged& message : messages) {
+    Message* found = store->find(message.id);
+    if (found->segment->generation != 1) continue;
+    if (survivor != nullptr) {
+      store->finish(*found);
+      continue;
+    }
+    survivor = found;
+    deferred(*store, *found);
+    found->next = 1'700'000'002;  // a flush; what lies on the disk says later
+  }
+  REQUIRE(survivor != nullptr);
+  async::run(run_for(store.get(), std::chrono::milliseconds(300)));
+  REQUIRE(survivor->segment->generation > 1);
+  CHECK(survivor->next == 1'700'000'002);
+}
+
 TEST_CASE(
     "Store: while outcomes can't be written it is not healthy, and it writes them all later") {
   MemoryFiles files;
