@@ -147,9 +147,14 @@ std::uint32_t ttl_of(const RrSet& set, const Rrsig& signature, std::uint32_t now
   return std::min({set.ttl, signature.original_ttl, signature.expiration - now});
 }
 
+struct TaggedKey {
+  Dnskey key;
+  std::uint16_t tag;
+};
+
 // Keys that may sign a zone's sets, at most so many of one tag.
-std::vector<Dnskey> signing_keys(const RrSet& set, const CryptoLimits& limits) {
-  std::vector<Dnskey> keys;
+std::vector<TaggedKey> signing_keys(const RrSet& set, const CryptoLimits& limits) {
+  std::vector<TaggedKey> keys;
   for (const std::string& octets : set.rdata) {
     if (keys.size() == limits.keys_per_zone) break;
     const auto data = rdata_from_wire(Type::dnskey, octets);
@@ -157,10 +162,11 @@ std::vector<Dnskey> signing_keys(const RrSet& set, const CryptoLimits& limits) {
     if (key == nullptr || key->protocol != 3) continue;
     if ((key->flags & Dnskey::zone_key) == 0 || (key->flags & Dnskey::revoked) != 0) continue;
     if (!is_supported_algorithm(key->algorithm, limits.sha1)) continue;
-    const auto alike = std::count_if(keys.begin(), keys.end(), [key](const Dnskey& one) {
-      return one.algorithm == key->algorithm && key_tag(one) == key_tag(*key);
+    const std::uint16_t tag = key_tag(*key);
+    const auto alike = std::count_if(keys.begin(), keys.end(), [key, tag](const TaggedKey& one) {
+      return one.key.algorithm == key->algorithm && one.tag == tag;
     });
-    if (static_cast<std::size_t>(alike) < limits.keys_per_tag) keys.push_back(*key);
+    if (static_cast<std::size_t>(alike) < limits.keys_per_tag) keys.push_back({*key, tag});
   }
   return keys;
 }
@@ -183,8 +189,24 @@ std::vector<Ds> usable_ds(std::span<const Ds> all, const CryptoLimits& limits) {
   return usable;
 }
 
-ZoneKeys::Key parsed(const Dnskey& key, const VerifyingKey& verifying) {
-  return ZoneKeys::Key{key_tag(key), verifying};
+// Takes those out that a DS names. `why` is told of one that is named and can't be read.
+std::vector<ZoneKeys::Key> take_entry_keys(std::vector<TaggedKey>& keys, const Name& zone,
+                                           std::span<const Ds> usable, Sha1 sha1, Verdict& why) {
+  std::vector<ZoneKeys::Key> entries;
+  std::erase_if(keys, [&](const TaggedKey& one) {
+    const bool is_named = std::any_of(usable.begin(), usable.end(),
+                                      [&](const Ds& ds) { return matches(ds, zone, one.key); });
+    if (!is_named) return false;
+    auto verifying = VerifyingKey::parse(one.key, sha1);
+    if (verifying) {
+      entries.push_back(ZoneKeys::Key{one.tag, std::move(*verifying)});
+    } else {
+      why = bogus(EdeCode::dnssec_bogus,
+                  fmt::format("DNSKEY {} of {} is {}", one.tag, zone.text(), verifying.error()));
+    }
+    return true;
+  });
+  return entries;
 }
 
 }  // namespace
@@ -228,23 +250,10 @@ KeysVerdict check_dnskeys(const RrSet& dnskeys, std::span<const Ds> trusted, std
   result.verdict = bogus(EdeCode::dnskey_missing, fmt::format("no DNSKEY of {} matches its DS {}",
                                                               zone.text(), text_of(usable)));
 
-  std::vector<ZoneKeys::Key> entries;  // named by a DS
-  std::vector<ZoneKeys::Key> others;
-  for (const Dnskey& key : signing_keys(dnskeys, budget.limits())) {
-    const bool is_entry = std::any_of(usable.begin(), usable.end(), [&zone, &key](const Ds& ds) {
-      return matches(ds, zone, key);
-    });
-    const auto verifying = VerifyingKey::parse(key, budget.limits().sha1);
-    if (verifying) {
-      (is_entry ? entries : others).push_back(parsed(key, *verifying));
-    } else if (is_entry) {
-      result.verdict =
-          bogus(EdeCode::dnssec_bogus,
-                fmt::format("DNSKEY {} of {} is {}", key_tag(key), zone.text(), verifying.error()));
-    }
-  }
+  const Sha1 sha1 = budget.limits().sha1;
+  std::vector<TaggedKey> others = signing_keys(dnskeys, budget.limits());
+  std::vector<ZoneKeys::Key> entries = take_entry_keys(others, zone, usable, sha1, result.verdict);
   if (entries.empty()) return result;
-
   const auto signature = SignatureSearch(dnskeys, zone, entries, now, budget).run();
   if (!signature) {
     result.verdict = signature.error();
@@ -254,7 +263,10 @@ KeysVerdict check_dnskeys(const RrSet& dnskeys, std::span<const Ds> trusted, std
   result.keys.zone = zone;
   result.keys.ttl = ttl_of(dnskeys, *signature, now);
   result.keys.keys = std::move(entries);
-  result.keys.keys.insert(result.keys.keys.end(), others.begin(), others.end());
+  for (const TaggedKey& one : others) {
+    auto verifying = VerifyingKey::parse(one.key, sha1);
+    if (verifying) result.keys.keys.push_back(ZoneKeys::Key{one.tag, std::move(*verifying)});
+  }
   return result;
 }
 
