@@ -1,0 +1,10 @@
+// posthorn dns: the commands of the group.
+#include "agents/posthorn/commands.h"
+
+namespace posthorn::operate {
+
+void add_dns_commands(Tools& tools) {
+  tools.push_back(make_dns_check());
+}
+
+}  // namespace posthorn::operate
