@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "libdns/resolver/local_names.h"
+#include "libdns/resolver/special_names.h"
 #include "libdns/resolver/step.h"
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
@@ -55,14 +55,20 @@ class Assembly {
     append(out_.authority, step.authority);
     out_.rcode = step.rcode;
     if (!step.why.explanation.empty() || step.failed) out_.why = std::move(step.why);
+    // However many of them came in one packet.
+    const auto aliases = static_cast<std::size_t>(
+        std::ranges::count(out_.answer, Type::cname, [](const RrSet& set) { return set.type; }));
+    const bool again = step.next && std::ranges::any_of(out_.answer, [&](const RrSet& set) {
+                         return set.type == Type::cname && set.owner == *step.next;
+                       });
+    if (again || aliases > max_aliases) {
+      fail(Security::unavailable,
+           error_of(EdeCode::other, "aliases without end at " + at_.name.text()));
+      return false;
+    }
     if (!step.next) return false;
-    seen_.push_back(at_.name);
     at_.name = std::move(*step.next);
-    if (seen_.size() <= max_aliases && std::ranges::find(seen_, at_.name) == seen_.end())
-      return true;
-    fail(Security::unavailable,
-         error_of(EdeCode::other, "aliases without end at " + at_.name.text()));
-    return false;
+    return true;
   }
   void fail(Security security, ExtendedError why) {
     out_ = Resolution(Rcode::servfail, security, std::move(why));
@@ -82,7 +88,6 @@ class Assembly {
  private:
   Question at_;
   Resolution out_;
-  std::vector<Name> seen_;
   bool wants_refresh_ = false;
 };
 
@@ -184,7 +189,7 @@ std::optional<Resolution> Recursor::State::at_once(const Question& question,
                       error_of(EdeCode::not_supported, "type " + to_string(question.type)));
   if (question.type == Type::any) return answer_to_any(question);
   if (is_local(question)) {
-    auto local = local_answer(question);
+    auto local = special_answer(question);
     if (local) {
       Resolution resolution;
       resolution.security = Security::insecure;

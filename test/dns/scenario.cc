@@ -171,7 +171,9 @@ std::string Runner::with_ds(const std::string& text) const {
 }
 
 std::shared_ptr<const Zone> Runner::make_zone(const ZoneText& zone) {
-  const std::string text = with_ds(zone.text);
+  std::string text = with_ds(zone.text);
+  if (zone.nsec3)
+    text += zone.apex + " NSEC3PARAM 1 0 " + std::to_string(zone.nsec3->iterations) + " -\n";
   if (zone.is_signed) {
     const SignedZone made(zone.apex, text, zone.nsec3);
     ds_[zone.apex] = to_text(made.ds());

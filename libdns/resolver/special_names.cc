@@ -1,4 +1,4 @@
-#include "libdns/resolver/local_names.h"
+#include "libdns/resolver/special_names.h"
 
 #include <algorithm>
 #include <array>
@@ -99,10 +99,10 @@ bool exists(const Name& asked, const Name& zone) {
 
 }  // namespace
 
-std::optional<LocalAnswer> local_answer(const Question& question) {
+std::optional<SpecialAnswer> special_answer(const Question& question) {
   const Name* zone = zone_of(question.name);
   if (zone == nullptr) return std::nullopt;
-  LocalAnswer local;
+  SpecialAnswer local;
   auto record = record_of(question, *zone);
   if (record) {
     local.answer.push_back(std::move(*record));
