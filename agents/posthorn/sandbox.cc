@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "agents/posthorn/commands.h"
@@ -33,6 +34,19 @@ constexpr std::pair<const char*, const char*> sockets[] = {
 
 ToolError usage(std::string message, std::string hint = {}) {
   return {exit_code::usage, "usage", std::move(message), std::move(hint)};
+}
+
+// "zones/beta.test.zone" -> "beta.test=/x/zones/beta.test.zone", as dnsd takes it.
+Result<std::string, ToolError> zone_flag(const std::string& file) {
+  constexpr std::string_view suffix = ".zone";
+  const std::filesystem::path path(file);
+  const std::string name = path.filename().string();
+  if (!name.ends_with(suffix) || name == suffix) {
+    return fail(usage("--zone expects a file DOMAIN.zone, not \"" + printable(file) + "\""));
+  }
+  std::error_code error;
+  return name.substr(0, name.size() - suffix.size()) + "=" +
+         std::filesystem::absolute(path, error).string();
 }
 
 // "beta.test=127.0.0.2:2525", "beta.test=unix:/x/smtp.sock" -> a line of conf/routes.
@@ -76,7 +90,7 @@ class Sandbox final : public Tool {
   Result<int, ToolError> run(const ToolCall& call) override;
 
  private:
-  [[nodiscard]] Result<NewSite, ToolError> wanted() const;
+  [[nodiscard]] Result<NewSite, ToolError> wanted();
   void add_flags(AgentProgram& program) const;
   [[nodiscard]] async::Endpoint place(const async::Endpoint& asked) const;
   void print_facts(const service::Site& site, const NewSite& made,
@@ -90,15 +104,16 @@ class Sandbox final : public Tool {
   std::vector<std::string> routes_;
   std::vector<std::string> forwards_;
   std::vector<std::string> zones_;
+  std::vector<std::string> zone_flags_;
   Duration start_time_ = std::chrono::seconds(9);  // with the grace for those that started: 10 s
 };
 
-Result<NewSite, ToolError> Sandbox::wanted() const {
+Result<NewSite, ToolError> Sandbox::wanted() {
   if (dir_.empty())
     return fail(usage("--dir is missing", "posthorn sandbox --dir DIR --port-base 20000"));
-  if (!forwards_.empty() || !zones_.empty()) return fail(usage("not yet: no dnsd in this site"));
   NewSite site;
   site.address = address_;
+  site.port_base = port_base_;
   site.domains = domains_.empty() ? std::vector<std::string>{"sandbox.test"} : domains_;
   for (const std::string& domain : site.domains) {
     if (!smtp::is_domain(domain, smtp::Utf8::allowed)) {
@@ -121,6 +136,11 @@ Result<NewSite, ToolError> Sandbox::wanted() const {
     }
     site.users.push_back({address, user.substr(colon + 1)});
   }
+  for (const std::string& file : zones_) {
+    auto flag = zone_flag(file);
+    if (!flag) return fail(flag.error());
+    zone_flags_.push_back(std::move(*flag));
+  }
   for (const std::string& route : routes_) {
     auto line = route_line(route);
     if (!line) return fail(line.error());
@@ -134,6 +154,14 @@ Result<NewSite, ToolError> Sandbox::wanted() const {
 void Sandbox::add_flags(AgentProgram& program) const {
   if (!program.is_ours) return;
   auto& argv = program.argv;
+  if (program.name == "dnsd") {
+    for (const std::string& zone : zone_flags_) argv.insert(argv.end(), {"--zone", zone});
+    // Whoever is asked instead of the root has no chain of trust from there.
+    for (const std::string& forward : forwards_) {
+      argv.insert(argv.end(), {"--forward", forward, "--negative-trust-anchor",
+                               forward.substr(0, forward.find('='))});
+    }
+  }
   if (program.name == "submissiond") argv.insert(argv.end(), {"--listen-tls", "inet:*:465"});
   if (program.name == "relayd" && port_base_ != 0) {
     argv.insert(argv.end(), {"--mx-port", std::to_string(port_base_ + 25)});

@@ -22,10 +22,10 @@ os.environ["POSTHORN_BIN"] = sys.argv[1]
 from posthorn_site import Failed, Workshop, free_port_base, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
-AGENTS = ["authd", "deliverd", "pop3d", "queued", "relayd", "smtpd", "submissiond"]
+AGENTS = ["authd", "deliverd", "dnsd", "pop3d", "queued", "relayd", "smtpd", "submissiond"]
 OFFSETS = {"smtp": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995, "imap": 143, "imaps": 993,
            "sieve": 4190, "dns": 53, "http": 80}
-LATER = ("imap", "imaps", "sieve", "dns", "http")  # null until there is an agent for it
+LATER = ("imap", "imaps", "sieve", "http")  # null until there is an agent for it
 SOCKETS = ["smtp", "submission", "lmtp", "relay", "auth", "userdb", "dns"]
 
 
@@ -54,8 +54,8 @@ def prints_every_key(workshop):
     for name, port in facts["ports"].items():
         if port:
             socket.create_connection((facts["address"], port), 10).close()
-    expect(f"sockets: {facts['sockets']}", list(facts["sockets"]) == SOCKETS and facts["sockets"]["dns"] is None)
-    for name in SOCKETS[:-1]:
+    expect(f"sockets: {facts['sockets']}", list(facts["sockets"]) == SOCKETS)
+    for name in SOCKETS:
         expect(f"{name} is the absolute path of a socket", facts["sockets"][name].startswith("/"))
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(facts["sockets"][name])

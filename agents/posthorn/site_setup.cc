@@ -10,10 +10,12 @@
 #include <fstream>
 
 #include "agents/posthorn/programs.h"
+#include "agents/posthorn/site_zone.h"
 #include "libmail/base/fd.h"
 #include "libmail/queue/files.h"
 #include "libmail/queue/recycle.h"
 #include "libmail/sasl/passwd_edit.h"
+#include "libmail/smtp/address.h"
 #include "libmail/tls/certificate.h"
 
 namespace posthorn::operate {
@@ -26,6 +28,8 @@ namespace {
 
 constexpr std::string_view marker =
     "# Written by posthorn sandbox. Without this line the file is yours and stays.\n";
+constexpr std::string_view zone_marker =
+    "; Written by posthorn sandbox. Without this line the file is yours and stays.\n";
 constexpr std::string_view tables[] = {"aliases", "lists", "virtual", "transports", "routes"};
 
 ToolError io_failure(const IoError& error) {
@@ -57,17 +61,18 @@ Result<void, ToolError> write_file(const std::string& path, std::string_view tex
   return {};
 }
 
-bool is_ours_to_write(const std::string& path) {
+bool is_ours_to_write(const std::string& path, std::string_view mark) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return true;
   std::string first;
   std::getline(in, first);
-  return first + "\n" == marker;
+  return first + "\n" == mark;
 }
 
-Result<void, ToolError> write_unless_kept(const std::string& path, const std::string& text) {
-  if (!is_ours_to_write(path)) return {};
-  return write_file(path, std::string(marker) + text, 0640);
+Result<void, ToolError> write_unless_kept(const std::string& path, const std::string& text,
+                                          std::string_view mark = marker) {
+  if (!is_ours_to_write(path, mark)) return {};
+  return write_file(path, std::string(mark) + text, 0640);
 }
 
 std::string site_file(const NewSite& wanted) {
@@ -111,6 +116,17 @@ Result<void, ToolError> write_certificates(const Site& site, const NewSite& want
   return {};
 }
 
+// A zone for each domain, and relayd shall find its way by them.
+Result<void, ToolError> write_zones(const Site& site, const NewSite& wanted) {
+  for (const std::string& domain : wanted.domains) {
+    const std::string path = site.path("zones/" + smtp::canonical_domain(domain) + ".zone");
+    auto done = write_unless_kept(path, site_zone(wanted, domain), zone_marker);
+    if (!done) return done;
+  }
+  return write_unless_kept(site.path("conf/relayd.toml"),
+                           "\ndns_server = [\"unix:run/dns.sock\"]\n");
+}
+
 Result<void, ToolError> write_users(const Site& site, const std::vector<NewSite::User>& users) {
   const std::string file = site.path("conf/users");
   for (const NewSite::User& user : users) {
@@ -130,7 +146,7 @@ Result<void, ToolError> write_users(const Site& site, const std::vector<NewSite:
 Result<void, ToolError> make_directories(const Site& site, const std::string& user) {
   const bool is_machines = site.is_system() && ::geteuid() == 0;
   const passwd* owner = is_machines ? ::getpwnam(user.c_str()) : nullptr;
-  for (const char* name : {"run", "log", "queue", "mail"}) {
+  for (const char* name : {"run", "log", "queue", "mail", "zones"}) {
     const std::string path = site.path(name);
     const bool is_new = !std::filesystem::exists(path);
     if (auto done = make_directory(path, name == std::string_view("run") ? 0755 : 0750); !done) {
@@ -171,6 +187,7 @@ Result<void, ToolError> make_site(const Site& site, const NewSite& wanted) {
     if (std::filesystem::exists(path)) continue;
     if (auto done = write_file(path, marker, 0640); !done) return done;
   }
+  if (auto done = write_zones(site, wanted); !done) return done;
   if (auto done = write_certificates(site, wanted); !done) return done;
   return write_users(site, wanted.users);
 }

@@ -9,7 +9,7 @@
 
 namespace posthorn::operate {
 
-// run/, log/, queue/ and mail/, where they are missing. In the system's site, started by root, they belong to `user`.
+// run/, log/, queue/, mail/ and zones/, where they are missing. In the system's site, started by root, they belong to `user`.
 Result<void, service::ToolError> make_directories(const service::Site& site,
                                                   const std::string& user);
 
@@ -22,10 +22,11 @@ struct NewSite {
   };
   std::vector<User> users;
   std::vector<std::string> routes;  // lines of conf/routes
+  std::uint16_t port_base = 0;      // added to well-known ports; 0: nobody knows them beforehand
   NewSite() = default;
 };
 
-// Writes conf/, the tables, the users and, if there is none, a CA and a certificate. A file that somebody wrote by hand stays: those
+// Writes conf/, the tables, the zones, the users and, if there is none, a CA and a certificate. A file that somebody wrote by hand stays: those
 // written here begin with a line that says so and are written anew.
 Result<void, service::ToolError> make_site(const service::Site& site, const NewSite& wanted);
 

@@ -63,7 +63,10 @@ class Composer {
  public:
   Composer(const Query& query, AnswerClass asker, const Header& header)
       : asker_(asker), builder_(header) {
-    complete_ = builder_.question(Question(query.name(), query.type, query.klass));
+    // In lower case, as zones have it, so that names are compressed against it. Who asks finds the
+    // question spelled as it was sent: that is put over it at the end.
+    const auto name = Name::from_wire(query.folded_name());
+    complete_ = builder_.question(Question(name.value_or(Name()), query.type, query.klass));
   }
 
   void add(const LocalAnswer& local, const Resolution* rest) {

@@ -14,6 +14,8 @@ using async::Task;
 namespace {
 
 constexpr std::size_t opt_octets = 11;
+// So much longer than its question an answer is no weapon: SERVFAIL may be late.
+constexpr std::size_t small_answer = 32;
 
 void put_u16(std::string& out, std::uint16_t value) {
   out.push_back(static_cast<char>(value >> 8));
@@ -228,7 +230,8 @@ Task<void> Responder::answer_later(std::string packet, Client client, Sink& sink
   const AnswerClass asker = class_of(query, client);
   const NewAnswer answer = co_await resolve(query, asker);
   keep(query, asker, answer);
-  if (client.transport == Client::Transport::udp && discard.passed()) {
+  const bool is_small = answer.message.size() <= packet.size() + small_answer;
+  if (client.transport == Client::Transport::udp && discard.passed() && !is_small) {
     ++counters_.late;
     co_return;
   }

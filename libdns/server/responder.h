@@ -51,8 +51,9 @@ struct ResponderSettings {
   std::vector<Secret> cookie_secrets;              // the one in use first; none: no cookies
   RateSettings rate;
   std::size_t ready_octets = std::size_t{8} << 20;  // for answers that are ready to be sent
-  // An answer by UDP that took longer than this is not sent: nobody waits any more, and answers
-  // that were held back and come all at once are a weapon (DNSBomb).
+  // An answer by UDP that took longer than this is not sent, unless it is hardly longer than its
+  // question: nobody waits any more, and answers that were held back and come all at once are a
+  // weapon (DNSBomb).
   Duration discard_after = std::chrono::milliseconds(1900);
   Duration query_time = std::chrono::seconds(8);
   ResponderSettings() = default;

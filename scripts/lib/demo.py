@@ -46,13 +46,25 @@ def letter():
     return message
 
 
+def mail_host(site, domain):
+    """The MX record as the site's own dnsd gives it."""
+    found = subprocess.run([str(programs() / "nslook"), "--server", f"{site.address}:{site.port('dns')}", "--type", "MX",
+                            "--short", domain], capture_output=True, text=True, check=False, timeout=30)
+    if found.returncode != 0:
+        raise Failed(f"nslook finds no MX of {domain}: {found.stdout}{found.stderr}")
+    return found.stdout.strip()
+
+
 def follow(trace, hops):
-    """Shows the log lines of one message, hop by hop; a hop without a line fails the demo."""
+    """Shows the log lines of one message, hop by hop, and gives them; a hop without a line fails the demo."""
+    lines = []
     for name, site, agent, pattern in hops:
         found = wait_until(
             f"the hop '{name}' in {agent}.log of {site.domains[0]}, looking for {trace} and /{pattern}/",
             lambda s=site, a=agent, p=pattern: [l for l in s.log(a).splitlines() if trace in l and re.search(p, l)], 15)
         print(f"  {name:<24} {found[0]}", flush=True)
+        lines.append(found[0])
+    return lines
 
 
 def trace_of(site, agent, sender):
@@ -74,10 +86,17 @@ def alice_writes(alpha, beta):
     show(f"accepted by submissiond; trace id {trace}")
 
     title("2. its way, from the agents' own logs")
-    follow(trace, [
+    show("beta.test's MX, found by alpha's dnsd: " + mail_host(alpha, "beta.test"))
+    lines = follow(trace, [
         ("alpha submissiond", alpha, "submissiond", " taken "),
         ("alpha queue -> relayd", alpha, "queued", "status=sent"),
         ("alpha relayd", alpha, "relayd", " sent "),
+    ])
+    # Another site gives the message an id of its own, and says so in its 250.
+    theirs = re.search(r"Queued as ([0-9A-V]{16})", lines[-1])
+    if not theirs:
+        raise Failed(f"relayd's line does not say what beta made of it: {lines[-1]}")
+    follow(theirs.group(1), [
         ("beta smtpd", beta, "smtpd", " taken "),
         ("beta queue -> deliverd", beta, "queued", "status=sent"),
         ("beta deliverd", beta, "deliverd", " delivered "),
@@ -157,11 +176,11 @@ def main():
             base = free_port_base(["127.0.0.1", "127.0.0.2"])
             title("Starting alpha.test on 127.0.0.1 and beta.test on 127.0.0.2, unprivileged ports, below "
                   f"{workshop.directory}")
-            # Over Unix sockets our agents take the trace id along (XFORWARD IDENT), which strangers do not get.
+            # No root leads to .test: each site's dnsd asks the other one's about its domain.
             alpha = workshop.site("alpha", ["alpha.test"], [ALICE], port_base=base,
-                                  routes=[f"beta.test=unix:{workshop.directory}/beta/run/smtp.sock"]).start()
+                                  forwards=[f"beta.test=127.0.0.2:{base + 53}"]).start()
             beta = workshop.site("beta", ["beta.test"], [BOB], address="127.0.0.2", port_base=base,
-                                 routes=[f"alpha.test=unix:{workshop.directory}/alpha/run/smtp.sock"]).start()
+                                 forwards=[f"alpha.test=127.0.0.1:{base + 53}"]).start()
             sent = alice_writes(alpha, beta)
             received = bob_reads(beta, sent)
             bob_answers(alpha, beta, received)

@@ -25,7 +25,7 @@ from posthorn_site import free_port, programs, wait_until  # noqa: E402
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 DOVECOT, OURS = "Dovecot", "pop3d"
 NOBODY = 65534
-AGENTS = ("posthorn", "authd", "smtpd", "submissiond", "queued", "relayd", "deliverd", "pop3d")
+AGENTS = ("posthorn", "authd", "dnsd", "smtpd", "submissiond", "queued", "relayd", "deliverd", "pop3d")
 
 
 class Door:

@@ -16,7 +16,7 @@ from foreign import Failed, has_landlock, main, need, run  # noqa: E402
 from posthorn_site import wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
-DAEMONS = ("authd", "deliverd", "pop3d", "queued", "relayd", "smtpd", "submissiond")
+DAEMONS = ("authd", "deliverd", "dnsd", "pop3d", "queued", "relayd", "smtpd", "submissiond")
 SOCKETS = DAEMONS + ("pop3d-worker",)
 NOBODY = 65534
 # One line of the Prometheus text format: a comment, or name{labels} value.

@@ -51,6 +51,7 @@ class Site:
         self.address = address
         self.port_base = port_base
         self.routes = list(routes)
+        self.forwards = list(forwards)
         self.process = None
         self.facts = {}
 
@@ -67,6 +68,8 @@ class Site:
             words += ["--user", f"{user}:{self.password(user)}"]
         for route in self.routes:
             words += ["--route", route]
+        for forward in self.forwards:
+            words += ["--forward", forward]
         return words
 
     def start(self):
@@ -246,12 +249,14 @@ PORTS = (25, 53, 80, 110, 143, 465, 587, 993, 995, 4190)  # a sandbox listens on
 def free_port_base(addresses=("127.0.0.1",)):
     """A port base for sites that must know each other's ports before they start; below the ephemeral ports."""
     def is_free(address, port):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address, port))
-            except OSError:
-                return False
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(socket.AF_INET, kind) as probe:
+                if kind == socket.SOCK_STREAM:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((address, port))
+                except OSError:
+                    return False
         return True
 
     while True:

@@ -1,0 +1,227 @@
+// What operators see: metrics, and the verbs of the ops socket.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agents/dnsd/dnsd.h"
+#include "libmail/base/text.h"
+
+namespace posthorn::dnsd {
+
+using async::Task;
+using nlohmann::ordered_json;
+using service::OpsReply;
+using service::OpsRequest;
+
+namespace {
+
+constexpr std::size_t most_lines = 10000;  // of the cache in one reply
+
+std::string text_of(const ordered_json& json) {
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+OpsReply bad_request(std::string_view what, std::string_view hint = {}) {
+  return OpsReply::error(400, "bad-request", what, hint);
+}
+
+std::string parameter(const OpsRequest& request, const char* name) {
+  const auto found = request.query.find(name);
+  return found == request.query.end() ? std::string() : found->second;
+}
+
+ordered_json line_json(const dns::CacheLine& line) {
+  return {{"name", line.name.text()},
+          {"type", static_cast<std::uint16_t>(line.type) == 0 ? "" : dns::to_string(line.type)},
+          {"data", line.data},
+          {"ttl", line.ttl_left},
+          {"rank", dns::to_string(line.rank)},
+          {"security", dns::to_string(line.security)},
+          {"kind", dns::to_string(line.kind)}};
+}
+
+// Which lines are asked for.
+struct Wanted {
+  std::optional<dns::Name> name;
+  std::optional<dns::Name> below;
+  std::optional<dns::Type> type;
+  std::size_t limit = most_lines;
+
+  [[nodiscard]] bool fits(const dns::CacheLine& line) const {
+    if (name && line.name != *name) return false;
+    if (below && !line.name.is_at_or_below(*below)) return false;
+    return !type || line.type == *type;
+  }
+};
+
+Result<std::optional<dns::Name>, OpsReply> name_parameter(const std::string& text) {
+  if (text.empty()) return std::optional<dns::Name>();
+  auto name = dns::Name::parse(text);
+  if (!name) return fail(bad_request(printable(text) + " is no domain name"));
+  return std::optional<dns::Name>(std::move(*name));
+}
+
+Result<Wanted, OpsReply> wanted_lines(const OpsRequest& request) {
+  Wanted wanted;
+  auto name = name_parameter(parameter(request, "name"));
+  if (!name) return fail(name.error());
+  wanted.name = std::move(*name);
+  auto below = name_parameter(parameter(request, "below"));
+  if (!below) return fail(below.error());
+  wanted.below = std::move(*below);
+  const std::string type = parameter(request, "type");
+  if (!type.empty()) wanted.type = dns::parse_type(type);
+  if (!type.empty() && !wanted.type)
+    return fail(bad_request(printable(type) + " is no record type", "for example MX, or TYPE65"));
+  const std::string limit = parameter(request, "limit");
+  if (!limit.empty()) {
+    const auto number = parse_number<std::size_t>(limit);
+    if (!number) return fail(bad_request("limit is a number"));
+    wanted.limit = std::min(*number, most_lines);
+  }
+  return wanted;
+}
+
+}  // namespace
+
+void Dnsd::declare_verbs(service::OpsServer& ops) {
+  ops.get("/zones", [this](OpsRequest) { return show_zones(); });
+  ops.get("/stats", [this](OpsRequest) { return show_stats(); });
+  ops.get("/cache", [this](OpsRequest request) { return show_cache(std::move(request)); });
+  ops.post("/cache/flush", [this](OpsRequest request) { return flush_cache(std::move(request)); });
+}
+
+Task<OpsReply> Dnsd::show_zones() {
+  ordered_json zones = ordered_json::array();
+  for (const dns::Name& origin : zones_.origins()) {
+    const auto zone = zones_.at(origin);
+    ordered_json entry = {{"zone", origin.text()}, {"served", zone != nullptr}};
+    if (zone != nullptr) {
+      entry["serial"] = zone->serial();
+      entry["records"] = zone->record_count();
+      entry["signed"] = zone->is_signed();
+    }
+    zones.push_back(std::move(entry));
+  }
+  co_return OpsReply(text_of({{"zones", zones}}));
+}
+
+Task<OpsReply> Dnsd::show_cache(OpsRequest request) {
+  if (!cache_) co_return OpsReply::error(404, "no-cache", "recursion is off");
+  const auto wanted = wanted_lines(request);
+  if (!wanted) co_return wanted.error();
+  ordered_json lines = ordered_json::array();
+  bool is_whole = true;
+  cache_->for_each(recursor_->now(), [&](const dns::CacheLine& line) {
+    if (!wanted->fits(line)) return true;
+    is_whole = lines.size() < wanted->limit;
+    if (is_whole) lines.push_back(line_json(line));
+    return is_whole;
+  });
+  co_return OpsReply(text_of({{"lines", lines}, {"more", !is_whole}}));
+}
+
+Task<OpsReply> Dnsd::flush_cache(OpsRequest request) {
+  if (!cache_) co_return OpsReply::error(404, "no-cache", "recursion is off");
+  const auto body = ordered_json::parse(request.body, nullptr, false);
+  if (!body.is_object()) co_return bad_request("the body is no JSON object");
+  const auto text = [&body](const char* key) {
+    return body.contains(key) && body[key].is_string() ? body[key].get<std::string>() : "";
+  };
+  const auto name = name_parameter(text("name"));
+  if (!name) co_return name.error();
+  const auto below = name_parameter(text("below"));
+  if (!below) co_return below.error();
+  const std::string what = text("what");
+  std::size_t flushed = 0;
+  if (*name) {
+    flushed = cache_->flush(**name);
+  } else if (*below) {
+    flushed = cache_->flush_below(**below);
+  } else if (what == "all") {
+    flushed = cache_->flush_all();
+  } else if (what == "bogus") {
+    flushed = cache_->flush_bogus();
+  } else if (what == "negative") {
+    flushed = cache_->flush_negative();
+  } else {
+    co_return bad_request("what shall be flushed?",
+                          "name or below with a domain name, or what with all, bogus or negative");
+  }
+  responder_->forget_ready();
+  log_->info("", "cache-flushed", {{"entries", flushed}});
+  co_return OpsReply(text_of({{"flushed", flushed}}));
+}
+
+Task<OpsReply> Dnsd::show_stats() {
+  const dns::ResponderCounters& counters = responder_->counters();
+  ordered_json rcodes = ordered_json::object();
+  for (std::size_t i = 0; i < counters.rcodes.size(); ++i) {
+    if (counters.rcodes[i] != 0)
+      rcodes[i == 15 ? "other" : dns::to_string(static_cast<dns::Rcode>(i))] = counters.rcodes[i];
+  }
+  ordered_json stats = {
+      {"questions",
+       {{"udp", counters.udp},
+        {"tcp", counters.tcp},
+        {"unix", counters.unix_stream},
+        {"ignored", counters.ignored}}},
+      {"answers",
+       {{"ready", counters.ready},
+        {"authoritative", counters.authoritative},
+        {"cached", counters.cached},
+        {"recursed", counters.recursed},
+        {"truncated", counters.truncated},
+        {"rate_limited", counters.rate_limited},
+        {"late", counters.late}}},
+      {"rcodes", rcodes},
+      {"ready",
+       {{"entries", responder_->ready().size()}, {"octets", responder_->ready().octets()}}}};
+  if (cache_) {
+    const dns::CacheStats cache = cache_->stats();
+    stats["cache"] = {{"entries", cache.entries},   {"octets", cache.octets},
+                      {"hits", cache.hits},         {"stale_hits", cache.stale_hits},
+                      {"inserted", cache.inserted}, {"refused", cache.refused},
+                      {"evicted", cache.evicted}};
+    const dns::RecursorStats others = recursor_->stats();
+    stats["others"] = {{"questions", others.questions}, {"joined", others.joined},
+                       {"sent", others.upstream},       {"tcp", others.tcp},
+                       {"timeouts", others.timeouts},   {"mismatches", others.mismatches},
+                       {"failures", others.failures},   {"bogus", others.bogus},
+                       {"limited", others.limited},     {"prefetches", others.prefetches}};
+    ordered_json servers = ordered_json::array();
+    for (const dns::ServerLine& line : recursor_->servers()) {
+      servers.push_back({{"server", line.server},
+                         {"round_trip_ms", line.round_trip_ms},
+                         {"silences", line.silences},
+                         {"resting", line.resting},
+                         {"edns", line.edns}});
+    }
+    stats["servers"] = servers;
+  }
+  co_return OpsReply(text_of(stats));
+}
+
+void Dnsd::declare_metrics(service::Metrics& metrics) {
+  const dns::ResponderCounters& counters = responder_->counters();
+  const auto show = [&metrics](const char* name, const char* help, const std::uint64_t& value) {
+    metrics.gauge(name, help, [&value] { return static_cast<double>(value); });
+  };
+  show("posthorn_dnsd_questions_udp", "questions by UDP since the start", counters.udp);
+  show("posthorn_dnsd_questions_tcp", "questions by TCP since the start", counters.tcp);
+  show("posthorn_dnsd_questions_unix", "questions by Unix sockets since the start",
+       counters.unix_stream);
+  show("posthorn_dnsd_answers_ready", "answers that were ready", counters.ready);
+  show("posthorn_dnsd_answers_authoritative", "answers from own zones", counters.authoritative);
+  show("posthorn_dnsd_answers_cached", "answers from the cache", counters.cached);
+  show("posthorn_dnsd_answers_recursed", "answers for which others were asked", counters.recursed);
+  show("posthorn_dnsd_answers_truncated", "answers that were too long for UDP", counters.truncated);
+  show("posthorn_dnsd_answers_rate_limited", "answers over the rate limit", counters.rate_limited);
+  if (!cache_) return;
+  metrics.gauge("posthorn_dnsd_cache_entries", "entries of the cache",
+                [this] { return static_cast<double>(cache_->stats().entries); });
+  metrics.gauge("posthorn_dnsd_cache_octets", "memory of the cache",
+                [this] { return static_cast<double>(cache_->stats().octets); });
+}
+
+}  // namespace posthorn::dnsd

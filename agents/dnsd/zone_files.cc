@@ -1,0 +1,102 @@
+#include "agents/dnsd/zone_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include "libdns/zone/check.h"
+#include "libmail/base/text.h"
+
+namespace posthorn::dnsd {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Result<std::string, std::string> read_text(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) {
+    return fail(error ? error.message() : std::string("is no regular file"));
+  }
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(io_error("open", path.string()).text());
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) return fail(io_error("read", path.string()).text());
+  return text;
+}
+
+bool lies_in(const fs::path& path, const fs::path& folder) {
+  const auto [end, rest] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  (void)rest;
+  return end == folder.end();
+}
+
+Result<ZoneFile, std::string> zone_file(std::string_view name, std::string path) {
+  auto origin = dns::Name::parse(name);
+  if (!origin) return fail(path + ": " + printable(name) + " is no domain name");
+  return ZoneFile(std::move(*origin), std::move(path));
+}
+
+}  // namespace
+
+Result<std::vector<ZoneFile>, std::string> find_zone_files(const std::string& directory,
+                                                           const std::vector<std::string>& named) {
+  std::vector<ZoneFile> files;
+  const auto add = [&files](std::string_view name, std::string path) -> Result<void, std::string> {
+    auto file = zone_file(name, std::move(path));
+    if (!file) return fail(file.error());
+    for (const ZoneFile& other : files) {
+      if (other.origin == file->origin)
+        return fail(other.path + " and " + file->path + " are both " + file->origin.text());
+    }
+    files.push_back(std::move(*file));
+    return {};
+  };
+  std::error_code error;
+  std::vector<fs::path> paths;
+  for (const auto& entry : fs::directory_iterator(directory, error)) paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  for (const fs::path& path : paths) {
+    const std::string name = path.filename().string();
+    if (!name.ends_with(zone_suffix) || name.starts_with('.')) continue;
+    const auto origin = std::string_view(name).substr(0, name.size() - zone_suffix.size());
+    if (auto added = add(origin, path.string()); !added) return fail(added.error());
+  }
+  for (const std::string& text : named) {
+    const auto equals = text.find('=');
+    if (auto added = add(text.substr(0, equals), text.substr(equals + 1)); !added)
+      return fail(added.error());
+  }
+  return files;
+}
+
+dns::MasterFile load_zone_file(const ZoneFile& file) {
+  dns::MasterFile loaded;
+  const auto text = read_text(file.path);
+  if (!text) {
+    loaded.problems.emplace_back(dns::Problem::Severity::error, file.path, text.error(),
+                                 "the zone is served as it was");
+    return loaded;
+  }
+  std::error_code error;
+  const fs::path folder = fs::weakly_canonical(fs::path(file.path).parent_path(), error);
+  dns::MasterFileOptions options;
+  options.file = file.path;
+  options.open = [&folder](std::string_view path,
+                           std::string_view from) -> Result<std::string, std::string> {
+    std::error_code trouble;
+    const fs::path wanted = fs::path(from).parent_path() / fs::path(path);
+    const fs::path found = fs::weakly_canonical(wanted, trouble);
+    if (!lies_in(found, folder)) return fail("leads out of " + folder.string());
+    return read_text(found);
+  };
+  loaded = dns::parse_master_file(*text, file.origin, options);
+  if (!loaded.zone) return loaded;
+  auto found = dns::check_zone(*loaded.zone);
+  std::ranges::move(found, std::back_inserter(loaded.problems));
+  if (dns::has_errors(loaded.problems)) loaded.zone.reset();
+  return loaded;
+}
+
+}  // namespace posthorn::dnsd
