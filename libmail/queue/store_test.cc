@@ -317,7 +317,16 @@ TEST_CASE("Store: a message that moves stays due when it has been made due meanw
     found->next = 1'700'000'002;  // a flush; what lies on the disk says later
   }
   REQUIRE(survivor != nullptr);
-  async::run(run_for(store.get(), std::chrono::milliseconds(300)));
+  const auto move = [](Store* in, const Message* moving) -> async::Task<void> {
+    async::Scope scope;
+    scope.spawn(in->run());
+    for (int i = 0; i < 1000 && moving->segment->generation == 1; ++i) {
+      co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(10)));
+    }
+    co_await in->stop();
+    co_await scope.join();
+  };
+  async::run(move(store.get(), survivor));
   REQUIRE(survivor->segment->generation > 1);
   CHECK(survivor->next == 1'700'000'002);
 }
