@@ -7,6 +7,7 @@
 #include "libdns/wire/builder.h"
 #include "libmail/async/loop.h"
 #include "libmail/base/random.h"
+#include "libmail/base/text.h"
 
 namespace posthorn::dns {
 
@@ -24,6 +25,17 @@ MonoTime now() {
 
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// The question of a reply in our own letters again: names in its data may be pointers to it, and
+// the dice are nobody else's affair.
+std::string spelled_as_asked(std::string reply, const Name& name) {
+  const std::string_view wire = name.wire();
+  const bool has_question =
+      reply.size() >= header_octets + wire.size() &&
+      iequals(std::string_view(reply).substr(header_octets, wire.size()), wire);
+  if (has_question) reply.replace(header_octets, wire.size(), wire);
+  return reply;
 }
 
 // Each letter's case is a random bit more that a forger must guess.
@@ -125,7 +137,7 @@ async::Task<Upstream::Heard> Upstream::send(async::Endpoint server, const Inquir
   if (reply) {
     servers_.answered(server, now() - begin);
     heard.failed = false;
-    heard.octets = std::move(*reply);
+    heard.octets = spelled_as_asked(std::move(*reply), inquiry.question.name);
   } else {
     heard.error = reply.error().kind;
     heard.why = std::move(reply.error().text);
