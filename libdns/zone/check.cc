@@ -29,7 +29,13 @@ class ZoneCheck {
     find_servers();
     check_soa();
     check_apex();
+    const ZoneNode* dname = nullptr;  // the last one met
     for (auto at = zone_.nodes().first(); at.node() != nullptr; at.to_next()) {
+      if (dname != nullptr && at.node()->key.starts_with(dname->key)) {
+        check_below_dname(*at.node(), *dname);
+        continue;
+      }
+      if (at.node()->find(Type::dname) != nullptr) dname = at.node();
       check_node(*at.node());
     }
     for (auto at = zone_.nsec3_nodes().first(); at.node() != nullptr; at.to_next()) {
@@ -135,6 +141,14 @@ class ZoneCheck {
     }
   }
 
+  void check_below_dname(const ZoneNode& node, const ZoneNode& dname) {
+    for (const RrSet& set : node.sets) {
+      SetReport(set, problems_)
+          .error(fmt::format("is hidden by the DNAME of {}", dname.owner().text()),
+                 "nothing stands below a DNAME (RFC 6672 2.4)");
+    }
+  }
+
   void check_types(const ZoneNode& node) {
     check_alias(node);
     const RrSet* dname = node.find(Type::dname);
@@ -167,12 +181,6 @@ class ZoneCheck {
     if (dname.rdata.size() > 1) report.error("several DNAMEs at one name (RFC 6672 2.4)");
     if (!node.key.empty() && node.find(Type::ns) != nullptr) {
       report.error("DNAME and delegation at one name (RFC 6672 2.3)");
-    }
-    NodeTree::Position behind = zone_.nodes().at_or_before(node.key);
-    behind.to_next();
-    if (behind.node() != nullptr && behind.node()->key.starts_with(node.key)) {
-      report.error(fmt::format("{} below a DNAME is hidden", behind.node()->owner().text()),
-                   "RFC 6672 2.4: nothing stands below a DNAME");
     }
   }
 

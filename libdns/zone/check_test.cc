@@ -98,7 +98,8 @@ TEST_CASE("check_zone: what a delegation or DNAME hides") {
   check_one("sub NS ns.b.test.\nsub MX 10 host",
             "sub.a.test MX: warning: is hidden by the delegation");
   check_none("sub NS sub\nsub A 192.0.2.1");
-  check_one("d DNAME b.test.\nx.d A 192.0.2.1", "d.a.test DNAME: error: x.d.a.test below a DNAME");
+  check_one("d DNAME b.test.\nx.d A 192.0.2.1",
+            "x.d.a.test A: error: is hidden by the DNAME of d.a.test");
   check_one("d DNAME b.test.\nd DNAME c.test.", "d.a.test DNAME: error: several DNAMEs");
   check_one("d DNAME b.test.\nd NS ns.b.test.", "d.a.test DNAME: error: DNAME and delegation");
 }
