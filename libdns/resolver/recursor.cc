@@ -33,6 +33,18 @@ Resolution answer_to_any(const Question& question) {
   return any;
 }
 
+std::optional<Resolution> special_resolution(const Question& question) {
+  auto special = special_answer(question);
+  if (!special) return std::nullopt;
+  Resolution resolution;
+  resolution.security = Security::insecure;
+  resolution.rcode =
+      special->negative && special->negative->nxdomain ? Rcode::nxdomain : Rcode::noerror;
+  resolution.answer = std::move(special->answer);
+  if (special->negative) resolution.authority = std::move(special->negative->authority);
+  return resolution;
+}
+
 bool is_metatype(Type type) {
   const auto number = static_cast<std::uint16_t>(type);
   return number == 0 || type == Type::opt || type == Type::rrsig || (number >= 128 && number < 255);
@@ -188,23 +200,13 @@ std::optional<Resolution> Recursor::State::at_once(const Question& question,
     return Resolution(Rcode::notimp, Security::insecure,
                       error_of(EdeCode::not_supported, "type " + to_string(question.type)));
   if (question.type == Type::any) return answer_to_any(question);
-  if (is_local(question)) {
-    auto local = special_answer(question);
-    if (local) {
-      Resolution resolution;
-      resolution.security = Security::insecure;
-      resolution.rcode =
-          local->negative && local->negative->nxdomain ? Rcode::nxdomain : Rcode::noerror;
-      resolution.answer = std::move(local->answer);
-      if (local->negative) resolution.authority = std::move(local->negative->authority);
-      return resolution;
-    }
+  if (!options.refresh) {
+    bool wants_refresh = false;
+    auto known = assemble(question, options.checking_disabled, Cache::Stale::no, wants_refresh);
+    if (known && wants_refresh && settings_.prefetch) refresh(question, options);
+    if (known) return known;
   }
-  if (options.refresh) return std::nullopt;
-  bool wants_refresh = false;
-  auto known = assemble(question, options.checking_disabled, Cache::Stale::no, wants_refresh);
-  if (known && wants_refresh && settings_.prefetch) refresh(question, options);
-  return known;
+  return is_local(question) ? special_resolution(question) : std::nullopt;
 }
 
 void Recursor::State::refresh(const Question& question, const ResolveOptions& options) {

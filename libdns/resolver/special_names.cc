@@ -48,6 +48,10 @@ std::vector<Name> make_zones() {
 }
 
 const Name* zone_of(const Name& asked) {
+  static const std::vector<Name> tops = {name("arpa"), name("invalid"), name("onion"),
+                                         name("localhost")};
+  const auto is_below = [&asked](const Name& top) { return asked.is_at_or_below(top); };
+  if (std::ranges::none_of(tops, is_below)) return nullptr;
   static const std::vector<Name> zones = make_zones();
   for (const Name& zone : zones) {
     if (asked.is_at_or_below(zone)) return &zone;
