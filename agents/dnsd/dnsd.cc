@@ -1,5 +1,7 @@
 #include "agents/dnsd/dnsd.h"
 
+#include <filesystem>
+
 #include "libmail/base/random.h"
 
 namespace posthorn::dnsd {
@@ -11,6 +13,12 @@ service::Confinement Dnsd::confinement(const service::Site& site) {
   service::Confinement confinement;
   confinement.read = {site.path("conf")};
   confinement.write = {options_.zones};  // journals, copies, and zones that were updated
+  if (!options_.sign.empty()) {
+    // A rule can only be made for a directory that is there.
+    std::error_code error;
+    std::filesystem::create_directories(options_.zone_keys, error);
+    confinement.write.push_back(options_.zone_keys);
+  }
   if (!options_.keys.empty()) confinement.read.push_back(service::directory_of(options_.keys));
   for (const std::string& text : options_.zone_files) {
     confinement.write.push_back(service::directory_of(text.substr(text.find('=') + 1)));
@@ -33,6 +41,7 @@ Task<Result<void, std::string>> Dnsd::start_zones() {
   if (!files) co_return fail(files.error());
   auto changed = [this](const dns::Name& zone) { keeper_->changed(zone); };
   own_zones_ = std::make_unique<OwnZones>(zones_, *log_, changed);
+  own_zones_->set_signing(options_.signing_settings());
   secondaries_ = std::make_unique<Secondaries>(zones_, *exchange_, *log_, options_.zones, changed);
   keeper_ = std::make_unique<Keeper>(*own_zones_, *secondaries_, *exchange_, *log_);
   keeper_->set(options_.keeper_settings());

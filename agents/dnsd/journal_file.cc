@@ -24,10 +24,14 @@ Result<void, IoError> sync_directory(const std::string& path) {
 
 }  // namespace
 
-std::string journal_path(const std::string& zone_path) {
+std::string beside(const std::string& zone_path, std::string_view suffix) {
   std::string path = zone_path;
   if (path.ends_with(zone_suffix)) path.resize(path.size() - zone_suffix.size());
-  return path + ".journal";
+  return path.append(suffix);
+}
+
+std::string journal_path(const std::string& zone_path) {
+  return beside(zone_path, ".journal");
 }
 
 Result<ReadJournal, std::string> read_journal(const std::string& path) {
@@ -64,7 +68,7 @@ Result<void, IoError> append_journal(const std::string& path, std::size_t at,
   return is_new ? sync_directory(path) : Result<void, IoError>();
 }
 
-Result<void, IoError> replace_zone_file(const std::string& path, const std::string& text) {
+Result<void, IoError> replace_file(const std::string& path, const std::string& text) {
   const std::string fresh =
       service::directory_of(path) + "/." + path.substr(path.rfind('/') + 1) + ".new";
   {
@@ -73,7 +77,11 @@ Result<void, IoError> replace_zone_file(const std::string& path, const std::stri
     if (!write_all(fd.get(), text) || ::fsync(fd.get()) != 0) return fail(io_error("write", fresh));
   }
   if (::rename(fresh.c_str(), path.c_str()) != 0) return fail(io_error("rename", fresh));
-  if (auto synced = sync_directory(path); !synced) return synced;
+  return sync_directory(path);
+}
+
+Result<void, IoError> replace_zone_file(const std::string& path, const std::string& text) {
+  if (auto replaced = replace_file(path, text); !replaced) return replaced;
   if (::unlink(journal_path(path).c_str()) != 0 && errno != ENOENT)
     return fail(io_error("remove", journal_path(path)));
   return {};

@@ -10,7 +10,9 @@
 
 namespace posthorn::dnsd {
 
-// "/x/zones/example.org.zone" -> "/x/zones/example.org.journal"
+// The file of that kind beside a zone file: "/x/zones/example.org.zone", ".journal" ->
+// "/x/zones/example.org.journal".
+[[nodiscard]] std::string beside(const std::string& zone_path, std::string_view suffix);
 [[nodiscard]] std::string journal_path(const std::string& zone_path);
 
 struct ReadJournal {
@@ -27,8 +29,9 @@ struct ReadJournal {
 [[nodiscard]] Result<void, IoError> append_journal(const std::string& path, std::size_t at,
                                                    const std::string& octets);
 
-// Puts a new text in the place of a zone file, whole or not at all, and removes the journal, all of
-// which the text holds.
+// Puts a new text in the place of a file, whole or not at all, on disk when it returns.
+[[nodiscard]] Result<void, IoError> replace_file(const std::string& path, const std::string& text);
+// The same with a zone file; then removes the journal, all of which the text holds.
 [[nodiscard]] Result<void, IoError> replace_zone_file(const std::string& path,
                                                       const std::string& text);
 

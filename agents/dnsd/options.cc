@@ -113,6 +113,15 @@ void Options::describe(service::OptionTable& table) {
       .at_start()
       .check_with(zone_problem);
 
+  table.add("sign", sign, "a zone of ours that is signed here (DNSSEC)")
+      .unit("zone")
+      .at_start()
+      .check_with(name_problem);
+  table
+      .add_path(
+          "zone-keys", zone_keys,
+          "the directory of the keys, as dnssec-keygen makes them; a zone without one gets one")
+      .at_start();
   table
       .add("secondary", secondaries,
            "a zone that is copied from its primary, whose answers may be signed with a key")
@@ -276,6 +285,14 @@ KeeperSettings Options::keeper_settings() const {
   settings.transfer_keys = names_of(transfer_keys);
   settings.transfer_networks = *service::Networks::parse(transfer_networks);
   if (serial == "unix-time") settings.serial_policy = dns::SerialPolicy::unix_time;
+  return settings;
+}
+
+SigningSettings Options::signing_settings() const {
+  SigningSettings settings;
+  settings.zones = names_of(sign);
+  settings.keys = zone_keys;
+  if (serial == "unix-time") settings.policy.serial = dns::SerialPolicy::unix_time;
   return settings;
 }
 

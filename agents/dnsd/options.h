@@ -22,6 +22,8 @@ struct Options {
   std::string zones = "zones";
   std::vector<std::string> zone_files;  // "NAME=FILE"
   std::vector<std::string> secondaries;
+  std::vector<std::string> sign;
+  std::string zone_keys = "zones/keys";
   std::string keys = "conf/dns.keys";
   std::vector<std::string> grants;
   std::string serial = "increment";
@@ -65,6 +67,7 @@ struct Options {
 
   // Only after check() found nothing.
   [[nodiscard]] KeeperSettings keeper_settings() const;
+  [[nodiscard]] SigningSettings signing_settings() const;
   [[nodiscard]] dns::RecursorSettings recursor_settings() const;
   [[nodiscard]] dns::CacheSettings cache_settings() const;
   // Without cookie secrets, which live as long as the daemon.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agents/dnsd/journal_file.h"
+#include "agents/dnsd/zone_keys.h"
 #include "libdns/zone/update.h"
 #include "libmail/async/files.h"
 
@@ -13,10 +14,21 @@ using async::Task;
 namespace {
 
 constexpr Duration look_every = std::chrono::milliseconds(500);
+constexpr Duration sign_retry = std::chrono::minutes(5);
 
 std::uint64_t wall_seconds() {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::seconds>(wall_now().time_since_epoch()).count());
+}
+
+std::string signed_path(const std::string& zone_path) {
+  return beside(zone_path, ".signed");
+}
+
+// As it was last served; nothing if there is none, or none that can be read.
+dns::Zones::Pointer read_signed(const ZoneFile& file) {
+  const auto text = read_zone_text(signed_path(file.path));
+  return text ? dns::parse_master_file(*text, file.origin).zone : nullptr;
 }
 
 }  // namespace
@@ -57,7 +69,9 @@ Task<void> OwnZones::load(std::vector<ZoneFile> files) {
 }
 
 Task<void> OwnZones::stop() {
+  stopping_ = true;
   watch_.reset();
+  for (const auto& [origin, kept] : kept_) kept->due.clear();
   co_await reading_.join();
   for (const auto& [origin, kept] : kept_) {
     if (kept->current && kept->journal_octets != 0) reading_.spawn(write_back(kept));
@@ -101,43 +115,112 @@ Task<void> OwnZones::read(std::shared_ptr<Kept> kept) {
   (void)free;
   auto job = [file = kept->file] { return load_with_journal(file); };
   Loaded loaded = co_await async::blocking(std::move(job));
-  take(*kept, std::move(loaded));
+  co_await take(kept, std::move(loaded));
   kept->changing.release();
 }
 
-void OwnZones::take(Kept& kept, Loaded loaded) {
-  const std::string zone = kept.file.origin.text();
+Task<void> OwnZones::take(std::shared_ptr<Kept> kept, Loaded loaded) {
+  const std::string zone = kept->file.origin.text();
   for (const dns::Problem& problem : loaded.problems) {
     const bool is_error = problem.severity == dns::Problem::Severity::error;
     log_.write(is_error ? service::Level::error : service::Level::warning, "", "zone-problem",
                {{"zone", zone}, {"why", problem.text()}});
   }
-  if (!loaded.zone) return;
-  kept.journal_octets = loaded.journal_octets;
-  const bool is_same = kept.current && *kept.current == *loaded.zone;
-  if (is_same) return;  // our own write, or a file that was only touched
+  if (!loaded.zone) co_return;
+  kept->journal_octets = loaded.journal_octets;
+  const bool is_same = kept->current && *kept->current == *loaded.zone;
+  if (is_same) co_return;  // our own write, or a file that was only touched
   log_.info("", "zone-read",
             {{"zone", zone},
              {"serial", loaded.zone->serial()},
              {"records", loaded.zone->record_count()},
              {"updates", loaded.versions.size()},
-             {"signed", loaded.zone->is_signed()}});
-  kept.history.clear();
-  for (dns::ZoneVersion& version : loaded.versions) publish(kept, std::move(version));
-  if (loaded.versions.empty()) {
+             {"signed", is_to_sign(kept->file.origin) || loaded.zone->is_signed()}});
+  kept->history.clear();
+  if (is_to_sign(kept->file.origin) || loaded.versions.empty()) {
     dns::ZoneVersion version;
     version.zone = std::move(loaded.zone);
-    publish(kept, std::move(version));
+    const bool served = co_await bring_out(kept, std::move(version));
+    (void)served;
+    co_return;
   }
+  kept->current = loaded.zone;
+  for (dns::ZoneVersion& version : loaded.versions) serve(*kept, std::move(version));
 }
 
-void OwnZones::publish(Kept& kept, dns::ZoneVersion version) {
-  kept.current = version.zone;
+bool OwnZones::is_to_sign(const dns::Name& zone) const {
+  return std::ranges::find(signing_.zones, zone) != signing_.zones.end();
+}
+
+Task<bool> OwnZones::bring_out(std::shared_ptr<Kept> kept, dns::ZoneVersion version) {
+  if (version.zone) kept->current = version.zone;
+  if (!is_to_sign(kept->file.origin)) {
+    serve(*kept, std::move(version));
+    co_return true;
+  }
+  auto done = co_await sign(kept);
+  if (!done) {
+    log_.error("", "sign-failed", {{"zone", kept->file.origin.text()}, {"why", done.error()}});
+    co_return false;
+  }
+  if (done->zone) serve(*kept, std::move(*done));
+  co_return true;
+}
+
+// Keys, signatures and the file NAME.signed; a version without a zone if nothing was due.
+Task<Result<dns::ZoneVersion, std::string>> OwnZones::sign(std::shared_ptr<Kept> kept) {
+  const std::uint64_t now = wall_seconds();
+  auto job = [kept, policy = signing_.policy, directory = signing_.keys,
+              now]() -> Result<dns::SignedVersion, std::string> {
+    if (!kept->keys) {
+      auto keys = find_or_make_keys(directory, kept->file.origin);
+      if (!keys) return fail(keys.error());
+      kept->keys = std::move(*keys);
+      kept->served = read_signed(kept->file);
+    }
+    auto made = dns::sign_zone(kept->current, *kept->keys, policy, now, kept->served);
+    if (!made || !made->version.zone) return made;
+    const std::string text = dns::to_master_file(*made->version.zone);
+    if (auto written = replace_file(signed_path(kept->file.path), text); !written)
+      return fail(written.error().text());
+    return made;
+  };
+  auto made = co_await async::blocking(std::move(job));
+  if (!made) co_return fail(made.error());
+  const auto wait = std::chrono::seconds(made->next > now ? made->next - now : 60);
+  kept->due.set(async::Deadline::in(wait), [this, kept] {
+    if (!stopping_) reading_.spawn(sign_again(kept));
+  });
+  const dns::Zones::Pointer zone = made->version.zone ? made->version.zone : kept->served;
+  log_.info("", "zone-signed",
+            {{"zone", kept->file.origin.text()},
+             {"serial", zone->serial()},
+             {"signatures", made->signatures},
+             {"next", wait.count()}});
+  // After a start nothing may be due, and yet nothing is served.
+  if (!made->version.zone && zones_.at(kept->file.origin) != zone) made->version.zone = zone;
+  co_return std::move(made->version);
+}
+
+Task<void> OwnZones::sign_again(std::shared_ptr<Kept> kept) {
+  const bool free = co_await kept->changing.acquire(async::Deadline::never());
+  (void)free;
+  const bool served = co_await bring_out(kept, dns::ZoneVersion());
+  if (!served) {
+    kept->due.set(async::Deadline::in(sign_retry), [this, kept] {
+      if (!stopping_) reading_.spawn(sign_again(kept));
+    });
+  }
+  kept->changing.release();
+}
+
+void OwnZones::serve(Kept& kept, dns::ZoneVersion version) {
   if (!version.difference.empty()) {
     kept.history.push_back(
         std::make_shared<const dns::ZoneDifference>(std::move(version.difference)));
     if (kept.history.size() > remembered_differences) kept.history.pop_front();
   }
+  kept.served = version.zone;
   zones_.put(std::move(version.zone));
   on_change_(kept.file.origin);
 }
@@ -180,7 +263,8 @@ Task<Result<void, dns::UpdateRefusal>> OwnZones::update(dns::Name zone, std::str
               {{"zone", zone.text()},
                {"serial", version->zone->serial()},
                {"key", context.key ? context.key->text() : ""}});
-    publish(*kept, std::move(*version));
+    const bool served = co_await bring_out(kept, std::move(*version));
+    (void)served;  // the update is on disk; what was served still is until it can be signed
   }
   kept->changing.release();
   if (!written) {

@@ -297,7 +297,7 @@ Task<Result<dns::ZoneVersion, std::string>> Secondaries::transfer(std::shared_pt
 // Its time of change is when the primary last said that it is the newest.
 Task<void> Secondaries::store(std::shared_ptr<Copy> copy, dns::Zones::Pointer zone) {
   auto job = [path = copy->path, zone = std::move(zone)] {
-    return replace_zone_file(path, dns::to_master_file(*zone));
+    return replace_file(path, dns::to_master_file(*zone));
   };
   const auto written = co_await async::blocking(std::move(job));
   if (!written) {

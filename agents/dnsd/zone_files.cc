@@ -14,18 +14,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Result<std::string, std::string> read_text(const fs::path& path) {
-  std::error_code error;
-  if (!fs::is_regular_file(path, error)) {
-    return fail(error ? error.message() : std::string("is no regular file"));
-  }
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(io_error("open", path.string()).text());
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) return fail(io_error("read", path.string()).text());
-  return text;
-}
-
 bool lies_in(const fs::path& path, const fs::path& folder) {
   const auto [end, rest] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
   (void)rest;
@@ -39,6 +27,18 @@ Result<ZoneFile, std::string> zone_file(std::string_view name, std::string path)
 }
 
 }  // namespace
+
+Result<std::string, std::string> read_zone_text(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) {
+    return fail(error ? error.message() : std::string("is no regular file"));
+  }
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(io_error("open", path).text());
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) return fail(io_error("read", path).text());
+  return text;
+}
 
 Result<std::vector<ZoneFile>, std::string> find_zone_files(const std::string& directory,
                                                            const std::vector<std::string>& named) {
@@ -73,7 +73,7 @@ Result<std::vector<ZoneFile>, std::string> find_zone_files(const std::string& di
 
 dns::MasterFile load_zone_file(const ZoneFile& file) {
   dns::MasterFile loaded;
-  const auto text = read_text(file.path);
+  const auto text = read_zone_text(file.path);
   if (!text) {
     loaded.problems.emplace_back(dns::Problem::Severity::error, file.path, text.error(),
                                  "the zone is served as it was");
@@ -89,7 +89,7 @@ dns::MasterFile load_zone_file(const ZoneFile& file) {
     const fs::path wanted = fs::path(from).parent_path() / fs::path(path);
     const fs::path found = fs::weakly_canonical(wanted, trouble);
     if (!lies_in(found, folder)) return fail("leads out of " + folder.string());
-    return read_text(found);
+    return read_zone_text(found.string());
   };
   loaded = dns::parse_master_file(*text, file.origin, options);
   if (!loaded.zone) return loaded;

@@ -25,6 +25,9 @@ struct ZoneFile {
 [[nodiscard]] Result<std::vector<ZoneFile>, std::string> find_zone_files(
     const std::string& directory, const std::vector<std::string>& named);
 
+// The text of a regular file; why there is none, otherwise.
+[[nodiscard]] Result<std::string, std::string> read_zone_text(const std::string& path);
+
 // Reads, parses and checks it; sleeps as long as the disk takes. $INCLUDE is relative to the file
 // it stands in and may not lead out of the folder that the zone file lies in. Without errors among
 // the problems there is a zone.

@@ -114,7 +114,8 @@ Result<NewSite, ToolError> Sandbox::wanted() {
   NewSite site;
   site.address = address_;
   site.port_base = port_base_;
-  site.domains = domains_.empty() ? std::vector<std::string>{"sandbox.test"} : domains_;
+  if (domains_.empty()) domains_ = {"sandbox.test"};
+  site.domains = domains_;
   for (const std::string& domain : site.domains) {
     if (!smtp::is_domain(domain, smtp::Utf8::allowed)) {
       return fail(usage("--domain expects a domain such as sandbox.test, not \"" +
@@ -156,6 +157,8 @@ void Sandbox::add_flags(AgentProgram& program) const {
   auto& argv = program.argv;
   if (program.name == "dnsd") {
     for (const std::string& zone : zone_flags_) argv.insert(argv.end(), {"--zone", zone});
+    for (const std::string& domain : domains_)
+      argv.insert(argv.end(), {"--sign", smtp::canonical_domain(domain)});
     // Whoever is asked instead of the root has no chain of trust from there.
     for (const std::string& forward : forwards_) {
       argv.insert(argv.end(), {"--forward", forward, "--negative-trust-anchor",
