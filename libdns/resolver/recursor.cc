@@ -275,6 +275,8 @@ async::Task<Resolution> Recursor::State::run(Question question, ResolveOptions o
     if (usable && step->rcode == Rcode::servfail) step->rcode = Rcode::noerror;
     if (!assembly.add(std::move(*step), settings_.limits.aliases)) break;
   }
+  stats_.verifications += work.crypto.verifications();
+  stats_.nsec3_hashes += work.crypto.nsec3_hashes();
   co_return assembly.take();
 }
 

@@ -82,6 +82,8 @@ struct RecursorStats {
   std::uint64_t bogus = 0;
   std::uint64_t limited = 0;  // refused for a limit
   std::uint64_t prefetches = 0;
+  std::uint64_t verifications = 0;  // of signatures
+  std::uint64_t nsec3_hashes = 0;
 };
 
 // What is known about one server, for `posthorn dns stats`.

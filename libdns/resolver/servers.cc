@@ -14,6 +14,11 @@ namespace {
 constexpr double band_ms = 30;
 constexpr double unasked_factor = 0.98;
 constexpr std::size_t max_lame_zones = 16;
+constexpr std::chrono::seconds without_ipv6{60};
+
+bool is_ipv6(const async::Endpoint& endpoint) {
+  return endpoint.host.find(':') != std::string::npos;
+}
 
 double milliseconds(Duration span) {
   return std::chrono::duration<double, std::milli>(span).count();
@@ -56,7 +61,8 @@ std::vector<async::Endpoint> Servers::in_order(std::vector<async::Endpoint> endp
   std::vector<Ranked> ranked;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     const KnownServer& server = of(endpoints[i]);
-    const int group = server.is_lame(zone, now) ? 2 : server.rests(now) ? 1 : 0;
+    const bool rests = server.rests(now) || (is_ipv6(endpoints[i]) && now < no_ipv6_until_);
+    const int group = server.is_lame(zone, now) ? 2 : rests ? 1 : 0;
     const double round_trip =
         server.round_trip > 0 ? server.round_trip : milliseconds(limits_.first_try) / 4;
     ranked.push_back({group, std::floor(round_trip / band_ms), random_u64(), i});
@@ -104,6 +110,11 @@ void Servers::silent(const async::Endpoint& endpoint, MonoTime now) {
   if (++server.silences < limits_.silences) return;
   server.rest = std::clamp<Duration>(server.rest * 2, limits_.rest, limits_.longest_rest);
   server.rests_until = now + server.rest;
+}
+
+void Servers::unreachable(const async::Endpoint& endpoint, MonoTime now) {
+  if (is_ipv6(endpoint) && of(endpoint).round_trip <= 0) no_ipv6_until_ = now + without_ipv6;
+  silent(endpoint, now);
 }
 
 void Servers::lame(const async::Endpoint& endpoint, const Name& zone, MonoTime now) {

@@ -45,6 +45,9 @@ class Servers {
   [[nodiscard]] Duration patience(const async::Endpoint& endpoint);
   void answered(const async::Endpoint& endpoint, Duration took);
   void silent(const async::Endpoint& endpoint, MonoTime now);
+  // The network, not the server, was in the way. A host without IPv6 must not spend its questions on
+  // that: for a while IPv6 comes last.
+  void unreachable(const async::Endpoint& endpoint, MonoTime now);
   void lame(const async::Endpoint& endpoint, const Name& zone, MonoTime now);
 
   template <class F>
@@ -54,6 +57,7 @@ class Servers {
 
  private:
   const ResolveLimits& limits_;
+  MonoTime no_ipv6_until_{};
   std::list<KnownServer> used_;  // the latest first
   std::unordered_map<std::string, std::list<KnownServer>::iterator> places_;
 };

@@ -100,6 +100,17 @@ TEST_CASE("a server that is lame for one zone is as good as any for others, and 
   CHECK(servers.in_order({one, two}, name("example"), MonoTime{} + limits.lame_for).front() == one);
 }
 
+TEST_CASE("where IPv6 doesn't work it comes behind all else, for a while") {
+  const ResolveLimits limits;
+  Servers servers(limits);
+  const Endpoint v4 = Endpoint::inet("192.0.2.1", 53), v6 = Endpoint::inet("2001:db8::1", 53),
+                 other = Endpoint::inet("2001:db8::2", 53);
+  servers.answered(v4, milliseconds(2000));
+  servers.unreachable(v6, MonoTime{});
+  CHECK(servers.in_order({other, v4}, name("example"), MonoTime{}).front() == v4);
+  CHECK(servers.in_order({other, v4}, name("example"), MonoTime{} + seconds(61)).front() == other);
+}
+
 TEST_CASE("patience grows with silence, within its bounds") {
   const ResolveLimits limits;
   Servers servers(limits);

@@ -160,8 +160,8 @@ Upstream::Next Upstream::after_error(Heard& heard, const async::Endpoint& server
     return Next::again;
   }
   if (heard.error == Kind::timed_out) ++stats_.timeouts;
-  if (heard.error == Kind::timed_out || heard.error == Kind::network)
-    servers_.silent(server, now());
+  if (heard.error == Kind::timed_out) servers_.silent(server, now());
+  if (heard.error == Kind::network) servers_.unreachable(server, now());
   return Next::done;
 }
 

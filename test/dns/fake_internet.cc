@@ -21,6 +21,20 @@ RrSet with_broken_signatures(RrSet set) {
   return set;
 }
 
+// Signatures that may be of any of the keys that trap_keys() makes, and are of none (KeyTrap).
+std::vector<std::string> trap_signatures(const RrSet& set, std::size_t count) {
+  std::vector<std::string> signatures;
+  const auto data = rdata_from_wire(Type::rrsig, set.signatures.at(0));
+  for (std::size_t i = 0; i < count; ++i) {
+    Rrsig one = std::get<Rrsig>(*data);
+    one.algorithm = 8;
+    one.key_tag = trap_tag;
+    one.signature = std::string(256, static_cast<char>('a' + i));
+    signatures.push_back(rdata_to_wire(one));
+  }
+  return signatures;
+}
+
 struct Reply {
   Header header;
   std::vector<RrSet> sections[3];
@@ -61,6 +75,7 @@ void change(Reply& reply, const Rule& rule) {
     for (RrSet& set : section) {
       if (rule.action == "break-signatures") set = with_broken_signatures(set);
       if (rule.action == "strip-signatures") set.signatures.clear();
+      if (rule.action == "sign-with-trap") set.signatures = trap_signatures(set, rule.number);
     }
     if (rule.action == "strip-proofs") {
       std::erase_if(section, [](const RrSet& set) {
@@ -84,6 +99,25 @@ std::string write(const Reply& reply, const Question& question, bool edns, std::
 }
 
 }  // namespace
+
+std::vector<Dnskey> trap_keys(std::size_t count) {
+  std::vector<Dnskey> keys;
+  for (std::size_t i = 0; i < count; ++i) {
+    Dnskey key;
+    key.flags = Dnskey::zone_key;
+    key.algorithm = 8;
+    key.key = std::string("\3\1\0\1", 4) + std::string(252, static_cast<char>(0x80 + i)) +
+              std::string("\0\0\0\1", 4);
+    // The tag is a sum of pairs of octets: whatever it lacks stands in one of them.
+    const std::size_t at = key.key.size() - 4;
+    for (unsigned pair = 0; pair < 65536 && key_tag(key) != trap_tag; ++pair) {
+      key.key[at] = static_cast<char>(pair >> 8);
+      key.key[at + 1] = static_cast<char>(pair & 0xff);
+    }
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
 
 Rule* FakeInternet::rule_for(const std::string& server, const Question& question) {
   for (Rule& rule : rules) {
@@ -115,6 +149,12 @@ std::string FakeInternet::answer(const MessageView& query, const std::string& se
     }
   }
   if (closest && action != "reply") reply = from_zone(*closest, question);
+  if (action == "replay") {
+    reply = from_zone(*zones.at(rule->zone), *rule->other);
+    for (RrSet& set : reply.sections[0]) {
+      if (set.owner == rule->other->name) set.owner = question.name;
+    }
+  }
   if (action == "reply") {
     reply.header.rcode = rule->rcode;
     reply.header.authoritative = rule->authoritative;

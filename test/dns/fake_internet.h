@@ -27,8 +27,15 @@ struct Rule {
   std::vector<Record> sections[3];
   bool authoritative = true;
   Rcode rcode = Rcode::noerror;
+  // "replay": the true answer of some zone to another question
+  std::string zone;
+  std::optional<Question> other;
   Rule() = default;
 };
+
+// RSA keys of 2048 bits that share this key tag (CVE-2023-50387).
+inline constexpr std::uint16_t trap_tag = 4711;
+[[nodiscard]] std::vector<Dnskey> trap_keys(std::size_t count);
 
 class FakeInternet final : public Exchange {
  public:
@@ -42,6 +49,7 @@ class FakeInternet final : public Exchange {
     Transport transport = Transport::udp;
   };
   std::map<std::string, std::vector<std::shared_ptr<const Zone>>> servers;
+  std::map<std::string, std::shared_ptr<const Zone>> zones;
   std::vector<Rule> rules;
   std::vector<Packet> seen;
   std::size_t in_flight = 0;

@@ -32,6 +32,7 @@ std::string joined(const Words& words, std::size_t from) {
 struct ZoneText {
   std::string apex;
   bool is_signed = false;
+  std::size_t trap_keys = 0;
   std::optional<Nsec3Parameters> nsec3;
   std::string text;
 };
@@ -120,6 +121,7 @@ class Runner {
   async::Scope scope_;
   std::vector<Answered> answers_;
   std::size_t packets_before_ = 0;
+  RecursorStats stats_before_;
   std::size_t answers_expected_ = 0;
   bool answers_listed_ = false;
 };
@@ -147,6 +149,7 @@ void Runner::add_zone(const Words& words) {
   zone.apex = words.at(1);
   for (std::size_t i = 2; i < words.size(); ++i) {
     if (words[i] == "signed") zone.is_signed = true;
+    if (words[i].starts_with("trap-keys=")) zone.trap_keys = std::stoul(words[i].substr(10));
     if (words[i] == "nsec3" && !zone.nsec3) zone.nsec3.emplace();
     if (words[i] == "opt-out") zone.nsec3.emplace(), zone.nsec3->opt_out = true;
     if (words[i].starts_with("iterations="))
@@ -175,7 +178,12 @@ std::shared_ptr<const Zone> Runner::make_zone(const ZoneText& zone) {
   if (zone.nsec3)
     text += zone.apex + " NSEC3PARAM 1 0 " + std::to_string(zone.nsec3->iterations) + " -\n";
   if (zone.is_signed) {
-    const SignedZone made(zone.apex, text, zone.nsec3);
+    SignedZone made(zone.apex, text, zone.nsec3);
+    for (RrSet& set : made.sets) {
+      if (zone.trap_keys == 0 || set.type != Type::dnskey) continue;
+      for (const Dnskey& key : trap_keys(zone.trap_keys)) set.add(rdata_to_wire(key));
+      sign_anew(set, made.zone, std::span(&made.key, 1), around_now);
+    }
     ds_[zone.apex] = to_text(made.ds());
     ZoneEditor editor(made.zone);
     for (const RrSet& set : made.sets) REQUIRE(editor.add(set));
@@ -202,6 +210,7 @@ void Runner::build() {
     });
     std::map<std::string, std::shared_ptr<const Zone>> zones;
     for (const ZoneText& zone : zone_texts_) zones[zone.apex] = make_zone(zone);
+    internet_.zones.insert(zones.begin(), zones.end());
     for (const ServerText& server : server_texts_) {
       auto& serves = internet_.servers[server.address];
       serves.clear();
@@ -301,7 +310,11 @@ void Runner::add_rule(const Words& words) {
   if (words.at(3) != "*") rule.type = parse_type(words[3]);
   rule.action = words.at(4);
   for (std::size_t i = 5; i < words.size(); ++i) {
-    if (words[i] == "times") {
+    if (rule.action == "replay" && i == 5) {
+      rule.zone = words.at(5);
+      rule.other.emplace(name(words.at(6)), *parse_type(words.at(7)));
+      i = 7;
+    } else if (words[i] == "times") {
       rule.times = std::stoul(words.at(++i));
     } else if (words[i] == "no-aa") {
       rule.authoritative = false;
@@ -342,6 +355,7 @@ void Runner::ask(const Words& words, std::size_t from, std::size_t crowd) {
   answers_expected_ = 0;
   answers_listed_ = false;
   packets_before_ = internet_.seen.size();
+  stats_before_ = recursor_->stats();
   internet_.most_in_flight = 0;
   ResolveOptions options;
   std::chrono::milliseconds patience(10000);
@@ -369,6 +383,16 @@ bool Runner::expect_traffic(const Words& words) {
     const std::size_t wanted = std::stoul(words.at(at_most ? 2 : 1));
     if (at_most ? seen.size() > wanted : seen.size() != wanted)
       fault(std::to_string(seen.size()) + " messages were sent");
+    return true;
+  }
+  if (what == "verified" || what == "hashed") {
+    const RecursorStats now_stats = recursor_->stats();
+    const std::uint64_t count = what == "verified"
+                                    ? now_stats.verifications - stats_before_.verifications
+                                    : now_stats.nsec3_hashes - stats_before_.nsec3_hashes;
+    const std::uint64_t wanted = std::stoul(words.at(2));
+    if (words.at(1) == "<=" ? count > wanted : count < wanted)
+      fault(what + " " + std::to_string(count));
     return true;
   }
   if (what == "at-once") {
