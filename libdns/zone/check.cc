@@ -86,7 +86,7 @@ class ZoneCheck {
     SetReport report(zone_.soa_set(), problems_);
     const RrSet* servers = apex.find(Type::ns);
     if (servers == nullptr) {
-      report.error("the zone has no NS", "name the servers of the zone at its top");
+      report.unfit("the zone has no NS", "name the servers of the zone at its top");
     } else if (servers->rdata.size() == 1) {
       SetReport(*servers, problems_).warning("only one name server", "RFC 2182 5 has two or more");
     }
@@ -167,10 +167,10 @@ class ZoneCheck {
     const RrSet* alias = node.find(Type::cname);
     if (alias == nullptr) return;
     SetReport report(*alias, problems_);
-    if (alias->rdata.size() > 1) report.error("several CNAMEs at one name (RFC 2181 10.1)");
+    if (alias->rdata.size() > 1) report.unfit("several CNAMEs at one name (RFC 2181 10.1)");
     for (const RrSet& set : node.sets) {
       if (set.type == Type::cname || set.type == Type::nsec) continue;
-      report.error(fmt::format("CNAME and {} at one name", to_string(set.type)),
+      report.unfit(fmt::format("CNAME and {} at one name", to_string(set.type)),
                    "a CNAME stands alone (RFC 1034 3.6.2)");
       return;
     }

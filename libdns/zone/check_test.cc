@@ -41,6 +41,24 @@ void check_none(std::string_view more) {
 
 }  // namespace
 
+TEST_CASE("check_zone: only what no UPDATE could make is unfit to be served") {
+  const auto unfit = [](std::string_view more) {
+    return is_unfit(check_zone(*zone_of("a.test", with(more))));
+  };
+  CHECK(unfit("www CNAME host\nwww A 192.0.2.1"));
+  CHECK(unfit("www CNAME host\nwww CNAME ns1"));
+  CHECK(is_unfit(
+      check_zone(*zone_of("a.test", "$TTL 1\n@ SOA ns1 hostmaster 1 7200 3600 1209600 3600"))));
+  for (const std::string_view more :
+       {"loop CNAME loop", "@ TXT \"v=spf1 nonsense -all\"", "@ MX 10 nowhere", "host DS 1 13 2 00",
+        "tree DNAME ns1\na.tree A 192.0.2.1", "sel._domainkey TXT \"v=DKIM1; p=!\""}) {
+    CAPTURE(more);
+    const auto problems = check_zone(*zone_of("a.test", with(more)));
+    CHECK(has_errors(problems));
+    CHECK(!is_unfit(problems));
+  }
+}
+
 TEST_CASE("check_zone: a whole mail site's zone has no problem") {
   check_none(R"(
 @ MX 10 mail

@@ -18,6 +18,9 @@ class SetReport {
   void error(std::string what, std::string hint = {}) {
     note(Problem::Severity::error, std::move(what), std::move(hint));
   }
+  void unfit(std::string what, std::string hint = {}) {
+    note(Problem::Severity::unfit, std::move(what), std::move(hint));
+  }
   void warning(std::string what, std::string hint = {}) {
     note(Problem::Severity::warning, std::move(what), std::move(hint));
   }

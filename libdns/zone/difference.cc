@@ -35,12 +35,15 @@ void compare(const NodeTree& before, const NodeTree& after, ZoneDifference& diff
   while (old_at.node() != nullptr || new_at.node() != nullptr) {
     const ZoneNode* a = old_at.node();
     const ZoneNode* b = new_at.node();
+    if (a == b) {
+      old_at.to_next();
+      new_at.to_next();
+      continue;
+    }
     const bool takes_a = a != nullptr && (b == nullptr || a->key <= b->key);
     const bool takes_b = b != nullptr && (a == nullptr || b->key <= a->key);
-    if (a != b) {
-      add_missing(takes_a ? a : nullptr, takes_b ? b : nullptr, difference.removed);
-      add_missing(takes_b ? b : nullptr, takes_a ? a : nullptr, difference.added);
-    }
+    add_missing(takes_a ? a : nullptr, takes_b ? b : nullptr, difference.removed);
+    add_missing(takes_b ? b : nullptr, takes_a ? a : nullptr, difference.added);
     if (takes_a) old_at.to_next();
     if (takes_b) new_at.to_next();
   }

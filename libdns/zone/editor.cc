@@ -27,9 +27,15 @@ struct Sums {
   std::size_t records = 0;
   std::size_t octets = 0;
   std::size_t cuts = 0;
+  std::size_t wildcards = 0;
 };
+bool has_wildcard(std::string_view key) {
+  return key.starts_with(std::string_view("*\0", 2)) ||
+         key.find(std::string_view("\0*\0", 3)) != std::string_view::npos;
+}
 Sums sums_of(const ZoneNode& node) {
   Sums sums;
+  if (!node.sets.empty() && has_wildcard(node.key)) sums.wildcards = 1;
   for (const RrSet& set : node.sets) {
     const std::size_t fixed = set.owner.wire().size() + 10;
     sums.records += records_of(set);
@@ -295,6 +301,7 @@ void ZoneEditor::settle(Edits& edits, const NodeTree* before, Zone& zone,
     zone.records_ += plus.records - minus.records;
     zone.octets_ += plus.octets - minus.octets;
     zone.cuts_ += plus.cuts - minus.cuts;
+    zone.wildcards_ += plus.wildcards - minus.wildcards;
     sets.shrink_to_fit();
     for (RrSet& set : sets) set.rdata.shrink_to_fit();
     changes.emplace(

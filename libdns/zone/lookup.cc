@@ -67,16 +67,17 @@ class Lookup {
   enum class Source { name, wildcard };
 
   std::optional<Name> try_wildcard(const LocatedName& at) {
-    std::string wildcard(at.key.prefix(at.place.encloser_labels));
-    wildcard += wildcard_label;
-    const NodeTree::Position before = zone_.nodes().at_or_before(wildcard);
-    const ZoneNode* node = before.node();
-    if (node != nullptr && node->key == wildcard) return answer_from(at, node, Source::wildcard);
-    // "*" may be an empty non-terminal: then it matches and has no type (RFC 4592 2.2.2).
-    NodeTree::Position behind = before;
-    behind.to_next();
-    if (behind.node() != nullptr && behind.node()->key.starts_with(wildcard)) {
-      return answer_from(at, nullptr, Source::wildcard);
+    if (zone_.has_wildcards()) {
+      std::string wildcard(at.key.prefix(at.place.encloser_labels));
+      wildcard += wildcard_label;
+      const ZoneNode* node = zone_.nodes().find(wildcard);
+      if (node != nullptr) return answer_from(at, node, Source::wildcard);
+      // "*" may be an empty non-terminal: then it matches and has no type (RFC 4592 2.2.2).
+      NodeTree::Position behind = zone_.nodes().at_or_before(wildcard);
+      behind.to_next();
+      if (behind.node() != nullptr && behind.node()->key.starts_with(wildcard)) {
+        return answer_from(at, nullptr, Source::wildcard);
+      }
     }
     answer_.kind = ZoneAnswer::Kind::nxdomain;
     answer_.rcode = Rcode::nxdomain;

@@ -1,6 +1,8 @@
 #include "libdns/zone/node.h"
 
 #include <algorithm>
+#include <bit>
+#include <functional>
 
 #include "libmail/base/text.h"
 
@@ -45,6 +47,53 @@ const RrSet* ZoneNode::find(Type type) const {
     if (set.type == type) return &set;
   }
   return nullptr;
+}
+
+std::size_t NodeIndex::slot_of(std::string_view key, std::size_t hash) const {
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = hash & mask;; at = (at + 1) & mask) {
+    const Slot& slot = slots_[at];
+    if (slot.node == nullptr || (slot.hash == hash && slot.node->key == key)) return at;
+  }
+}
+
+const ZoneNode* NodeIndex::find(std::string_view key) const {
+  if (slots_.empty()) return nullptr;
+  return slots_[slot_of(key, std::hash<std::string_view>()(key))].node;
+}
+
+void NodeIndex::reserve(std::size_t nodes) {
+  if (2 * nodes <= slots_.size()) return;
+  const std::vector<Slot> old = std::move(slots_);
+  slots_ = std::vector<Slot>(std::bit_ceil(std::max<std::size_t>(2 * nodes, 16)));
+  for (const Slot& slot : old) {
+    if (slot.node != nullptr) slots_[slot_of(slot.node->key, slot.hash)] = slot;
+  }
+}
+
+void NodeIndex::put(const ZoneNode& node) {
+  reserve(used_ + 1);
+  const std::size_t hash = std::hash<std::string_view>()(node.key);
+  Slot& slot = slots_[slot_of(node.key, hash)];
+  if (slot.node == nullptr) ++used_;
+  slot.hash = hash;
+  slot.node = &node;
+}
+
+// What stands behind moves up, so that every node is still found from where its hash points.
+void NodeIndex::erase(std::string_view key) {
+  if (slots_.empty()) return;
+  std::size_t hole = slot_of(key, std::hash<std::string_view>()(key));
+  if (slots_[hole].node == nullptr) return;
+  --used_;
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = (hole + 1) & mask; slots_[at].node != nullptr; at = (at + 1) & mask) {
+    const std::size_t home = slots_[at].hash & mask;
+    if (((at - home) & mask) < ((at - hole) & mask)) continue;
+    slots_[hole] = slots_[at];
+    hole = at;
+  }
+  slots_[hole] = Slot();
 }
 
 const ZoneNode* NodeTree::Position::node() const {
@@ -92,11 +141,6 @@ NodeTree::Position NodeTree::at_or_before(std::string_view key) const {
       std::upper_bound(leaf.begin(), leaf.end(), key,
                        [](std::string_view k, const Pointer& node) { return k < node->key; });
   return Position(*this, at, static_cast<std::size_t>(behind - leaf.begin()) - 1);
-}
-
-const ZoneNode* NodeTree::find(std::string_view key) const {
-  const ZoneNode* node = at_or_before(key).node();
-  return node != nullptr && node->key == key ? node : nullptr;
 }
 
 NodeTree::Position NodeTree::last() const {
@@ -155,6 +199,11 @@ NodeTree NodeTree::with(const Changes& changes) const {
   std::vector<Pointer> rest;
   while (change != changes.end()) take(rest);
   tree.append(std::move(rest));
+  tree.index_ = index_;
+  tree.index_.reserve(tree.size_);
+  for (const auto& [key, node] : changes) {
+    node ? tree.index_.put(*node) : tree.index_.erase(key);
+  }
   return tree;
 }
 

@@ -44,8 +44,28 @@ struct ZoneNode {
   bool operator==(const ZoneNode&) const = default;
 };
 
+// Finds a node by its key at once, where the order doesn't matter. At most half full.
+class NodeIndex {
+ public:
+  [[nodiscard]] const ZoneNode* find(std::string_view key) const;
+  // Takes the place of the node with the same key.
+  void put(const ZoneNode& node);
+  void erase(std::string_view key);
+  void reserve(std::size_t nodes);
+
+ private:
+  struct Slot {
+    std::size_t hash = 0;
+    const ZoneNode* node = nullptr;  // null: free
+  };
+  // The slot of the key, or the free one where it would stand.
+  [[nodiscard]] std::size_t slot_of(std::string_view key, std::size_t hash) const;
+  std::vector<Slot> slots_;  // a power of two, or none
+  std::size_t used_ = 0;
+};
+
 // Immutable once made. Nodes lie in leaves of a few hundred; a new version copies the list of
-// leaves, the leaves that changed and the nodes that changed, and shares all else.
+// leaves, the index, the leaves that changed and the nodes that changed, and shares all else.
 class NodeTree {
  public:
   using Pointer = std::shared_ptr<const ZoneNode>;
@@ -69,7 +89,7 @@ class NodeTree {
     std::size_t index_;
   };
 
-  [[nodiscard]] const ZoneNode* find(std::string_view key) const;
+  [[nodiscard]] const ZoneNode* find(std::string_view key) const { return index_.find(key); }
   // The node of the key or the last one before it.
   [[nodiscard]] Position at_or_before(std::string_view key) const;
   [[nodiscard]] Position first() const { return Position(*this, 0, 0); }
@@ -85,6 +105,7 @@ class NodeTree {
   void append(std::vector<Pointer> nodes);
   [[nodiscard]] std::size_t leaf_of(std::string_view key) const;
   std::vector<Branch> branches_;
+  NodeIndex index_;
   std::size_t size_ = 0;
 };
 

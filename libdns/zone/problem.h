@@ -7,7 +7,9 @@
 namespace posthorn::dns {
 
 struct Problem {
-  enum class Severity { warning, error };
+  // unfit: an error with which no server should take the zone. With others it can be served, and is
+  // better than none.
+  enum class Severity { warning, error, unfit };
   Severity severity = Severity::error;
   std::string where;  // "example.zone:12:5", or "mail.example.org MX"
   std::string what;   // safe to print
@@ -21,6 +23,8 @@ struct Problem {
   bool operator==(const Problem&) const = default;
 };
 
+// Errors of either kind.
 [[nodiscard]] bool has_errors(const std::vector<Problem>& problems);
+[[nodiscard]] bool is_unfit(const std::vector<Problem>& problems);
 
 }  // namespace posthorn::dns

@@ -26,17 +26,17 @@ Name ancestor_of(const Name& name, std::size_t labels) {
 }
 
 ZonePlace locate(const Zone& zone, const NodeKey& key) {
-  ZonePlace place{zone.nodes().at_or_before(key.octets())};
-  const ZoneNode* before = place.before.node();
-  if (before != nullptr && before->key == key.octets()) {
-    place.node = before;
+  ZonePlace place;
+  place.node = zone.nodes().find(key.octets());
+  if (place.node != nullptr) {
     place.exists = true;
     place.encloser_labels = key.labels();
     return place;
   }
-  NodeTree::Position behind = place.before;
-  behind.to_next();
-  place.encloser_labels = std::max(common_labels(key, before), common_labels(key, behind.node()));
+  NodeTree::Position at = zone.nodes().at_or_before(key.octets());
+  const std::size_t before = common_labels(key, at.node());
+  at.to_next();
+  place.encloser_labels = std::max(before, common_labels(key, at.node()));
   place.exists = place.encloser_labels == key.labels();
   return place;
 }
@@ -48,14 +48,10 @@ void Proofs::add(const RrSet* set) {
 }
 
 // Glue and names below a delegation have no NSEC: the one of the name before them covers.
-void Proofs::add_nsec_at_or_before(NodeTree::Position at) {
-  for (; at.node() != nullptr; at.to_previous()) {
+void Proofs::add_nsec(std::string_view key) {
+  for (auto at = zone_.nodes().at_or_before(key); at.node() != nullptr; at.to_previous()) {
     if (const RrSet* set = at.node()->find(Type::nsec)) return add(set);
   }
-}
-
-void Proofs::add_nsec_covering(std::string_view key) {
-  add_nsec_at_or_before(zone_.nodes().at_or_before(key));
 }
 
 const RrSet* Proofs::nsec3_match(const Name& name) const {
@@ -95,7 +91,7 @@ std::string Proofs::wildcard_key(const LocatedName& at) const {
 }
 
 void Proofs::no_type(const LocatedName& at, Type type) {
-  if (zone_.denial() == Denial::nsec) return add_nsec_at_or_before(at.place.before);
+  if (zone_.denial() == Denial::nsec) return add_nsec(at.key.octets());
   const RrSet* match = nsec3_match(at.name);
   if (match != nullptr || type != Type::ds) return add(match);
   closest_encloser(at.name, at.key.labels());
@@ -103,15 +99,15 @@ void Proofs::no_type(const LocatedName& at, Type type) {
 
 void Proofs::no_name(const LocatedName& at) {
   if (zone_.denial() == Denial::nsec) {
-    add_nsec_at_or_before(at.place.before);
-    return add_nsec_covering(wildcard_key(at));
+    add_nsec(at.key.octets());
+    return add_nsec(wildcard_key(at));
   }
   const Name encloser = closest_encloser(at.name, at.place.encloser_labels);
   if (const auto wildcard = encloser.child("*")) add_nsec3_covering(*wildcard);
 }
 
 void Proofs::wildcard_answer(const LocatedName& at) {
-  if (zone_.denial() == Denial::nsec) return add_nsec_at_or_before(at.place.before);
+  if (zone_.denial() == Denial::nsec) return add_nsec(at.key.octets());
   add_nsec3_covering(
       ancestor_of(at.name, zone_.origin().label_count() + at.place.encloser_labels + 1));
 }
@@ -122,9 +118,9 @@ void Proofs::wildcard_no_type(const LocatedName& at, const ZoneNode* wildcard) {
     if (wildcard != nullptr) {
       add(wildcard->find(Type::nsec));
     } else {
-      add_nsec_covering(wildcard_key(at));
+      add_nsec(wildcard_key(at));
     }
-    return add_nsec_at_or_before(at.place.before);
+    return add_nsec(at.key.octets());
   }
   const Name encloser = closest_encloser(at.name, at.place.encloser_labels);
   if (const auto name = encloser.child("*")) add(nsec3_match(*name));

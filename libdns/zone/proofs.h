@@ -8,7 +8,6 @@ namespace posthorn::dns {
 
 // Where a name is in the zone, or would be.
 struct ZonePlace {
-  NodeTree::Position before;        // the node itself, or the last one before it
   const ZoneNode* node = nullptr;   // null if the name has no records
   std::size_t encloser_labels = 0;  // of the closest ancestor-or-self that exists
   bool exists = false;
@@ -36,8 +35,8 @@ class Proofs {
 
  private:
   void add(const RrSet* set);
-  void add_nsec_at_or_before(NodeTree::Position at);
-  void add_nsec_covering(std::string_view key);
+  // The NSEC of the name, or the one that covers it.
+  void add_nsec(std::string_view key);
   [[nodiscard]] const RrSet* nsec3_match(const Name& name) const;
   void add_nsec3_covering(const Name& name);
   // NSEC3 of the closest ancestor of `name` that has one, of `labels` labels below the origin or

@@ -115,7 +115,7 @@ class ZoneSigner {
   void find_authoritative();
   void sign_name(std::size_t index);
   void chain(std::size_t index);
-  void sign_set(const RrSet& set, const RrSet* before);
+  void sign_set(const RrSet& set, const RrSet* now, const RrSet* before);
   [[nodiscard]] const std::vector<SigningKey>& keys_for(Type type) const {
     return is_key_type(type) ? key_keys_ : zone_keys_;
   }
@@ -222,7 +222,7 @@ void ZoneSigner::sign_name(std::size_t index) {
     if (name.is_delegation && set.type != Type::ds) {
       strip(set);
     } else {
-      sign_set(set, name.before != nullptr ? name.before->find(set.type) : nullptr);
+      sign_set(set, &set, name.before != nullptr ? name.before->find(set.type) : nullptr);
     }
   }
   chain(index);
@@ -238,7 +238,7 @@ void ZoneSigner::chain(std::size_t index) {
       old != nullptr && name.before == name.node && old->ttl == ttl &&
       iequals(std::string_view(old->rdata.front()).substr(0, next.wire().size()), next.wire());
   const RrSet* before = name.before != nullptr ? name.before->find(Type::nsec) : nullptr;
-  if (is_unchanged) return sign_set(*old, before);
+  if (is_unchanged) return sign_set(*old, old, before);
   ChainName link;
   link.name = name.node->owner();
   link.is_delegation = name.is_delegation;
@@ -246,16 +246,17 @@ void ZoneSigner::chain(std::size_t index) {
     if (set.type != Type::nsec) link.types.push_back(set.type);
   }
   RrSet made = make_nsec(link, next, ttl);
-  if (old != nullptr && is_same_data(*old, made)) return sign_set(*old, before);
-  sign_set(made, before);
+  if (old != nullptr && is_same_data(*old, made)) return sign_set(*old, old, before);
+  sign_set(made, old, before);
 }
 
-// `set` as it shall be; it is put into the zone if it, or its signatures, aren't there yet.
-void ZoneSigner::sign_set(const RrSet& set, const RrSet* before) {
-  const RrSet* now = editor_->find(set.owner, set.type);
-  const bool is_known = before != nullptr && is_same_data(*before, set);
+// `set` as it shall be, `now` as it is in the zone, `before` as others have it. It is put into the
+// zone if it, or its signatures, aren't there yet.
+void ZoneSigner::sign_set(const RrSet& set, const RrSet* now, const RrSet* before) {
+  const bool is_known = before != nullptr && (before == &set || is_same_data(*before, set));
   if (is_known && are_good(set, before->signatures)) {
     note_due(before->signatures);
+    if (now == before) return;
     if (now != nullptr && is_same_data(*now, set) && now->signatures == before->signatures) return;
     RrSet kept = set;
     kept.signatures = before->signatures;
@@ -331,8 +332,8 @@ Result<SignedVersion, std::string> ZoneSigner::publish() {
       published_ != nullptr && !is_newer_serial(zone_->serial(), published_->serial());
   if (goes_on) editor_->set_serial(published_->serial());
   const auto sign_soa = [this] {
-    sign_set(*editor_->find(origin_, Type::soa),
-             published_ != nullptr ? published_->find(origin_, Type::soa) : nullptr);
+    const RrSet* soa = editor_->find(origin_, Type::soa);
+    sign_set(*soa, soa, published_ != nullptr ? published_->find(origin_, Type::soa) : nullptr);
   };
   if (!goes_on) sign_soa();
   if (goes_on) {

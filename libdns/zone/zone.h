@@ -43,6 +43,8 @@ class Zone {
   [[nodiscard]] NodeKey key(const Name& name) const { return NodeKey(name, origin_labels_); }
   // Whether there is any delegation or DNAME; if not, look_up() needn't search for one.
   [[nodiscard]] bool has_cuts() const { return cuts_ != 0; }
+  // Whether any name has a label "*".
+  [[nodiscard]] bool has_wildcards() const { return wildcards_ != 0; }
   // RRs, signatures included.
   [[nodiscard]] std::size_t record_count() const { return records_; }
   // Octets of RDATA and owner names: what a transfer takes, uncompressed, about.
@@ -66,6 +68,7 @@ class Zone {
   Denial denial_ = Denial::none;
   Nsec3param nsec3_parameters_;
   std::size_t cuts_ = 0;
+  std::size_t wildcards_ = 0;
   std::size_t records_ = 0;
   std::size_t octets_ = 0;
 };
