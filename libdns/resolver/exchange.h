@@ -20,6 +20,7 @@ struct ExchangeError {
     mismatch,  // UDP: the right address sent a wrong id or question; somebody guesses, so ask by TCP
     network,   // refused, unreachable, reset
     protocol,   // TCP: what came is no DNS, or answers nothing that was asked
+    no_socket,  // descriptors or ports have run out here: the server isn't to blame
     cancelled,  // close() was called
   };
   Kind kind = Kind::timed_out;

@@ -236,8 +236,8 @@ struct TcpServer {
   std::vector<std::unique_ptr<DnsStream>> streams;
   async::Scope scope;
 
-  TcpServer() {
-    auto socket = async::open_listening_socket(Endpoint::inet("127.0.0.1", 0));
+  explicit TcpServer(const Endpoint& at = Endpoint::inet("127.0.0.1", 0)) {
+    auto socket = async::open_listening_socket(at);
     REQUIRE(socket);
     listener = std::move(*async::listen_on(std::move(*socket)));
     scope.spawn(accept_all());
@@ -310,6 +310,28 @@ TEST_CASE("questions share one TCP connection and take their replies in any orde
     REQUIRE(asked[i].reply);
     CHECK(asked[i].reply->at(13) == static_cast<char>('a' + static_cast<int>(i)));
   }
+}
+
+TEST_CASE("a Unix socket is a stream, whatever transport is asked for") {
+  char folder[] = "/tmp/exchange_test.XXXXXX";
+  REQUIRE(::mkdtemp(folder) != nullptr);
+  const std::string path = std::string(folder) + "/dns";
+  {
+    TcpServer server(Endpoint::unix_path(path));
+    NetworkExchange exchange;
+    Asked asked;
+    async::run([](TcpServer& s, NetworkExchange& e, Asked& into) -> Task<void> {
+      Endpoint to = s.listener->endpoint();
+      std::string query = query_for("a.example");
+      const Deadline deadline = Deadline::in(milliseconds(3000));
+      co_await ask_into(e, std::move(to), std::move(query), Transport::udp, deadline, into);
+      co_await e.close();
+      co_await s.close();
+    }(server, exchange, asked));
+    CHECK(asked.reply);
+  }
+  ::unlink(path.c_str());
+  ::rmdir(folder);
 }
 
 TEST_CASE("a server that closes an idle connection costs nothing but a new one") {

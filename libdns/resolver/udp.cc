@@ -31,6 +31,11 @@ void ignore_path_mtu(int socket, int family) {
   }
 }
 
+bool is_ours(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM ||
+         code == EADDRNOTAVAIL;
+}
+
 void bind_random_port(int socket, int family, const NetworkSettings& settings) {
   const std::uint64_t ports = settings.last_port - settings.first_port + 1;
   for (int draw = 0; draw < port_draws; ++draw) {
@@ -122,7 +127,10 @@ async::Task<Result<std::string, ExchangeError>> UdpAsker::ask(async::Endpoint to
   if (closed_) co_return fail(ExchangeError(Kind::cancelled, "closed"));
   const std::string name = to.text();
   Result<Fd, IoError> socket = open_socket(to);
-  if (!socket) co_return fail(ExchangeError(Kind::network, socket.error().text()));
+  if (!socket) {
+    const Kind kind = is_ours(socket.error().code) ? Kind::no_socket : Kind::network;
+    co_return fail(ExchangeError(kind, socket.error().text()));
+  }
   Asking asking(this);
   if (::send(socket->get(), query.data(), query.size(), MSG_NOSIGNAL) < 0)
     co_return fail(ExchangeError(Kind::network, io_error("ask", name).text()));
