@@ -248,8 +248,10 @@ std::vector<std::string> Options::check(const service::Site&) const {
   const auto files = find_zone_files(zones, zone_files);
   if (!files) problems.push_back(files.error());
   for (const ZoneFile& file : files ? *files : std::vector<ZoneFile>()) {
-    for (const dns::Problem& problem : load_zone_file(file).problems) {
-      if (problem.severity == dns::Problem::Severity::error) problems.push_back(problem.text());
+    const dns::MasterFile loaded = load_zone_file(file);
+    if (loaded.zone) continue;  // what else is wrong with it is logged
+    for (const dns::Problem& problem : loaded.problems) {
+      if (problem.severity != dns::Problem::Severity::warning) problems.push_back(problem.text());
     }
   }
   for (const auto* list : {&recursion_networks, &trusted_networks, &transfer_networks}) {

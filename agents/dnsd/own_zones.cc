@@ -122,7 +122,7 @@ Task<void> OwnZones::read(std::shared_ptr<Kept> kept) {
 Task<void> OwnZones::take(std::shared_ptr<Kept> kept, Loaded loaded) {
   const std::string zone = kept->file.origin.text();
   for (const dns::Problem& problem : loaded.problems) {
-    const bool is_error = problem.severity == dns::Problem::Severity::error;
+    const bool is_error = problem.severity != dns::Problem::Severity::warning;
     log_.write(is_error ? service::Level::error : service::Level::warning, "", "zone-problem",
                {{"zone", zone}, {"why", problem.text()}});
   }

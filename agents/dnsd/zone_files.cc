@@ -95,7 +95,7 @@ dns::MasterFile load_zone_file(const ZoneFile& file) {
   if (!loaded.zone) return loaded;
   auto found = dns::check_zone(*loaded.zone);
   std::ranges::move(found, std::back_inserter(loaded.problems));
-  if (dns::has_errors(loaded.problems)) loaded.zone.reset();
+  if (dns::is_unfit(loaded.problems)) loaded.zone.reset();
   return loaded;
 }
 

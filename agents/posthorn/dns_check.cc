@@ -23,7 +23,7 @@ std::uint64_t seconds_now() {
 }
 
 std::string_view text_of(dns::Problem::Severity severity) {
-  return severity == dns::Problem::Severity::error ? "error" : "warning";
+  return severity == dns::Problem::Severity::warning ? "warning" : "error";
 }
 
 Json to_json(const std::vector<dns::Problem>& problems) {
