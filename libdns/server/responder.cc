@@ -107,12 +107,23 @@ AnswerClass Responder::class_of(const Query& query, const Client& client) const 
   return asker;
 }
 
+void Responder::count_transport(Client::Transport transport) {
+  switch (transport) {
+    case Client::Transport::udp:
+      ++counters_.udp;
+      return;
+    case Client::Transport::tcp:
+      ++counters_.tcp;
+      return;
+    case Client::Transport::unix_stream:
+      ++counters_.unix_stream;
+      return;
+  }
+}
+
 Responder::Outcome Responder::answer(std::string_view packet, const Client& client,
                                      std::string& out) {
-  using Transport = Client::Transport;
-  ++(client.transport == Transport::udp   ? counters_.udp
-     : client.transport == Transport::tcp ? counters_.tcp
-                                          : counters_.unix_stream);
+  count_transport(client.transport);
   read_query(packet, query_);
   switch (query_.form) {
     case Query::Form::plain:

@@ -102,6 +102,7 @@ class Responder {
   [[nodiscard]] const AnswerCache& ready() const { return ready_; }
 
  private:
+  void count_transport(Client::Transport transport);
   [[nodiscard]] AnswerClass class_of(const Query& query, const Client& client) const;
   Outcome answer_plain(const Client& client, std::string& out);
   Outcome answer_special(std::string_view packet, const Client& client, std::string& out);
