@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libdns/dnssec/cookie.h"
 #include "libdns/zone/lookup.h"
 #include "libmail/async/loop.h"
 
@@ -35,8 +36,12 @@ std::vector<std::string> trap_signatures(const RrSet& set, std::size_t count) {
   return signatures;
 }
 
+constexpr const char* server_cookie = "cookies!";
+
 struct Reply {
   Header header;
+  std::string cookie;
+  std::optional<Rcode> rcode;  // over 15
   std::vector<RrSet> sections[3];
   bool truncated = false;
 };
@@ -88,7 +93,10 @@ void change(Reply& reply, const Rule& rule) {
 std::string write(const Reply& reply, const Question& question, bool edns, std::size_t limit) {
   MessageBuilder builder(reply.header, limit);
   (void)builder.question(question);
-  if (edns) (void)builder.edns(EdnsSettings());
+  EdnsSettings settings;
+  if (!reply.cookie.empty()) settings.options.emplace_back(edns_cookie, reply.cookie);
+  if (edns) (void)builder.edns(std::move(settings));
+  if (reply.rcode) builder.set_rcode(*reply.rcode);
   bool all = true;
   for (const RrSet& set : reply.sections[0]) all = builder.answer(set, Signatures::include) && all;
   for (const RrSet& set : reply.sections[1])
@@ -119,6 +127,21 @@ std::vector<Dnskey> trap_keys(std::size_t count) {
   return keys;
 }
 
+namespace {
+
+// A server that insists on cookies: who comes without gets one, and no answer.
+void add_cookie(Reply& reply, const MessageView& query) {
+  for (const EdnsOption& option : query.edns()->options) {
+    if (option.code != edns_cookie) continue;
+    const auto cookie = parse_cookie(option.octets);
+    if (!cookie) continue;
+    if (cookie->server != server_cookie) reply = Reply(), reply.rcode = Rcode::badcookie;
+    reply.cookie = std::string(cookie->client) + server_cookie;
+  }
+}
+
+}  // namespace
+
 Rule* FakeInternet::rule_for(const std::string& server, const Question& question) {
   for (Rule& rule : rules) {
     if (rule.server != "*" && rule.server != server) continue;
@@ -129,6 +152,13 @@ Rule* FakeInternet::rule_for(const std::string& server, const Question& question
     return &rule;
   }
   return nullptr;
+}
+
+void FakeInternet::sign_as(RrSet& set, const Zone& zone, const Name& owner) const {
+  RrSet other = set;
+  other.owner = owner;
+  const SigningKey& key = keys.at(zone.origin().text());
+  set.signatures = {rdata_to_wire(make_signature(other, zone.origin(), key, validity))};
 }
 
 std::string FakeInternet::answer(const MessageView& query, const std::string& server, Rule* rule,
@@ -161,11 +191,15 @@ std::string FakeInternet::answer(const MessageView& query, const std::string& se
   }
   if (action == "reply" || action == "add") add_records(reply, *rule);
   if (rule != nullptr) change(reply, *rule);
+  if (action == "sign-as") {
+    for (RrSet& set : reply.sections[0]) sign_as(set, *closest, *rule->owner);
+  }
   if (action == "servfail") reply = Reply(), reply.header.rcode = Rcode::servfail;
   if (action == "refused") reply = Reply(), reply.header.rcode = Rcode::refused;
   if (action == "not-authoritative") reply.header.authoritative = false;
   if (action == "claim-ad") reply.header.authentic_data = true;
   bool edns = query.edns().has_value();
+  if (action == "cookies" && edns) add_cookie(reply, query);
   if (action == "no-edns" && edns) {
     reply = Reply();
     reply.header.rcode = Rcode::formerr;

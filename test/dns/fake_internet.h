@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libdns/dnssec/sign.h"
 #include "libdns/resolver/exchange.h"
 #include "libdns/wire/builder.h"
 #include "libdns/zone/zone.h"
@@ -30,6 +31,8 @@ struct Rule {
   // "replay": the true answer of some zone to another question
   std::string zone;
   std::optional<Question> other;
+  // "sign-as": the answer's sets are signed as if this were their owner
+  std::optional<Name> owner;
   Rule() = default;
 };
 
@@ -50,6 +53,8 @@ class FakeInternet final : public Exchange {
   };
   std::map<std::string, std::vector<std::shared_ptr<const Zone>>> servers;
   std::map<std::string, std::shared_ptr<const Zone>> zones;
+  std::map<std::string, SigningKey> keys;  // of signed zones
+  Validity validity;
   std::vector<Rule> rules;
   std::vector<Packet> seen;
   std::size_t in_flight = 0;
@@ -57,6 +62,7 @@ class FakeInternet final : public Exchange {
 
  private:
   Rule* rule_for(const std::string& server, const Question& question);
+  void sign_as(RrSet& set, const Zone& zone, const Name& owner) const;
   std::string answer(const MessageView& query, const std::string& server, Rule* rule,
                      Transport transport) const;
 };

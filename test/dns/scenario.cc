@@ -185,6 +185,8 @@ std::shared_ptr<const Zone> Runner::make_zone(const ZoneText& zone) {
       sign_anew(set, made.zone, std::span(&made.key, 1), around_now);
     }
     ds_[zone.apex] = to_text(made.ds());
+    internet_.keys.insert_or_assign(zone.apex, made.key);
+    internet_.validity = around_now;
     ZoneEditor editor(made.zone);
     for (const RrSet& set : made.sets) REQUIRE(editor.add(set));
     auto version = editor.commit();
@@ -314,6 +316,8 @@ void Runner::add_rule(const Words& words) {
       rule.zone = words.at(5);
       rule.other.emplace(name(words.at(6)), *parse_type(words.at(7)));
       i = 7;
+    } else if (rule.action == "sign-as" && i == 5) {
+      rule.owner = name(words[i]);
     } else if (words[i] == "times") {
       rule.times = std::stoul(words.at(++i));
     } else if (words[i] == "no-aa") {
