@@ -148,6 +148,7 @@ Task<OpsReply> Dnsd::flush_cache(OpsRequest request) {
     co_return bad_request("what shall be flushed?",
                           "name or below with a domain name, or what with all, bogus or negative");
   }
+  recursor_->forget_trust();
   responder_->forget_ready();
   log_->info("", "cache-flushed", {{"entries", flushed}});
   co_return OpsReply(text_of({{"flushed", flushed}}));
