@@ -65,6 +65,27 @@ class Companion {
   std::optional<NodeTree::Position> at_;
 };
 
+bool has_data(const ZoneNode& node) {
+  return std::any_of(node.sets.begin(), node.sets.end(),
+                     [](const RrSet& set) { return set.type != Type::nsec; });
+}
+
+// Of two nodes with the same name, apart from NSEC.
+bool have_same_types(const ZoneNode& a, const ZoneNode& b) {
+  const auto is_data = [](const RrSet& set) { return set.type != Type::nsec; };
+  auto x = std::find_if(a.sets.begin(), a.sets.end(), is_data);
+  auto y = std::find_if(b.sets.begin(), b.sets.end(), is_data);
+  while (x != a.sets.end() && y != b.sets.end() && x->type == y->type) {
+    x = std::find_if(x + 1, a.sets.end(), is_data);
+    y = std::find_if(y + 1, b.sets.end(), is_data);
+  }
+  return x == a.sets.end() && y == b.sets.end();
+}
+
+const RrSet* set_of(const ZoneNode* node, Type type) {
+  return node != nullptr ? node->find(type) : nullptr;
+}
+
 class ZoneSigner {
  public:
   ZoneSigner(const ZoneSigningKeys& keys, const SigningPolicy& policy, std::uint64_t now,
@@ -83,17 +104,19 @@ class ZoneSigner {
 
   Result<SignedVersion, std::string> run(const std::shared_ptr<const Zone>& zone,
                                          const ZoneSigningKeys& keys) {
-    const auto prepared = with_keys(zone, keys);
-    if (!prepared) return fail(std::string(to_string(prepared.error())));
-    zone_ = *prepared;
-    origin_ = zone_->origin();
-    editor_.emplace(zone_);
     for (const SigningKey& key : keys.active) {
       auto verifying = VerifyingKey::parse(key.dnskey());
       if (!verifying) return fail(verifying.error());
       verifying_.push_back({key.tag(), std::move(*verifying)});
     }
-    find_authoritative();
+    const auto prepared = with_keys(zone, keys);
+    if (!prepared) return fail(std::string(to_string(prepared.error())));
+    zone_ = *prepared;
+    origin_ = zone_->origin();
+    base_ = published_ != nullptr ? published_ : zone_;
+    editor_.emplace(base_);
+    remove_what_is_gone();
+    take_names();
     for (std::size_t i = 0; i < names_.size(); ++i) sign_name(i);
     return publish();
   }
@@ -101,7 +124,7 @@ class ZoneSigner {
  private:
   struct OwnName {
     const ZoneNode* node;
-    const ZoneNode* before;  // the same name in published_, null if it is new
+    const ZoneNode* before;  // the same name in base_, null if it is new
     bool is_delegation;
   };
   struct OwnKey {
@@ -112,10 +135,14 @@ class ZoneSigner {
   Result<std::shared_ptr<const Zone>, EditFault> with_keys(const std::shared_ptr<const Zone>& zone,
                                                            const ZoneSigningKeys& keys);
   Result<void, EditFault> put_keys(ZoneEditor& editor, const ZoneSigningKeys& keys);
-  void find_authoritative();
+  void remove_what_is_gone();
+  void take_names();
+  void take_hidden(const ZoneNode& node, const ZoneNode* before);
+  void remove_other_types(const ZoneNode& node, const ZoneNode* before, bool has_nsec);
   void sign_name(std::size_t index);
   void chain(std::size_t index);
-  void sign_set(const RrSet& set, const RrSet* now, const RrSet* before);
+  void put_plain(const RrSet& set, const RrSet* before);
+  void sign_set(const RrSet& set, const RrSet* before);
   [[nodiscard]] const std::vector<SigningKey>& keys_for(Type type) const {
     return is_key_type(type) ? key_keys_ : zone_keys_;
   }
@@ -125,14 +152,15 @@ class ZoneSigner {
   [[nodiscard]] bool verifies(const RrSet& set) const;
   void note_due(const std::vector<std::string>& signatures);
   [[nodiscard]] Validity validity_of(const RrSet& set) const;
-  void strip(const RrSet& set);
   void put(RrSet set);
+  void sign_soa(std::uint32_t serial);
   Result<SignedVersion, std::string> publish();
 
   const SigningPolicy& policy_;
   std::uint64_t now_;
   std::shared_ptr<const Zone> published_;
-  std::shared_ptr<const Zone> zone_;  // with the keys' sets
+  std::shared_ptr<const Zone> zone_;  // what is to be signed, with the keys' sets
+  std::shared_ptr<const Zone> base_;  // what is edited until it is the signed zone
   Name origin_;
   std::vector<SigningKey> zone_keys_;
   std::vector<SigningKey> key_keys_;
@@ -168,46 +196,62 @@ Result<std::shared_ptr<const Zone>, EditFault> ZoneSigner::with_keys(
   const auto done = put_keys(editor, keys);
   if (!done) return fail(done.error());
   editor.remove_set(zone->origin(), Type::nsec3param);
-  for (auto at = zone->nsec3_nodes().first(); at.node() != nullptr; at.to_next()) {
-    editor.remove_set(at.node()->owner(), Type::nsec3);
-  }
   auto version = editor.commit();
   if (!version) return fail(version.error());
   return version->zone;
 }
 
-// All names but those below a delegation or DNAME, which keep no signature and no NSEC.
-void ZoneSigner::find_authoritative() {
-  Companion published(published_.get());
+void ZoneSigner::remove_what_is_gone() {
+  Companion wanted(zone_.get());
+  for (auto at = base_->nodes().first(); at.node() != nullptr; at.to_next()) {
+    const ZoneNode* node = wanted.of(*at.node());
+    if (node == nullptr || !has_data(*node)) editor_->remove_name(at.node()->owner());
+  }
+  for (auto at = base_->nsec3_nodes().first(); at.node() != nullptr; at.to_next()) {
+    editor_->remove_set(at.node()->owner(), Type::nsec3);
+  }
+}
+
+// All names but those below a delegation or DNAME, which have no signature and no NSEC.
+void ZoneSigner::take_names() {
+  Companion base(base_.get());
   std::string hidden_below;
   bool hides = false;
   for (auto at = zone_->nodes().first(); at.node() != nullptr; at.to_next()) {
     const ZoneNode& node = *at.node();
+    if (!has_data(node)) continue;
+    const ZoneNode* before = base.of(node);
     if (hides && node.key.starts_with(hidden_below)) {
-      for (const RrSet& set : node.sets) strip(set);
+      take_hidden(node, before);
       continue;
     }
     const bool is_delegation = !node.key.empty() && node.find(Type::ns) != nullptr;
     hides = is_delegation || node.find(Type::dname) != nullptr;
     if (hides) hidden_below = node.key;
-    const bool has_data = std::any_of(node.sets.begin(), node.sets.end(),
-                                      [](const RrSet& set) { return set.type != Type::nsec; });
-    if (has_data) {
-      names_.push_back({&node, published.of(node), is_delegation});
-    } else {
-      editor_->remove_set(node.owner(), Type::nsec);
-    }
+    names_.push_back({&node, before, is_delegation});
   }
 }
 
-void ZoneSigner::strip(const RrSet& set) {
-  if (set.type == Type::nsec) {
-    editor_->remove_set(set.owner, Type::nsec);
-  } else if (!set.signatures.empty()) {
-    RrSet plain = set;
-    plain.signatures.clear();
-    put(std::move(plain));
+void ZoneSigner::take_hidden(const ZoneNode& node, const ZoneNode* before) {
+  for (const RrSet& set : node.sets) {
+    if (set.type != Type::nsec) put_plain(set, set_of(before, set.type));
   }
+  remove_other_types(node, before, false);
+}
+
+void ZoneSigner::remove_other_types(const ZoneNode& node, const ZoneNode* before, bool has_nsec) {
+  if (before == nullptr || (before == &node && has_nsec)) return;
+  for (const RrSet& set : before->sets) {
+    const bool stays = set.type == Type::nsec ? has_nsec : node.find(set.type) != nullptr;
+    if (!stays) editor_->remove_set(set.owner, set.type);
+  }
+}
+
+void ZoneSigner::put_plain(const RrSet& set, const RrSet* before) {
+  if (before != nullptr && before->signatures.empty() && is_same_data(*before, set)) return;
+  RrSet plain(set.owner, set.type, set.ttl);
+  plain.rdata = set.rdata;
+  put(std::move(plain));
 }
 
 // What goes back was in the zone before, so nothing about it can be refused.
@@ -219,12 +263,10 @@ void ZoneSigner::sign_name(std::size_t index) {
   const OwnName& name = names_[index];
   for (const RrSet& set : name.node->sets) {
     if (set.type == Type::nsec || set.type == Type::soa) continue;  // below, and last
-    if (name.is_delegation && set.type != Type::ds) {
-      strip(set);
-    } else {
-      sign_set(set, &set, name.before != nullptr ? name.before->find(set.type) : nullptr);
-    }
+    const RrSet* before = set_of(name.before, set.type);
+    name.is_delegation&& set.type != Type::ds ? put_plain(set, before) : sign_set(set, before);
   }
+  remove_other_types(*name.node, name.before, true);
   chain(index);
 }
 
@@ -232,39 +274,28 @@ void ZoneSigner::sign_name(std::size_t index) {
 void ZoneSigner::chain(std::size_t index) {
   const OwnName& name = names_[index];
   const Name& next = names_[(index + 1) % names_.size()].node->owner();
-  const RrSet* old = name.node->find(Type::nsec);
+  const RrSet* before = set_of(name.before, Type::nsec);
   const std::uint32_t ttl = zone_->negative_soa_set().ttl;
   const bool is_unchanged =
-      old != nullptr && name.before == name.node && old->ttl == ttl &&
-      iequals(std::string_view(old->rdata.front()).substr(0, next.wire().size()), next.wire());
-  const RrSet* before = name.before != nullptr ? name.before->find(Type::nsec) : nullptr;
-  if (is_unchanged) return sign_set(*old, old, before);
+      published_ != nullptr && before != nullptr && before->ttl == ttl &&
+      have_same_types(*name.before, *name.node) &&
+      iequals(std::string_view(before->rdata.front()).substr(0, next.wire().size()), next.wire());
+  if (is_unchanged) return sign_set(*before, before);
   ChainName link;
   link.name = name.node->owner();
   link.is_delegation = name.is_delegation;
   for (const RrSet& set : name.node->sets) {
     if (set.type != Type::nsec) link.types.push_back(set.type);
   }
-  RrSet made = make_nsec(link, next, ttl);
-  if (old != nullptr && is_same_data(*old, made)) return sign_set(*old, old, before);
-  sign_set(made, old, before);
+  sign_set(make_nsec(link, next, ttl), before);
 }
 
-// `set` as it shall be, `now` as it is in the zone, `before` as others have it. It is put into the
-// zone if it, or its signatures, aren't there yet.
-void ZoneSigner::sign_set(const RrSet& set, const RrSet* now, const RrSet* before) {
-  const bool is_known = before != nullptr && (before == &set || is_same_data(*before, set));
-  if (is_known && are_good(set, before->signatures)) {
-    note_due(before->signatures);
-    if (now == before) return;
-    if (now != nullptr && is_same_data(*now, set) && now->signatures == before->signatures) return;
-    RrSet kept = set;
-    kept.signatures = before->signatures;
-    return put(std::move(kept));
-  }
-  const bool may_be_ours = published_ == nullptr && now != nullptr && *now == set;
-  if (may_be_ours && are_good(set, set.signatures) && verifies(set)) {
-    return note_due(set.signatures);
+// `set` as it shall be, `before` as it is in base_. Signatures of a published version are ours;
+// those that only stood in a text must verify.
+void ZoneSigner::sign_set(const RrSet& set, const RrSet* before) {
+  if (before != nullptr && (before == &set || is_same_data(*before, set)) &&
+      are_good(set, before->signatures) && (published_ != nullptr || verifies(*before))) {
+    return note_due(before->signatures);
   }
   RrSet fresh = set;
   sign_anew(fresh, origin_, keys_for(set.type), validity_of(set));
@@ -327,34 +358,34 @@ Validity ZoneSigner::validity_of(const RrSet& set) const {
   return validity;
 }
 
+void ZoneSigner::sign_soa(std::uint32_t serial) {
+  RrSet set(origin_, Type::soa, zone_->soa_set().ttl);
+  set.signatures = zone_->soa_set().signatures;
+  Soa soa = zone_->soa();
+  soa.serial = serial;
+  set.rdata.push_back(rdata_to_wire(Rdata(std::move(soa))));
+  sign_set(set, &base_->soa_set());
+}
+
 Result<SignedVersion, std::string> ZoneSigner::publish() {
-  const bool goes_on =
-      published_ != nullptr && !is_newer_serial(zone_->serial(), published_->serial());
-  if (goes_on) editor_->set_serial(published_->serial());
-  const auto sign_soa = [this] {
-    const RrSet* soa = editor_->find(origin_, Type::soa);
-    sign_set(*soa, soa, published_ != nullptr ? published_->find(origin_, Type::soa) : nullptr);
-  };
-  if (!goes_on) sign_soa();
-  if (goes_on) {
+  std::uint32_t serial = zone_->serial();
+  if (published_ != nullptr && !is_newer_serial(serial, published_->serial())) {
     // With the serial of before, is it what was before?
     const SignedVersion so_far = result_;
     ZoneEditor changing = *editor_;
-    sign_soa();
-    auto same = editor_->commit();
+    sign_soa(published_->serial());
+    const auto same = editor_->commit();
     if (!same) return fail(std::string(to_string(same.error())));
-    if (difference_between(*published_, *same->zone).empty()) return std::move(result_);
+    if (same->difference.empty()) return std::move(result_);
     result_ = so_far;
     editor_ = std::move(changing);
-    editor_->set_serial(next_serial(published_->serial(), policy_.serial, now_));
-    sign_soa();
+    serial = next_serial(published_->serial(), policy_.serial, now_);
   }
+  sign_soa(serial);
   auto version = editor_->commit();
   if (!version) return fail(std::string(to_string(version.error())));
-  result_.version.zone = std::move(version->zone);
-  if (published_ != nullptr) {
-    result_.version.difference = difference_between(*published_, *result_.version.zone);
-  }
+  result_.version = std::move(*version);
+  if (published_ == nullptr) result_.version.difference = ZoneDifference();
   return std::move(result_);
 }
 

@@ -295,7 +295,38 @@ TEST_CASE("sign_zone: the same file read again is no new version") {
   REQUIRE(changed.version.zone != nullptr);
   CHECK(changed.version.zone->serial() == 11);
   CHECK(changed.signatures == 4);
+  CHECK(changed.version.difference.added.size() == 4);
+  CHECK(changed.version.zone->find(name("ns.a.test")) == published->find(name("ns.a.test")));
   unsigned_sets(*changed.version.zone, validated_keys(*changed.version.zone, key()), now + 100);
+}
+
+TEST_CASE("sign_zone: what a file no longer has goes with its NSEC") {
+  const auto published = signed_zone();
+  std::string less = text;
+  less.erase(less.find("mail AAAA"), std::string_view("mail AAAA 2001:db8::2\n").size());
+  less.erase(less.find("x.y.empty"), std::string_view("x.y.empty TXT \"deep\"\n").size());
+  const auto zone = sign_again(zone_of("a.test", less), published).version.zone;
+  REQUIRE(zone != nullptr);
+  CHECK(zone->find(name("x.y.empty.a.test")) == nullptr);
+  CHECK(line_of(*zone->find(name("a.test"), Type::nsec)) ==
+        "a.test NSEC mail.a.test. NS SOA MX RRSIG NSEC DNSKEY CDS CDNSKEY");
+  CHECK(line_of(*zone->find(name("mail.a.test"), Type::nsec)) ==
+        "mail.a.test NSEC ns.a.test. A RRSIG NSEC");
+  CHECK(unsigned_sets(*zone, validated_keys(*zone, key())).size() == 5);
+}
+
+TEST_CASE("sign_zone: what a delegation takes over loses signatures and NSEC, and gets them back") {
+  const auto published = signed_zone();
+  const auto cut =
+      sign_again(zone_of("a.test", std::string(text) + "empty NS ns.b.test.\n"), published)
+          .version.zone;
+  CHECK(cut->find(name("x.y.empty.a.test"), Type::txt)->signatures.empty());
+  CHECK(cut->find(name("x.y.empty.a.test"), Type::nsec) == nullptr);
+  CHECK(cut->find(name("empty.a.test"), Type::ns)->signatures.empty());
+  const auto back = sign_again(plain(), cut).version.zone;
+  CHECK(back->serial() == 12);
+  CHECK(back->find(name("empty.a.test")) == nullptr);
+  CHECK(unsigned_sets(*back, validated_keys(*back, key())).size() == 5);
 }
 
 TEST_CASE("sign_zone: a file with a newer serial keeps it") {
