@@ -162,10 +162,12 @@ class Lookup {
     }
     const RrSet* servers = delegation.find(Type::ns);
     answer_.authority.push_back(servers);
-    if (const RrSet* ds = delegation.find(Type::ds)) {
-      answer_.authority.push_back(ds);
-    } else if (proves_) {
-      Proofs(zone_, answer_).no_ds(delegation);
+    if (proves_) {
+      if (const RrSet* ds = delegation.find(Type::ds)) {
+        answer_.authority.push_back(ds);
+      } else {
+        Proofs(zone_, answer_).no_ds(delegation);
+      }
     }
     add_glue(*servers);
   }

@@ -193,6 +193,8 @@ TEST_CASE("RFC 4035 B.4: a referral to a signed zone has the DS") {
   CHECK(lines_of(answer.additional) ==
         Lines{"ns1.a.example A 192.0.2.5", "ns2.a.example A 192.0.2.6"});
   CHECK(answer.required_additional == 2);
+  // RFC 4035 3.2.1: not to those who don't know DNSSEC.
+  CHECK(heads_of(ask(*zone, "mc.a.example", Type::mx).authority) == Lines{"a.example NS"});
 }
 
 TEST_CASE("RFC 4035 B.5: a referral to an unsigned zone shows that there is no DS") {
