@@ -63,8 +63,7 @@ Failure failure_of(const dns::ExchangeError& error, const Place& place) {
       failure.kind = Failure::Kind::malformed;
       failure.text = "what came from " + where + " is no DNS: " + printable(error.text);
       break;
-    case Kind::network:
-    case Kind::cancelled:
+    default:  // the network's troubles
       failure.kind = Failure::Kind::network;
       failure.text = where + ": " + printable(error.text);
       break;

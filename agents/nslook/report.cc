@@ -114,7 +114,7 @@ std::string authority_text(const dns::MessageView& view) {
 // Nothing found: what the server said.
 std::string refusal_text(const Asked& asked) {
   const dns::Rcode rcode = asked.reply->rcode();
-  const std::string name = asked.question.name.is_root() ? "." : asked.question.name.text();
+  const std::string name = shown(asked.question.name);
   const std::string why = why_text(asked.reply->view());
   if (rcode == dns::Rcode::noerror) return "*** Can't find " + name + ": No answer\n" + why;
   return fmt::format("** server can't find {}: {}\n{}", name, dns::to_string(rcode), why);
@@ -145,6 +145,10 @@ std::string brief_text(const LookUp& look_up) {
 
 }  // namespace
 
+std::string shown(const dns::Name& name) {
+  return name.is_root() ? "." : name.text();
+}
+
 std::vector<std::string> flags_of(const dns::Header& header) {
   std::vector<std::string> flags;
   const auto add = [&](bool is_set, std::string_view name) {
@@ -161,7 +165,7 @@ std::vector<std::string> flags_of(const dns::Header& header) {
 }
 
 std::string show_record(const dns::Record& record) {
-  const std::string owner = record.owner.is_root() ? "." : record.owner.text();
+  const std::string owner = shown(record.owner);
   if (record.type() == dns::Type::a || record.type() == dns::Type::aaaa) {
     return fmt::format("Name:\t{}\nAddress: {}\n", owner, dns::to_text(record.data));
   }
@@ -189,7 +193,7 @@ std::string show_message(const dns::MessageView& message, std::string_view title
                       message.authority().size(), message.additional().size());
   text += "    QUESTIONS:\n";
   for (const dns::QuestionView& question : message.questions()) {
-    const std::string name = question.name.is_root() ? "." : question.name.text();
+    const std::string name = shown(question.name.name());
     text += fmt::format("\t{}, type = {}, class = {}\n", name, dns::to_string(question.type),
                         dns::to_string(question.klass));
   }

@@ -12,6 +12,8 @@ using Json = nlohmann::ordered_json;
 // One line, never throws.
 [[nodiscard]] std::string dump(const Json& json);
 
+// Without a dot at its end, "." for the root.
+[[nodiscard]] std::string shown(const dns::Name& name);
 // As `settings` want it: brief, usual, or with whole replies.
 [[nodiscard]] std::string show(const LookUp& look_up, const Settings& settings);
 [[nodiscard]] std::string show_failure(const Failure& failure);

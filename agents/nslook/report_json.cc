@@ -11,10 +11,6 @@ std::string dump(const Json& json) {
 
 namespace {
 
-std::string name_text(const dns::Name& name) {
-  return name.is_root() ? "." : name.text();
-}
-
 Json section_json(std::span<const dns::RecordView> records) {
   Json list = Json::array();
   for (const dns::RecordView& record : records) {
@@ -55,7 +51,7 @@ void add_edns(Json& json, const dns::Edns& edns) {
 }
 
 Json question_json(const dns::Question& question) {
-  return {{"name", name_text(question.name)},
+  return {{"name", shown(question.name)},
           {"class", dns::to_string(question.klass)},
           {"type", dns::to_string(question.type)}};
 }
@@ -77,7 +73,7 @@ std::string_view code_of(const Failure& failure) {
 }  // namespace
 
 Json to_json(const dns::Record& record) {
-  return {{"name", name_text(record.owner)},
+  return {{"name", shown(record.owner)},
           {"ttl", record.ttl},
           {"class", dns::to_string(record.klass)},
           {"type", dns::to_string(record.type())},

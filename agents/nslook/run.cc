@@ -10,8 +10,10 @@
 #include <sstream>
 
 #include "agents/nslook/dialogue.h"
+#include "agents/nslook/modes.h"
 #include "agents/nslook/options.h"
 #include "agents/nslook/report.h"
+#include "libdns/resolver/root_hints.h"
 #include "libmail/async/files.h"
 #include "libmail/async/loop.h"
 #include "libmail/async/socket.h"
@@ -58,6 +60,7 @@ struct Work {
   service::Site site = service::Site::find("");
   bool has_site = false;
   Settings settings;
+  ModeOptions modes;
 };
 
 // The servers when none is named: dnsd of the site, if one is meant; else those of the machine.
@@ -121,8 +124,42 @@ std::optional<std::string> read_line() {
   return line;
 }
 
-async::Task<std::string> run_extra(const Settings&, std::string, std::string) {
-  co_return std::string();
+async::Task<Outcome> run_mode(Tools& tools, ModeOptions options, Settings settings,
+                              std::string mode, std::string name) {
+  if (mode == "trace") {
+    co_return co_await run_trace(tools.asker, std::move(settings), std::move(options),
+                                 std::move(name));
+  }
+  if (mode == "dnssec") {
+    co_return co_await run_chain(tools.asker, std::move(settings), std::move(options),
+                                 std::move(name));
+  }
+  co_return co_await run_mail(tools.asker, std::move(settings), std::move(options),
+                              std::move(name));
+}
+
+// The mode that the flags ask for, "" for look-ups.
+std::string mode_of(const Flags& flags) {
+  if (!flags.mail.empty()) return "mail";
+  if (flags.trace) return "trace";
+  return flags.dnssec ? "dnssec" : "";
+}
+
+async::Task<Result<int, ToolError>> run_modes(Tools& tools, const Work& work) {
+  const std::string mode = mode_of(work.flags);
+  const std::string name = mode == "mail" ? work.flags.mail : work.words[0];
+  const Outcome outcome = co_await run_mode(tools, work.modes, work.settings, mode, name);
+  if (!outcome.fault.empty()) co_return fail(usage(outcome.fault));
+  if (work.flags.json) fmt::print("{}\n", dump(outcome.json));
+  if (!work.flags.json) fmt::print("{}", outcome.text);
+  co_return outcome.exit;
+}
+
+async::Task<std::string> run_extra(Tools& tools, const Work& work, Settings settings,
+                                   std::string command, std::string argument) {
+  const Outcome outcome = co_await run_mode(tools, work.modes, std::move(settings),
+                                            std::move(command), std::move(argument));
+  co_return outcome.text;
 }
 
 async::Task<Result<int, ToolError>> converse(Tools& tools, const Work& work) {
@@ -131,7 +168,11 @@ async::Task<Result<int, ToolError>> converse(Tools& tools, const Work& work) {
     fmt::print("{}", text);
     std::fflush(stdout);
   };
-  Dialogue dialogue(tools.asker, tools.zones, work.settings, output, run_extra);
+  const Extra extra = [&tools, &work](const Settings& settings, std::string command,
+                                      std::string argument) {
+    return run_extra(tools, work, settings, std::move(command), std::move(argument));
+  };
+  Dialogue dialogue(tools.asker, tools.zones, work.settings, output, extra);
   for (bool going = true; going;) {
     if (is_terminal) output("> ");
     auto line = co_await async::blocking(read_line);
@@ -144,6 +185,7 @@ async::Task<Result<int, ToolError>> converse(Tools& tools, const Work& work) {
 async::Task<Result<int, ToolError>> work_on(Tools& tools, Work& work) {
   auto ready = co_await find_servers(tools, work);
   if (!ready) co_return fail(ready.error());
+  if (!mode_of(work.flags).empty()) co_return co_await run_modes(tools, work);
   const bool talks = work.old.interactive || work.flags.interactive || work.words.empty();
   if (talks) co_return co_await converse(tools, work);
   co_return co_await look_up_all(tools, work);
@@ -155,6 +197,50 @@ async::Task<Result<int, ToolError>> work_and_close(Tools& tools, Work& work) {
   co_return result;
 }
 
+// Roots, anchors and what --mail looks at.
+Result<void, ToolError> complete_modes(Work& work) {
+  const Flags& flags = work.flags;
+  const std::string mode = mode_of(flags);
+  const std::size_t modes =
+      (flags.trace ? 1 : 0) + (flags.dnssec ? 1 : 0) + (flags.mail.empty() ? 0 : 1);
+  if (modes > 1) return fail(usage("only one of --trace, --dnssec and --mail"));
+  if (modes == 1 && work.words.size() != (mode == "mail" ? 0 : 1)) {
+    return fail(usage("--" + mode + " takes one name"));
+  }
+  work.modes.authority_port = flags.authority_port;
+  work.modes.selectors = flags.selectors;
+  work.modes.block_lists = flags.block_lists;
+  work.modes.addresses = flags.addresses;
+  for (const std::string& address : flags.addresses) {
+    if (!is_address(address)) return fail(usage("--address: " + printable(address) + " is none"));
+  }
+  work.modes.anchors = dns::TrustAnchors::built_in();
+  if (!flags.trust_anchor.empty()) {
+    auto anchors = dns::TrustAnchors::parse(read_file(flags.trust_anchor));
+    if (!anchors || anchors->empty()) {
+      const std::string why = anchors ? "no DS or DNSKEY in it" : anchors.error();
+      return fail(ToolError(exit_code::data, "bad-anchor", flags.trust_anchor + ": " + why));
+    }
+    work.modes.anchors = std::move(*anchors);
+  }
+  if (!flags.root.empty()) {
+    auto place = parse_place(flags.root, flags.authority_port);
+    if (!place) return fail(usage("--root: " + place.error()));
+    if (!place->has_address()) return fail(usage("--root takes an address"));
+    work.settings.roots = {std::move(*place)};
+  }
+  if (work.settings.roots.empty()) {
+    for (const dns::RootHint& hint : dns::built_in_root_hints()) {
+      for (const std::string& address : hint.addresses) {
+        if (address.find(':') != std::string::npos) continue;
+        work.settings.roots.emplace_back(hint.host.text(),
+                                         async::Endpoint::inet(address, dns_port));
+      }
+    }
+  }
+  return {};
+}
+
 Result<void, ToolError> complete(Work& work) {
   // nslookup's "- SERVER".
   if (work.old.interactive && work.words.size() == 1) {
@@ -164,7 +250,7 @@ Result<void, ToolError> complete(Work& work) {
   auto settings = make_settings(work.flags, work.old.sets);
   if (!settings) return fail(usage(settings.error()));
   work.settings = std::move(*settings);
-  return {};
+  return complete_modes(work);
 }
 
 }  // namespace
