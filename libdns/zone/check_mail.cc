@@ -11,6 +11,8 @@ namespace posthorn::dns {
 
 namespace {
 
+constexpr std::size_t comfortable_txt_octets = 450;
+
 std::vector<std::string> strings_of(const RrSet& txt) {
   std::vector<std::string> joined;
   for (const std::string& octets : txt.rdata) {
@@ -150,6 +152,12 @@ void check_spf_records(const Zone& zone, const std::vector<std::string>& records
   if (count > 1) {
     report.error(fmt::format("{} SPF records: a permanent error for receivers", count),
                  "leave one (RFC 7208 3.2)");
+  }
+  std::size_t octets = 0;
+  for (const std::string& record : records) octets += record.size();
+  if (count > 0 && octets > comfortable_txt_octets) {
+    report.warning(fmt::format("SPF: {} octets of TXT at this name", octets),
+                   "over 450 an answer may not fit into 512 octets (RFC 7208 3.4)");
   }
   for (const std::string& record : records) {
     if (!is_spf(record)) continue;

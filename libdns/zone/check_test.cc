@@ -163,6 +163,12 @@ TEST_CASE("check_zone: SPF") {
   check_one("@ TXT \"" + std::string(record) + "\"", expected);
 }
 
+TEST_CASE("check_zone: an SPF record among so much TXT that answers get large") {
+  check_one("@ TXT \"v=spf1 -all\"\n@ TXT \"" + std::string(240, 'x') + "\" \"" +
+                std::string(220, 'y') + "\"",
+            "a.test TXT: warning: SPF: 471 octets of TXT at this name");
+}
+
 TEST_CASE("check_spf: what is allowed passes, and included records count") {
   const auto zone = zone_of("a.test", with(R"(
 one TXT "v=spf1 include:two.a.test a mx exists:%{ir}.x.test ~all"

@@ -114,12 +114,6 @@ const RrSet* ZoneEditor::find(const Name& owner, Type type) const {
   return set != nullptr && !set->empty() ? set : nullptr;
 }
 
-std::vector<Name> ZoneEditor::touched() const {
-  std::vector<Name> names;
-  for (const auto& [key, edit] : edits_) names.push_back(edit.owner);
-  return names;
-}
-
 ZoneEditor::Edit& ZoneEditor::touch(const Name& owner, Type type) {
   const NodeKey key(owner, origin_labels_);
   Edits& edits = edits_for(type);

@@ -26,6 +26,14 @@ std::string hint_for(EditFault fault) {
   }
 }
 
+std::string hint_for(const TextError& error, bool has_ttl) {
+  if (!has_ttl && error.what.starts_with("no TTL")) return "write $TTL 3600 above";
+  if (error.what.ends_with("is over 255 octets")) {
+    return "cut it into several strings: \"...\" \"...\"";
+  }
+  return "";
+}
+
 class MasterFileReader {
  public:
   MasterFileReader(const Name& origin, const MasterFileOptions& options)
@@ -232,10 +240,8 @@ void MasterFileReader::take_record(File& file, const Entry& entry) {
   if (!record) {
     auto soa = soa_without_ttl(file, entry);
     if (!soa) {
-      const bool lacks_ttl = !ttl_ && record.error().what.starts_with("no TTL");
-      note(Severity::error, file, record.error().at, record.error().what,
-           lacks_ttl ? "write $TTL 3600 above" : "");
-      return;
+      return note(Severity::error, file, record.error().at, record.error().what,
+                  hint_for(record.error(), ttl_.has_value()));
     }
     record = std::move(*soa);
   }

@@ -165,6 +165,12 @@ TEST_CASE("parse_master_file: a TXT of ten megabytes is an error of its line") {
   CHECK(file.problems[0].where == "zone:4:7");
 }
 
+TEST_CASE("parse_master_file: a string over 255 octets is told how to be cut") {
+  const auto file = parse(head + "x TXT \"" + std::string(300, 'k') + "\"\n");
+  REQUIRE(file.problems.size() == 1);
+  CHECK(file.problems[0].hint == "cut it into several strings: \"...\" \"...\"");
+}
+
 TEST_CASE("$INCLUDE: the file stands in its place, origin and owner come back behind it") {
   MasterFileOptions options;
   options.file = "main.zone";

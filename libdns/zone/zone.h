@@ -139,10 +139,7 @@ class ZoneEditor {
   // As edited so far; the pointers last until the next change.
   [[nodiscard]] const ZoneNode* find(const Name& owner) const;
   [[nodiscard]] const RrSet* find(const Name& owner, Type type) const;
-  [[nodiscard]] const RrSet* find_nsec3(const Name& owner) const;
   [[nodiscard]] std::size_t record_count() const { return records_; }
-  // Names that were touched, unfolded as first seen, in canonical order.
-  [[nodiscard]] std::vector<Name> touched() const;
 
   // The editor is used up.
   [[nodiscard]] Result<ZoneVersion, EditFault> commit();
