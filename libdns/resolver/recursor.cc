@@ -145,7 +145,7 @@ class Recursor::State {
   async::Task<void> fly(Question question, ResolveOptions options, std::string key,
                         std::shared_ptr<Flight> flight);
   async::Task<Resolution> run(Question question, ResolveOptions options);
-  async::Task<Step> find_out(Question question, Work& work);
+  async::Task<Step> find_out(Question question, bool own, Work& work);
 
   Flights flights_;
   std::size_t refreshing_ = 0;
@@ -239,18 +239,21 @@ async::Task<void> Recursor::State::fly(Question question, ResolveOptions options
   flight->done.set();
 }
 
-async::Task<Step> Recursor::State::find_out(Question question, Work& work) {
+// `own`: the question is the client's, not one that an alias of somebody led to.
+async::Task<Step> Recursor::State::find_out(Question question, bool own, Work& work) {
   Found found = co_await iterator_.find(question, work);
   if (!found.useful) {
     ++stats_.failures;
     if (work.exhausted) ++stats_.limited;
-    co_return keep_failure(cache_, question, found.why, settings_.limits, cache_now());
+    const Failures failures = own || !work.is_spent() ? Failures::remember : Failures::forget;
+    co_return keep_failure(cache_, question, found.why, settings_.limits, failures);
   }
   const Judgement judgement = co_await validator_.judge(question, found.scrubbed, work);
   if (judgement.verdict.is_bogus()) ++stats_.bogus;
   const Rank rank = found.forwarded ? Rank::answer : Rank::authoritative;
+  const Failures failures = own || !work.is_spent() ? Failures::remember : Failures::forget;
   co_return keep(cache_, question, std::move(found.scrubbed), judgement, rank, settings_.limits,
-                 cache_now());
+                 failures);
 }
 
 async::Task<Resolution> Recursor::State::run(Question question, ResolveOptions options) {
@@ -264,7 +267,7 @@ async::Task<Resolution> Recursor::State::run(Question question, ResolveOptions o
           recall(cache_, assembly.at(), cache_now(), Cache::Stale::no, options.checking_disabled);
     if (!step) {
       Question at = assembly.at();
-      step = co_await find_out(std::move(at), work);
+      step = co_await find_out(std::move(at), first, work);
     }
     first = false;
     const bool usable = options.checking_disabled && step->security == Security::bogus;

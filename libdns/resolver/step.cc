@@ -105,15 +105,19 @@ Step failed_step(const Failure& failure) {
 }
 
 Step keep_refused(Cache& cache, const Question& question, Scrubbed scrubbed, const Verdict& verdict,
-                  const ResolveLimits& limits, CacheTime now) {
+                  const ResolveLimits& limits, Failures failures) {
   const bool bogus = verdict.is_bogus();
   const std::uint32_t ttl = bogus ? limits.bogus_ttl : limits.failure_ttl;
   const Failure failure(ExtendedError(static_cast<std::uint16_t>(verdict.code), verdict.why),
                         bogus);
-  (void)cache.put_failure(question.name, question.type, failure, ttl, now);
+  const CacheTime now = cache_now();
+  const bool kept = failures == Failures::remember;
+  if (kept) (void)cache.put_failure(question.name, question.type, failure, ttl, now);
   Step step = failed_step(failure);
   if (!bogus) return step;
-  for (const RrSet& set : scrubbed.answer) (void)cache.put_bogus(set, ttl, now);
+  for (const RrSet& set : scrubbed.answer) {
+    if (kept) (void)cache.put_bogus(set, ttl, now);
+  }
   step.answer = std::move(scrubbed.answer);
   step.authority = std::move(scrubbed.authority);
   if (scrubbed.meaning == Meaning::alias) step.next = scrubbed.last;
@@ -153,10 +157,11 @@ std::optional<Step> recall(Cache& cache, const Question& question, CacheTime now
 }
 
 Step keep(Cache& cache, const Question& question, Scrubbed scrubbed, const Judgement& judgement,
-          Rank rank, const ResolveLimits& limits, CacheTime now) {
+          Rank rank, const ResolveLimits& limits, Failures failures) {
+  const CacheTime now = cache_now();
   const Verdict& verdict = judgement.verdict;
   if (verdict.is_bogus() || verdict.security == Security::unavailable)
-    return keep_refused(cache, question, std::move(scrubbed), verdict, limits, now);
+    return keep_refused(cache, question, std::move(scrubbed), verdict, limits, failures);
 
   keep_sets(cache, scrubbed, judgement, rank, now);
   Step step;
@@ -182,9 +187,11 @@ Step keep(Cache& cache, const Question& question, Scrubbed scrubbed, const Judge
 }
 
 Step keep_failure(Cache& cache, const Question& question, const ExtendedError& why,
-                  const ResolveLimits& limits, CacheTime now) {
+                  const ResolveLimits& limits, Failures failures) {
   const Failure failure(why, false);
-  (void)cache.put_failure(question.name, question.type, failure, limits.failure_ttl, now);
+  if (failures == Failures::remember) {
+    (void)cache.put_failure(question.name, question.type, failure, limits.failure_ttl, cache_now());
+  }
   return failed_step(failure);
 }
 

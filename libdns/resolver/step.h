@@ -27,12 +27,16 @@ struct Step {
 [[nodiscard]] std::optional<Step> recall(Cache& cache, const Question& question, CacheTime now,
                                          Cache::Stale stale, bool checking_disabled);
 
+// Is a failure remembered? Not if it is only our question's budget that has run out: whoever leads
+// his question to a name of somebody else's must not spoil that name for others.
+enum class Failures : bool { forget, remember };
+
 // A judged reply as a step; what may be kept of it is put into the cache.
 [[nodiscard]] Step keep(Cache& cache, const Question& question, Scrubbed scrubbed,
                         const Judgement& judgement, Rank rank, const ResolveLimits& limits,
-                        CacheTime now);
+                        Failures failures);
 // Nobody answered usefully.
 [[nodiscard]] Step keep_failure(Cache& cache, const Question& question, const ExtendedError& why,
-                                const ResolveLimits& limits, CacheTime now);
+                                const ResolveLimits& limits, Failures failures);
 
 }  // namespace posthorn::dns

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "libdns/resolver/recursor.h"
+#include "libmail/async/event.h"
 
 namespace posthorn::dns {
 
@@ -56,6 +57,12 @@ struct Validator::SetJudgement {
   explicit SetJudgement(Verdict v) : verdict(std::move(v)) {}
 };
 
+struct Validator::Flight {
+  async::Event done;
+  Link link;
+  bool spent = false;
+};
+
 Validator::Validator(Iterator& iterator, Cache& cache, const RecursorSettings& settings)
     : iterator_(iterator), cache_(cache), settings_(settings) {}
 
@@ -85,7 +92,8 @@ const Link* Validator::remembered_link(const Name& name) const {
   return &place->second;
 }
 
-Link Validator::remember(const Name& name, Link link, std::uint32_t ttl) {
+Link Validator::remember(const Name& name, Link link, std::uint32_t ttl, const Work& work) {
+  if (work.is_spent()) return link;
   const CacheTime now = cache_now();
   const std::uint32_t most = link.is_secure() || link.verdict.security == Security::insecure
                                  ? longest_link
@@ -112,27 +120,26 @@ async::Task<Link> Validator::link_by_keys(Name zone, std::vector<Ds> trusted, Wo
   if (!found.useful) {
     Link failed(unavailable(EdeCode::dnskey_missing,
                             "no DNSKEY of " + zone.text() + ": " + found.why.explanation));
-    co_return remember(zone, std::move(failed), settings_.limits.failure_ttl);
+    co_return remember(zone, std::move(failed), settings_.limits.failure_ttl, work);
   }
   co_await pause(work);
   Scrubbed& reply = found.scrubbed;
   if (reply.meaning != Meaning::answer || reply.answer.size() != 1) {
     Link none(bogus(EdeCode::dnskey_missing, zone.text() + " has no DNSKEY, but a DS"));
-    co_return remember(zone, std::move(none), settings_.limits.bogus_ttl);
+    co_return remember(zone, std::move(none), settings_.limits.bogus_ttl, work);
   }
   RrSet& set = reply.answer.front();
   KeysVerdict keys = check_dnskeys(set, trusted, wall(), work.crypto);
   Link link(keys.verdict);
   if (!link.is_secure()) {
-    const std::uint32_t ttl = work.crypto.is_exhausted() ? settings_.limits.failure_ttl : set.ttl;
-    co_return remember(zone, std::move(link), ttl);
+    co_return remember(zone, std::move(link), set.ttl, work);
   }
   set.ttl = std::min(set.ttl, keys.keys.ttl);
   (void)cache_.put(set, reply.authoritative ? Rank::authoritative : Rank::answer, Security::secure,
                    cache_now());
   const std::uint32_t ttl = keys.keys.ttl;
   link.keys = std::make_shared<const ZoneKeys>(std::move(keys.keys));
-  co_return remember(zone, std::move(link), ttl);
+  co_return remember(zone, std::move(link), ttl, work);
 }
 
 // `ds` as it came from others; the keys of `parent` must have signed it.
@@ -143,21 +150,43 @@ async::Task<Link> Validator::link_by_ds(Name zone, RrSet ds, Link parent, Work& 
     Link link(checked.wildcard
                   ? bogus(EdeCode::dnssec_bogus, "a wildcard gives the DS of " + zone.text())
                   : checked.verdict);
-    co_return remember(zone, std::move(link), settings_.limits.bogus_ttl);
+    co_return remember(zone, std::move(link), settings_.limits.bogus_ttl, work);
   }
   ds.ttl = std::min(ds.ttl, checked.ttl);
   (void)cache_.put(ds, Rank::authoritative, Security::secure, cache_now());
   std::vector<Ds> trusted = ds_records(ds);
   Verdict support = check_ds_support(zone, trusted, work.crypto.limits().sha1);
-  if (!support.is_secure()) co_return remember(zone, Link(std::move(support)), ds.ttl);
+  if (!support.is_secure()) co_return remember(zone, Link(std::move(support)), ds.ttl, work);
   auto link = co_await link_by_keys(std::move(zone), std::move(trusted), work);
   co_return link;
+}
+
+async::Task<std::optional<Link>> Validator::join(std::string key, Work& work) {
+  const auto there = flights_.find(key);
+  if (there == flights_.end()) co_return std::nullopt;
+  const std::shared_ptr<Flight> flight = there->second;
+  const bool done = co_await flight->done.wait_until(work.deadline);
+  if (!done || flight->spent) co_return std::nullopt;
+  co_return flight->link;
 }
 
 async::Task<Link> Validator::link_of_zone(Name zone, Work& work) {
   if (!is_covered(zone)) co_return Link(insecure("no trust anchor covers " + zone.text()));
   const Link* known = remembered_link(zone);
   if (known != nullptr) co_return *known;
+  const std::string key = "zone " + std::string(zone.folded().wire());
+  auto joined = co_await join(key, work);
+  if (joined) co_return std::move(*joined);
+  const auto flight = std::make_shared<Flight>();
+  const bool first = flights_.emplace(key, flight).second;
+  flight->link = co_await ask_link_of_zone(std::move(zone), work);
+  flight->spent = work.is_spent();
+  if (first) flights_.erase(key);
+  flight->done.set();
+  co_return flight->link;
+}
+
+async::Task<Link> Validator::ask_link_of_zone(Name zone, Work& work) {
   const TrustAnchor* anchor = settings_.anchors.find(zone);
   if (anchor->zone == zone) {
     std::vector<Ds> trusted = anchor->ds;
@@ -203,6 +232,19 @@ async::Task<Link> Validator::walk_to(Name name, Work& work) {
   if (!is_covered(name)) co_return Link(insecure("no trust anchor covers " + name.text()));
   const Link* known = remembered_link(name);
   if (known != nullptr && !known->verdict.is_bogus()) co_return *known;
+  const std::string key = "name " + std::string(name.folded().wire());
+  auto joined = co_await join(key, work);
+  if (joined) co_return std::move(*joined);
+  const auto flight = std::make_shared<Flight>();
+  const bool first = flights_.emplace(key, flight).second;
+  flight->link = co_await ask_walk_to(std::move(name), work);
+  flight->spent = work.is_spent();
+  if (first) flights_.erase(key);
+  flight->done.set();
+  co_return flight->link;
+}
+
+async::Task<Link> Validator::ask_walk_to(Name name, Work& work) {
   const TrustAnchor* anchor = settings_.anchors.find(name);
   if (anchor->zone == name) {
     std::vector<Ds> trusted = anchor->ds;
@@ -227,7 +269,7 @@ async::Task<Link> Validator::walk_to(Name name, Work& work) {
   Link link = link_without_ds(name, found.scrubbed, parent, work);
   co_await pause(work);
   const std::uint32_t ttl = std::max(found.scrubbed.negative_ttl, settings_.limits.failure_ttl);
-  co_return remember(name, std::move(link), ttl);
+  co_return remember(name, std::move(link), ttl, work);
 }
 
 // By the keys of the zone that has signed it.

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -43,6 +45,7 @@ class Validator {
 
  private:
   struct SetJudgement;
+  struct Flight;
   [[nodiscard]] bool is_covered(const Name& name) const;
   [[nodiscard]] std::uint32_t wall() const;
 
@@ -56,20 +59,26 @@ class Validator {
 
   // The zone's keys by the signers' own word of who their parent is: one DS and one DNSKEY a zone.
   async::Task<Link> link_of_zone(Name zone, Work& work);
+  async::Task<Link> ask_link_of_zone(Name zone, Work& work);
   // The same, but looking for a delegation at every label: for names that nobody signs.
   async::Task<Link> walk_to(Name name, Work& work);
+  async::Task<Link> ask_walk_to(Name name, Work& work);
+  // What another question is finding out just now; nothing if nobody does, or its budget ran out.
+  async::Task<std::optional<Link>> join(std::string key, Work& work);
   async::Task<Link> link_by_keys(Name zone, std::vector<Ds> trusted, Work& work);
   async::Task<Link> link_by_ds(Name zone, RrSet ds, Link parent, Work& work);
   Link link_without_ds(const Name& name, const Scrubbed& reply, const Link& parent,
                        Work& work) const;
   [[nodiscard]] const Link* remembered_link(const Name& name) const;
-  Link remember(const Name& name, Link link, std::uint32_t ttl);
+  Link remember(const Name& name, Link link, std::uint32_t ttl, const Work& work);
   async::Task<void> pause(Work& work);
 
   Iterator& iterator_;
   Cache& cache_;
   const RecursorSettings& settings_;
   std::unordered_map<Name, Link, NameHash> links_;
+  // By what is asked; whoever waits only waits for zones above his own, so nobody waits in a circle.
+  std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
 };
 
 }  // namespace posthorn::dns

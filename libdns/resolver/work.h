@@ -22,6 +22,9 @@ struct Work {
 
   Work(const ResolveLimits& limits, async::Deadline until)
       : queries_left(limits.upstream_queries), deadline(until) {}
+  // What came out since says more about this question's budget than about others' names: it must not
+  // be remembered for them.
+  [[nodiscard]] bool is_spent() const { return exhausted || crypto.is_exhausted(); }
   // One message to another server; false if there is nothing left to spend.
   [[nodiscard]] bool spend() {
     if (queries_left == 0 || deadline.passed()) {

@@ -81,6 +81,10 @@ void change(Reply& reply, const Rule& rule) {
       if (rule.action == "break-signatures") set = with_broken_signatures(set);
       if (rule.action == "strip-signatures") set.signatures.clear();
       if (rule.action == "sign-with-trap") set.signatures = trap_signatures(set, rule.number);
+      if (rule.action == "add-trap" && !set.signatures.empty()) {
+        const std::vector<std::string> traps = trap_signatures(set, rule.number);
+        set.signatures.insert(set.signatures.begin(), traps.begin(), traps.end());
+      }
     }
     if (rule.action == "strip-proofs") {
       std::erase_if(section, [](const RrSet& set) {

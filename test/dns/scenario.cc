@@ -522,6 +522,7 @@ bool Runner::act(const Words& words) {
     wall_offset_ +=
         static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(span).count());
   } else if (words[0] == "flush") {
+    build();
     cache_->flush_all();
     recursor_->forget_trust();
   } else {
