@@ -12,15 +12,15 @@ constexpr std::size_t widest = 63;  // of a number: what a label takes
 constexpr std::uint32_t most = 0x7fffffff;
 
 // Hexadecimal digits from the lowest on with dots between them, as ip6.arpa has them; the dots
-// count as width.
+// count as width, so an even width ends in one.
 std::string nibbles(std::uint64_t value, std::size_t width, bool is_upper) {
   const char* const digits = is_upper ? "0123456789ABCDEF" : "0123456789abcdef";
   std::string text;
   do {
-    if (!text.empty()) text += '.';
     text += digits[value & 15];
     value >>= 4;
-  } while (value != 0 || text.size() + 1 < width);
+    if (value != 0 || text.size() < width) text += '.';
+  } while (value != 0 || text.size() < width);
   return text;
 }
 
@@ -67,6 +67,25 @@ std::string number_text(std::uint64_t value, const Modifier& modifier) {
     default:
       return fmt::format("{:0{}d}", value, modifier.width);
   }
+}
+
+// OWNER [TTL] [CLASS] TYPE "DATA": the quotes hold all of the data together, as in MX "10 mail$".
+bool has_text_as_data(std::span<const Token> tokens) {
+  if (tokens.size() < 3 || !tokens.back().quoted) return false;
+  if (!parse_type(tokens[tokens.size() - 2].text)) return false;
+  for (const Token& token : tokens.subspan(1, tokens.size() - 3)) {
+    if (token.quoted || (!parse_ttl(token.text) && !parse_class(token.text))) return false;
+  }
+  return true;
+}
+
+std::string without_escaped_quotes(std::string_view text) {
+  std::string plain;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text.substr(at, 2) == "\\\"") ++at;
+    plain += text[at];
+  }
+  return plain;
 }
 
 }  // namespace
@@ -133,14 +152,18 @@ Result<std::string, std::string> expand_generated(std::string_view text, std::ui
 
 Result<std::string, std::string> generated_line(std::span<const Token> tokens,
                                                 std::uint32_t number) {
+  const bool is_text = has_text_as_data(tokens);
   std::string line;
   for (const Token& token : tokens) {
-    auto text = expand_generated(token.text, number);
+    const bool is_data = is_text && &token == &tokens.back();
+    auto text = expand_generated(
+        is_data ? without_escaped_quotes(token.text) : std::string(token.text), number);
     if (!text) return text;
     if (!line.empty()) line += ' ';
-    if (token.quoted) line += '"';
+    const bool stays_quoted = token.quoted && !is_data;
+    if (stays_quoted) line += '"';
     line += *text;
-    if (token.quoted) line += '"';
+    if (stays_quoted) line += '"';
   }
   return line;
 }

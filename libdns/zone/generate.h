@@ -22,7 +22,8 @@ struct GenerateRange {
 // "host-$", "${-1,3,d}", "${0,2,x}", "${0,3,n}" for one number; "$$" and "\$" are a dollar.
 [[nodiscard]] Result<std::string, std::string> expand_generated(std::string_view text,
                                                                 std::uint32_t number);
-// The tokens as a line of text, expanded.
+// OWNER [TTL] [CLASS] TYPE DATA as a line of text, expanded. Data that is one quoted string loses its
+// quotes, as BIND has it: TXT "a $" makes two strings, TXT "\"a $\"" one.
 [[nodiscard]] Result<std::string, std::string> generated_line(std::span<const Token> tokens,
                                                               std::uint32_t number);
 

@@ -227,12 +227,35 @@ TEST_CASE("$INCLUDE: files that include much twice end at the limit of octets") 
 TEST_CASE("$GENERATE: one line makes many records") {
   const auto file = parse(head +
                           "$GENERATE 1-3 host-$ A 192.0.2.$\n"
-                          "$GENERATE 0-10/5 ${100,4} 300 IN TXT \"n $ ${-0,3,x} $$ \\$\"\n"
-                          "$GENERATE 10-11 ${0,3,n}.ip PTR h${0,0,X}\n");
+                          "$GENERATE 0-10/5 ${100,4} 300 IN TXT n $ ${-0,3,x} $$ \\$\n"
+                          "$GENERATE 1-2 p${0,0,X} PTR h${9,3,o}\n");
   CHECK(line(file, "host-3.a.test", Type::a) == "host-3.a.test A 192.0.2.3");
-  CHECK(line(file, "0105.a.test", Type::txt) == R"(0105.a.test TXT "n 5 005 $ $")");
-  CHECK(line(file, "b.0.ip.a.test", Type::ptr) == "b.0.ip.a.test PTR hB.a.test.");
+  CHECK(line(file, "0105.a.test", Type::txt) == R"(0105.a.test TXT "n" "5" "005" "$" "$")");
+  CHECK(line(file, "p2.a.test", Type::ptr) == "p2.a.test PTR h013.a.test.");
   CHECK(file.zone->record_count() == 2 + 3 + 3 + 2);
+}
+
+TEST_CASE("$GENERATE: nibbles for ip6.arpa, an even width ends in a dot") {
+  const auto file = parse(head +
+                          "$GENERATE 250-260 ${0,5,n}.x PTR h\n"
+                          "$GENERATE 4000-4001 ${0,2,N}.y PTR h\n"
+                          "$GENERATE 1-1 ${0,4,n}z PTR h\n");
+  CHECK(line(file, "4.0.1.x.a.test", Type::ptr) == "4.0.1.x.a.test PTR h.a.test.");
+  CHECK(line(file, "a.f.0.x.a.test", Type::ptr) == "a.f.0.x.a.test PTR h.a.test.");
+  CHECK(line(file, "0.A.F.y.a.test", Type::ptr) == "0.A.F.y.a.test PTR h.a.test.");
+  CHECK(line(file, "1.0.z.a.test", Type::ptr) == "1.0.z.a.test PTR h.a.test.");
+}
+
+TEST_CASE("$GENERATE: one quoted string is the data without its quotes, several are strings") {
+  const auto file = parse(head +
+                          "$GENERATE 1-1 mx$ 60 IN MX \"10 mail${5}\"\n"
+                          "$GENERATE 1-1 one$ TXT \"v $ $$\"\n"
+                          "$GENERATE 1-1 two$ TXT \"a \\\"b $ c\\\" d\"\n"
+                          "$GENERATE 1-1 three$ TXT \"a $\" \"b\"\n");
+  CHECK(line(file, "mx1.a.test", Type::mx) == "mx1.a.test MX 10 mail6.a.test.");
+  CHECK(line(file, "one1.a.test", Type::txt) == R"(one1.a.test TXT "v" "1" "$")");
+  CHECK(line(file, "two1.a.test", Type::txt) == R"(two1.a.test TXT "a" "b 1 c" "d")");
+  CHECK(line(file, "three1.a.test", Type::txt) == R"(three1.a.test TXT "a 1" "b")");
 }
 
 TEST_CASE("$GENERATE: what can't be is told once, with its place") {
