@@ -19,6 +19,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "test/support"))
 os.environ["POSTHORN_BIN"] = sys.argv[1]
+import dns_wire  # noqa: E402
 from posthorn_site import Failed, Workshop, free_port_base, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
@@ -261,6 +262,35 @@ def sigterm_drains(workshop):
     site.stop()
 
 
+def serves_names(workshop):
+    """A zone for each domain, signed; --zone adds one, --forward asks another site's server."""
+    extra = workshop.directory / "extra.test.zone"
+    extra.write_text("$TTL 60\n@ SOA ns admin 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\nwww A 192.0.2.80\n")
+    alpha = workshop.site("names", ["alpha.test", "other.test"], [ALICE], zones=[extra]).start()
+    beta = workshop.site("asks", ["beta.test"], [], address="127.0.0.2",
+                         forwards=[f"alpha.test=127.0.0.1:{alpha.port('dns')}"]).start()
+
+    def ask(site, name, kind):
+        reply = dns_wire.ask((site.address, site.port("dns")), dns_wire.query(name, kind, rd=True, edns=1232, do=True), 10)
+        expect(f"an answer to {name} {kind}", reply)
+        return dns_wire.Message(reply)
+
+    for domain in ("alpha.test", "other.test"):
+        mx = ask(alpha, domain, "MX")
+        expect(f"{domain} has an MX record and its signature: {mx.answer}",
+               [record[1] for record in mx.answer] == [dns_wire.TYPES["MX"], dns_wire.TYPES["RRSIG"]])
+        expect(f"{domain} is secure for this machine", mx.aa and mx.ad)
+        expect(f"{domain} has SPF", any(b"v=spf1 mx -all" in record[3] for record in ask(alpha, domain, "TXT").answer))
+    expect("the zone that was added", bytes([192, 0, 2, 80]) in [r[3] for r in ask(alpha, "www.extra.test", "A").answer])
+    forwarded = ask(beta, "alpha.test", "MX")
+    expect("the other site's zone is asked for", forwarded.rcode == "NOERROR" and not forwarded.aa and forwarded.answer)
+    refused = subprocess.run([*alpha.command(), "--dir", str(workshop.directory / "x"), "--zone", "nozone"],
+                             capture_output=True, text=True, check=False, timeout=30)
+    expect(f"a file that is none is refused: {refused.stderr}", refused.returncode == 64 and "DOMAIN.zone" in refused.stderr)
+    for site in (alpha, beta):
+        site.stop()
+
+
 def main():
     failures = 0
     expect("a directory of programs", programs().is_dir())
@@ -284,6 +314,7 @@ def main():
             step(agents_end_when_it_is_killed, site)
         step(authd_has_two_owners, workshop)
         step(strangers_and_neighbours, workshop)
+        step(serves_names, workshop)
         step(failed_starts, workshop)
         step(sighup_keeps_sessions, workshop)
         step(sigterm_drains, workshop)

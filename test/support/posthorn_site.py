@@ -44,7 +44,8 @@ def wait_until(what, check, seconds=20.0, pause=0.05):
 class Site:
     """One sandbox. `users` are addresses; each has the password "secret-" + its local part."""
 
-    def __init__(self, directory, domains, users=(), address="127.0.0.1", port_base=0, routes=(), forwards=()):
+    def __init__(self, directory, domains, users=(), address="127.0.0.1", port_base=0, routes=(), forwards=(),
+                 zones=()):
         self.directory = pathlib.Path(directory)
         self.domains = list(domains)
         self.users = list(users)
@@ -52,6 +53,7 @@ class Site:
         self.port_base = port_base
         self.routes = list(routes)
         self.forwards = list(forwards)
+        self.zones = list(zones)
         self.process = None
         self.facts = {}
 
@@ -70,6 +72,8 @@ class Site:
             words += ["--route", route]
         for forward in self.forwards:
             words += ["--forward", forward]
+        for zone in self.zones:
+            words += ["--zone", str(zone)]
         return words
 
     def start(self):
