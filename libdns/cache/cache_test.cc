@@ -231,6 +231,32 @@ TEST_CASE("the deepest delegation above a name is the way to it, and no answer")
   CHECK_FALSE(cache.find(name("ns1.example.org"), Type::a, 0));
 }
 
+TEST_CASE("a name server's address that nobody validated is found for the way only") {
+  Cache cache;
+  RrSet set = a_set("ns.example", 60);
+  set.signatures.emplace_back("nobody has looked at it");
+  REQUIRE(cache.put_address(set, 0));
+  CHECK_FALSE(cache.find(name("ns.example"), Type::a, 1));
+  const auto view = cache.find_address(name("NS.example"), Type::a, 1);
+  REQUIRE(view);
+  CHECK(view->kind() == EntryKind::address);
+  CHECK(first_address(view) == octets("192.0.2.1"));
+  CHECK(view->rrset(name("ns.example")).signatures.empty());
+  // That it has none is remembered, too.
+  REQUIRE(cache.put_address(RrSet(name("ns.example"), Type::aaaa, 5), 0));
+  CHECK(first_address(cache.find_address(name("ns.example"), Type::aaaa, 4)).empty());
+  CHECK_FALSE(cache.find_address(name("ns.example"), Type::aaaa, 5));
+}
+
+TEST_CASE("DNAMEs are looked for once there are some") {
+  Cache cache;
+  CHECK_FALSE(cache.has_dnames());
+  RrSet set(name("old.example"), Type::dname, 60);
+  set.add(rdata_to_wire(Dname{name("new.example")}));
+  REQUIRE(cache.put(set, Rank::authoritative, Security::insecure, 0));
+  CHECK(cache.has_dnames());
+}
+
 TEST_CASE("a wildcard's proof comes back with the records") {
   Cache cache;
   const std::vector<RrSet> proof = no_name(60).authority;

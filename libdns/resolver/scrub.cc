@@ -155,6 +155,7 @@ void Scrubber::follow(const std::vector<RrSet>& answer) {
 // Without the sets of other owners than the proofs need.
 void Scrubber::keep_proofs(std::vector<RrSet> authority) {
   for (RrSet& set : authority) {
+    if (out_.authority.size() >= max_scrubbed_proofs) break;
     if (set.type == Type::soa) {
       const auto soa = first_as<Soa>(set);
       if (!soa || !out_.last.is_at_or_below(set.owner) || out_.negative_ttl != 0) continue;

@@ -52,7 +52,8 @@ struct Scrubbed {
 
 inline constexpr std::size_t max_scrubbed_aliases = 11;
 inline constexpr std::size_t max_delegation_hosts = 13;
-inline constexpr std::size_t max_glue_each = 4;  // of one host and family
+inline constexpr std::size_t max_scrubbed_proofs = 20;  // SOA, NSEC and NSEC3 sets
+inline constexpr std::size_t max_glue_each = 4;         // of one host and family
 
 [[nodiscard]] Scrubbed scrub(const MessageView& reply, const Question& asked, const Source& source);
 // The root's name servers from their answer to "NS ." (RFC 9609 3.2): the delegation of the root

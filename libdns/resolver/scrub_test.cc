@@ -140,6 +140,16 @@ TEST_CASE("a negative answer lives as its SOA says; without one it isn't kept") 
   CHECK(out.negative_ttl == 0);
 }
 
+TEST_CASE("of hundreds of proofs a few are kept") {
+  Packet packet;
+  packet.rcode = Rcode::nxdomain;
+  packet.authority = {soa};
+  for (int i = 0; i < 300; ++i)
+    packet.authority.push_back("n" + std::to_string(i) + ".example NSEC o.example A");
+  const Scrubbed out = scrubbed(packet, "no.example", Type::a, zone("example"));
+  CHECK(out.authority.size() == max_scrubbed_proofs);
+}
+
 TEST_CASE("NXDOMAIN behind an alias is about where the alias leads") {
   Packet packet;
   packet.rcode = Rcode::nxdomain;
