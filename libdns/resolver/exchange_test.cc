@@ -189,6 +189,16 @@ TEST_CASE("ports and ids of questions are spread over their whole range") {
   CHECK(std::set(server.from_ports.begin(), server.from_ports.end()).size() > count * 9 / 10);
 }
 
+TEST_CASE("a reply that came while the loop was busy isn't too late") {
+  UdpServer server([](const std::string& query) {
+    const auto end = std::chrono::steady_clock::now() + milliseconds(60);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+    return std::vector{echo(query)};
+  });
+  CHECK(ask_udp(server, query_for("a.example"), milliseconds(20)).reply);
+}
+
 TEST_CASE("a port where nobody listens is a network error and no silence") {
   std::uint16_t port = 0;
   {
