@@ -166,6 +166,10 @@ async::Task<void> check_reverse(Answers& answers, std::string address, bool must
   const Answer answer = co_await answers.ask(*at, dns::Type::ptr);
   if (!answer.is_found()) {
     const std::string text = answer.is_absent() ? "none" : answer.why;
+    if (!answer.is_absent()) {
+      notes.warn(text);
+      co_return;
+    }
     if (must_have) notes.fail(text, hint);
     if (!must_have) notes.warn(text, "it matters if the host sends mail, too: " + hint);
     co_return;

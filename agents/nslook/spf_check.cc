@@ -149,7 +149,8 @@ async::Task<void> walk_domain(Walk& walk, std::string domain, bool is_included) 
   walk.voids = std::move(below.voids);
   walk.unknowable = std::move(below.unknowable);
   walk.open.pop_back();
-  notes.ok(fmt::format("{} ({} look-ups)", printable(records[0]), walk.look_ups - before));
+  const std::size_t cost = walk.look_ups - before;
+  notes.ok(fmt::format("{} ({} look-up{})", printable(records[0]), cost, cost == 1 ? "" : "s"));
   if (!is_included) judge_end(*record, notes);
   walk.findings.insert(walk.findings.end(), inner.begin(), inner.end());
 }

@@ -5,6 +5,8 @@ namespace posthorn::operate {
 
 void add_dns_commands(Tools& tools) {
   tools.push_back(make_dns_check());
+  tools.push_back(make_dns_update());
+  add_dns_cache_commands(tools);
 }
 
 }  // namespace posthorn::operate
