@@ -78,7 +78,11 @@ Task<void> killed(Fixture* fixture) {
   const std::string problem = co_await fixture->start(std::move(programs));
   REQUIRE(problem.empty());
   const std::string before = co_await fixture->ask("one");
+  const pid_t pid = fixture->supervisor.agents().at(0)->pid();
   fixture->supervisor.signal_all(SIGKILL);
+  // Until it is dead the kernel may still hand it a client. Left to be reaped by its supervisor.
+  siginfo_t ended{};
+  CHECK(::waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOWAIT) == 0);
   // Nobody is turned away: the socket is open all the time.
   const std::string after = co_await fixture->ask("one");
   CHECK(after != before);
