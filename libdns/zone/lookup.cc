@@ -90,8 +90,9 @@ class Lookup {
   std::optional<Name> answer_from(const LocatedName& at, const ZoneNode* node, Source source) {
     const RrSet* set = nullptr;
     if (node != nullptr) {
-      const bool follows = qtype_ != Type::cname && qtype_ != Type::any && qtype_ != Type::nsec &&
-                           qtype_ != Type::rrsig;
+      const bool stands_beside =
+          qtype_ == Type::rrsig || (qtype_ == Type::nsec && zone_.denial() == Denial::nsec);
+      const bool follows = qtype_ != Type::cname && qtype_ != Type::any && !stands_beside;
       const RrSet* alias = node->find(Type::cname);
       set = follows && alias != nullptr ? alias : find_asked(*node, at.name);
     }
@@ -137,7 +138,10 @@ class Lookup {
   // RFC 6672 3.2: the DNAME and a CNAME made of it.
   std::optional<Name> redirect(const RrSet& dname, const Name& name) {
     answer_.kind = ZoneAnswer::Kind::answer;
-    answer_.answer.push_back(&dname);
+    // A chain may pass it twice, but a set stands in an answer once (RFC 2181 5).
+    if (std::ranges::find(answer_.answer, &dname) == answer_.answer.end()) {
+      answer_.answer.push_back(&dname);
+    }
     const std::string_view wire = name.wire();
     std::string target(wire.substr(0, wire.size() - dname.owner.wire().size()));
     target += dname.rdata.front();

@@ -167,6 +167,26 @@ TEST_CASE("look_up: DNAME renames what is below it, not itself") {
   CHECK(ask(*zone, "old.example.test", Type::dname).answer.size() == 1);
 }
 
+TEST_CASE("look_up: a DNAME that a chain passes twice is said once") {
+  const auto zone = zone_of("a.test", R"(
+$TTL 60
+@ SOA ns h 1 1 1 1 1
+@ NS ns
+tree DNAME target
+y.x.target CNAME x.tree
+x.target A 192.0.2.1
+)");
+  CHECK(heads_of(ask(*zone, "y.x.tree.a.test", Type::a).answer) ==
+        Lines{"tree.a.test DNAME", "y.x.tree.a.test CNAME", "y.x.target.a.test CNAME",
+              "x.tree.a.test CNAME", "x.target.a.test A"});
+}
+
+TEST_CASE("look_up: NSEC stands beside a CNAME only where a zone has NSEC") {
+  const auto zone = example();
+  CHECK(heads_of(ask(*zone, "www.example.test", Type::nsec).answer) ==
+        Lines{"www.example.test CNAME"});
+}
+
 TEST_CASE("look_up: a DNAME that makes too long a name is YXDOMAIN") {
   const auto zone = example();
   const std::string qname = std::string(60, 'q') + ".long.example.test";
