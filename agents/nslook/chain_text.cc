@@ -33,8 +33,8 @@ std::string date_text(std::uint32_t seconds) {
 
 std::string left_text(const dns::Rrsig& signature, std::uint32_t now) {
   constexpr std::uint32_t day = 86400;
-  if (dns::serial_less(now, signature.inception)) return "not good yet";
-  if (dns::serial_less(signature.expiration, now)) return "expired";
+  if (dns::is_newer_serial(signature.inception, now)) return "not good yet";
+  if (dns::is_newer_serial(now, signature.expiration)) return "expired";
   const std::uint32_t left = signature.expiration - now;
   return left < day ? fmt::format("{} hours left", left / 3600)
                     : fmt::format("{} days left", left / day);

@@ -90,14 +90,14 @@ class SignatureSearch {
           Stage::key, EdeCode::dnskey_missing,
           fmt::format("made by key {} {}, which {} doesn't have or its DS doesn't name",
                       signature.key_tag, algorithm_name(signature.algorithm), zone_.text()));
-    if (serial_less(signature.expiration, signature.inception))
+    if (is_newer_serial(signature.inception, signature.expiration))
       return refuse(Stage::time, EdeCode::signature_expired,
                     fmt::format("expires at {}, before it begins at {}",
                                 time_text(signature.expiration), time_text(signature.inception)));
-    if (serial_less(signature.expiration, now_))
+    if (is_newer_serial(now_, signature.expiration))
       return refuse(Stage::time, EdeCode::signature_expired,
                     "expired at " + time_text(signature.expiration));
-    if (serial_less(now_, signature.inception))
+    if (is_newer_serial(signature.inception, now_))
       return refuse(Stage::time, EdeCode::signature_not_yet_valid,
                     "begins only at " + time_text(signature.inception));
     return verifies(signature);

@@ -11,6 +11,7 @@
 #include "libdns/dnssec/budget.h"
 #include "libdns/wire/rrset.h"
 #include "libdns/wire/security.h"
+#include "libdns/wire/serial.h"
 
 namespace posthorn::dns {
 
@@ -69,10 +70,5 @@ struct SetVerdict {
 // (NS and glue at a delegation) elsewhere.
 [[nodiscard]] SetVerdict check_rrset(const RrSet& set, const ZoneKeys& keys, std::uint32_t now,
                                      CryptoBudget& budget);
-
-// a - b of RFC 1982 is negative: times of RRSIG and serial numbers of SOA.
-[[nodiscard]] constexpr bool serial_less(std::uint32_t a, std::uint32_t b) {
-  return a != b && b - a < 0x80000000u;
-}
 
 }  // namespace posthorn::dns

@@ -1,16 +1,11 @@
-// Serial numbers of zones: 32 bits that go round (RFC 1982).
+// How the serial number of a zone goes on.
 #pragma once
 
 #include <cstdint>
 
-namespace posthorn::dns {
+#include "libdns/wire/serial.h"
 
-// True if `serial` follows `than`. Two numbers exactly 2^31 apart are in no order (RFC 1982 3.2):
-// neither is newer.
-[[nodiscard]] constexpr bool is_newer_serial(std::uint32_t serial, std::uint32_t than) {
-  const std::uint32_t ahead = serial - than;
-  return ahead != 0 && ahead < 0x80000000u;
-}
+namespace posthorn::dns {
 
 // How a zone that changes here gets its next serial.
 enum class SerialPolicy : std::uint8_t {
