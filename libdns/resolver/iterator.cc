@@ -148,7 +148,11 @@ async::Task<Told> Iterator::ask_zone(Way& way, const Question& question, Work& w
     Told told = co_await ask_servers(way.zone, std::move(shorter), work);
     if (told.useful && told.scrubbed.meaning == Meaning::referral) co_return told;
     if (told.useful && is_negative_or_alias(told.scrubbed.meaning)) continue;
-    // Some servers deny names that only lead to others, or fail on them: ask for the whole name.
+    // What the root doesn't know isn't there (RFC 8020), and it needn't learn what was below.
+    const bool denied =
+        told.useful && told.scrubbed.meaning == Meaning::nxdomain && told.scrubbed.answer.empty();
+    if (denied && way.zone.zone.is_root()) co_return told;
+    // Some other servers deny names that only lead to others, or fail on them: ask for the whole.
     way.whole_name = true;
   }
   Question whole = question;
