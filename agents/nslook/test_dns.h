@@ -118,17 +118,30 @@ class FakeDns final : public dns::Exchange {
       }
     }
   }
-  // SOA, and with DO whatever proofs the zone has.
-  static void deny(const FakeServer& server, const dns::Name& wanted, bool dnssec, Sections& out) {
+  // The deepest zone at or above `at`, or only above it.
+  static dns::Name zone_of(const FakeServer& server, dns::Name at, bool above) {
+    if (above) at = at.parent();
+    for (;; at = at.parent()) {
+      if (!find(server, at, dns::Type::soa, false).empty() || at.is_root()) return at;
+    }
+  }
+  // Which zone a proof comes from: at a delegation both sides have an NSEC.
+  static dns::Name zone_of(const FakeServer& server, const dns::Record& record) {
+    if (const auto* signature = record.as<dns::Rrsig>()) return signature->signer;
+    const auto* nsec = record.as<dns::Nsec>();
+    return zone_of(server, record.owner, nsec != nullptr && !nsec->types.contains(dns::Type::soa));
+  }
+  // SOA, and with DO all proofs that the zone has.
+  static void deny(const FakeServer& server, const dns::Question& question, const dns::Name& wanted,
+                   bool dnssec, Sections& out) {
     if (!exists(server, wanted)) out.rcode = dns::Rcode::nxdomain;
+    const dns::Name zone = zone_of(server, wanted, question.type == dns::Type::ds);
     for (const dns::Record& record : server.records) {
-      const bool is_soa = record.type() == dns::Type::soa || covers(record, dns::Type::soa);
-      const bool is_proof = record.type() == dns::Type::nsec || covers(record, dns::Type::nsec);
-      const bool is_zone = wanted.is_at_or_below(record.owner);
-      if ((is_soa && is_zone && (dnssec || record.type() == dns::Type::soa)) ||
-          (is_proof && dnssec)) {
-        out.authority.push_back(record);
-      }
+      const bool is_soa = record.type() == dns::Type::soa;
+      const bool is_proof = record.type() == dns::Type::nsec || covers(record, dns::Type::nsec) ||
+                            covers(record, dns::Type::soa);
+      if (!is_soa && !(is_proof && dnssec)) continue;
+      if (zone_of(server, record) == zone) out.authority.push_back(record);
     }
   }
   static Sections find_all(const FakeServer& server, const dns::Question& question, bool dnssec) {
@@ -147,7 +160,7 @@ class FakeDns final : public dns::Exchange {
       auto& add = follows ? alias : found;
       sections.answer.insert(sections.answer.end(), add.begin(), add.end());
       if (!follows) {
-        if (found.empty()) deny(server, at, dnssec, sections);
+        if (found.empty()) deny(server, question, at, dnssec, sections);
         return sections;
       }
       at = alias.front().as<dns::Cname>()->target;

@@ -162,22 +162,29 @@ class CacheStats final : public Tool {
     std::vector<std::vector<std::string>> rows;
     add_rows(*json, "", rows);
     fmt::print("{}", service::format_columns(rows));
+    const Json servers = json->value("servers", Json::array());
+    if (!servers.empty()) fmt::print("\n{}", service::format_columns(server_rows(servers)));
     return exit_code::ok;
   }
 
  private:
-  // "cache.hits  12"; a list's elements by their first member.
+  // "cache.hits  12"; lists are tables of their own.
   static void add_rows(const Json& json, const std::string& prefix,
                        std::vector<std::vector<std::string>>& rows) {
     for (const auto& [key, value] : json.items()) {
       const std::string name = prefix.empty() ? key : prefix + "." + key;
-      if (value.is_structured()) {
-        add_rows(value, name, rows);
-      } else {
-        rows.push_back({name, text_at(json.is_array() ? Json({{"x", value}}) : json,
-                                      json.is_array() ? "x" : key.c_str())});
-      }
+      if (value.is_object()) add_rows(value, name, rows);
+      if (value.is_primitive()) rows.push_back({name, text_at(json, key.c_str())});
     }
+  }
+  static std::vector<std::vector<std::string>> server_rows(const Json& servers) {
+    std::vector<std::vector<std::string>> rows = {
+        {"SERVER", "MILLISECONDS", "SILENCES", "RESTING", "EDNS"}};
+    for (const Json& one : servers) {
+      rows.push_back({text_at(one, "server"), text_at(one, "round_trip_ms"),
+                      text_at(one, "silences"), text_at(one, "resting"), text_at(one, "edns")});
+    }
+    return rows;
   }
 };
 
