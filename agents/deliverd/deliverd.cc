@@ -44,7 +44,8 @@ service::Confinement Deliverd::confinement(const service::Site& site) {
   return confinement;
 }
 
-Result<void, std::string> Deliverd::before_lockdown(const service::Site&) {
+Result<void, std::string> Deliverd::before_lockdown(const service::Site&,
+                                                    std::vector<service::OpenListeners>&) {
   if (!has_programs()) return {};
   auto begun = async::Starter::begin();
   if (!begun) return fail(begun.error().text());

@@ -24,7 +24,8 @@ class Deliverd final : public service::Agent {
   std::vector<std::string> check(const service::Site& site) override;
   [[nodiscard]] bool is_one_shot() const override { return options_.from_stdin; }
   service::Confinement confinement(const service::Site& site) override;
-  Result<void, std::string> before_lockdown(const service::Site& site) override;
+  Result<void, std::string> before_lockdown(const service::Site& site,
+                                            std::vector<service::OpenListeners>& open) override;
   async::Task<int> run_once(const service::Site& site, service::Log& log) override;
   async::Task<Result<void, std::string>> start(service::Daemon& daemon) override;
   Result<void, std::string> reload(service::Daemon& daemon) override;

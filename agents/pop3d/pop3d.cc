@@ -45,7 +45,8 @@ service::Confinement Pop3d::confinement(const Site& site) {
   return confinement;
 }
 
-Result<void, std::string> Pop3d::before_lockdown(const Site& site) {
+Result<void, std::string> Pop3d::before_lockdown(const Site& site,
+                                                 std::vector<service::OpenListeners>&) {
   if (options_.worker) {
     front_pipe_ = Fd(take_front_pipe());
     // Landlock opens only what exists when it begins.

@@ -31,7 +31,8 @@ class Pop3d final : public service::Agent {
     return options_.check(site);
   }
   service::Confinement confinement(const service::Site& site) override;
-  Result<void, std::string> before_lockdown(const service::Site& site) override;
+  Result<void, std::string> before_lockdown(const service::Site& site,
+                                            std::vector<service::OpenListeners>& open) override;
   async::Task<Result<void, std::string>> start(service::Daemon& daemon) override;
   Result<void, std::string> reload(service::Daemon& daemon) override;
   async::Task<void> drain(service::Daemon& daemon, async::Deadline deadline) override;

@@ -133,7 +133,9 @@ Task<Result<std::vector<AgentListener>, std::string>> ask_listeners(AgentProgram
     listener.access.mode = fields[2];
     listener.access.owner = fields[3];
     listener.access.group = fields[4];
-    listener.access.datagrams = fields[5] == "tcp+udp";
+    constexpr std::string_view udp = "udp=";
+    if (fields[5].starts_with(udp))
+      listener.access.datagrams = parse_number<unsigned>(fields[5].substr(udp.size())).value_or(0);
   }
   co_return std::move(listeners);
 }

@@ -55,7 +55,7 @@ TEST_CASE("run_program gives the output and the exit code, and kills what takes 
 TEST_CASE("An agent's listeners are read with their modes, owners, groups and kinds") {
   const TestSite site;
   site.write("x",
-             "#!/bin/sh\nprintf 'listen\\tinet:*:25\\t0666\\t\\t\\ttcp+udp\\nauth\\tunix:/a "
+             "#!/bin/sh\nprintf 'listen\\tinet:*:25\\t0666\\t\\t\\tudp=3\\nauth\\tunix:/a "
              "b\\t0660\\tann\\tmail\\tstream\\n'\n",
              0755);
   AgentProgram program;
@@ -65,8 +65,8 @@ TEST_CASE("An agent's listeners are read with their modes, owners, groups and ki
   REQUIRE(listeners);
   REQUIRE(listeners->size() == 2);
   CHECK(listeners->at(0).endpoint == async::Endpoint::inet("*", 25));
-  CHECK(listeners->at(0).access.datagrams);
-  CHECK_FALSE(listeners->at(1).access.datagrams);
+  CHECK(listeners->at(0).access.datagrams == 3);
+  CHECK(listeners->at(1).access.datagrams == 0);
   CHECK(listeners->at(1).option == "auth");
   CHECK(listeners->at(1).endpoint.path == "/a b");
   CHECK(listeners->at(1).access.mode == "0660");

@@ -171,8 +171,8 @@ Result<Fd, IoError> open_unix(const Endpoint& at, unsigned mode) {
   return fd;
 }
 
-// Bound, and listening if `type` is SOCK_STREAM.
-Result<Fd, IoError> open_inet(const Endpoint& at, int type) {
+// Bound, and listening if `type` is SOCK_STREAM. `shared`: with others of ours that are bound there.
+Result<Fd, IoError> open_inet(const Endpoint& at, int type, bool shared = false) {
   int error = 0;
   const auto addresses = look_up(at.host, at.port, true, error);
   if (addresses.empty()) return fail(IoError(error, "find the address of", at.text()));
@@ -193,6 +193,7 @@ Result<Fd, IoError> open_inet(const Endpoint& at, int type) {
     const int off = 0;
     // On a datagram socket it would let two programs share the port.
     if (type == SOCK_STREAM) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (shared) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (any && chosen->storage.ss_family == AF_INET6) {
       ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     }
@@ -343,9 +344,23 @@ Result<Fd, IoError> open_listening_socket(const Endpoint& at, unsigned mode) {
   return fail(IoError(EINVAL, "listen on", at.text()));
 }
 
-Result<Fd, IoError> open_datagram_socket(const Endpoint& at) {
+Result<std::vector<Fd>, IoError> open_datagram_sockets(const Endpoint& at, unsigned count) {
   if (at.kind != Endpoint::Kind::inet) return fail(IoError(EINVAL, "receive on", at.text()));
-  return open_inet(at, SOCK_DGRAM);
+  std::vector<Fd> sockets;
+  Endpoint same = at;
+  while (sockets.size() < count) {
+    auto opened = open_inet(same, SOCK_DGRAM, !sockets.empty());
+    if (!opened) return fail(std::move(opened.error()));
+    sockets.push_back(std::move(*opened));
+    if (sockets.size() > 1 || count == 1) continue;
+    // The first finds out whether the place is free; shared from the start, it would not see another
+    // program of this user that shares there, too.
+    const int on = 1;
+    if (::setsockopt(sockets.front().get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
+      return fail(io_error("share", at.text()));
+    same.port = endpoint_of(sockets.front().get()).port;
+  }
+  return sockets;
 }
 
 Result<std::unique_ptr<Listener>, IoError> listen_on(Fd socket) {

@@ -50,8 +50,9 @@ class Listener {
 // close-on-exec. A stale Unix socket that nobody answers is removed first; `mode` is its permission
 // bits. Errors name the endpoint.
 Result<Fd, IoError> open_listening_socket(const Endpoint& at, unsigned mode = 0666);
-// A UDP socket bound to `at` (inet), non-blocking, close-on-exec, shared with nobody.
-Result<Fd, IoError> open_datagram_socket(const Endpoint& at);
+// So many UDP sockets bound to `at` (inet), non-blocking, close-on-exec, shared with nobody. Several
+// share what comes among them (SO_REUSEPORT), by the client's address and port.
+Result<std::vector<Fd>, IoError> open_datagram_sockets(const Endpoint& at, unsigned count);
 // Listens on a socket that is open, bound and listening.
 Result<std::unique_ptr<Listener>, IoError> listen_on(Fd socket);
 

@@ -17,7 +17,7 @@ using async::Task;
 std::vector<std::string> Agent::check(const Site&) {
   return {};
 }
-Result<void, std::string> Agent::before_lockdown(const Site&) {
+Result<void, std::string> Agent::before_lockdown(const Site&, std::vector<OpenListeners>&) {
   return {};
 }
 Result<void, std::string> Agent::reload(Daemon&) {
@@ -128,7 +128,7 @@ struct Start {
         return exit_code::config;
       }
     }
-    if (auto ready = agent.before_lockdown(settings.site()); !ready) {
+    if (auto ready = agent.before_lockdown(settings.site(), *open); !ready) {
       say(instance, {ready.error()});
       return exit_code::unavailable;
     }
@@ -167,8 +167,10 @@ std::string listener_lines(const std::vector<ListenerRequest>& requests) {
   for (const ListenerRequest& request : requests) {
     for (const async::Endpoint& endpoint : request.endpoints) {
       const SocketAccess& access = request.access;
+      const std::string kind =
+          access.datagrams == 0 ? "stream" : fmt::format("udp={}", access.datagrams);
       out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\n", request.name, endpoint.text(), access.mode,
-                         access.owner, access.group, access.datagrams ? "tcp+udp" : "stream");
+                         access.owner, access.group, kind);
     }
   }
   return out;

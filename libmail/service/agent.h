@@ -19,6 +19,7 @@
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
 #include "libmail/async/stream.h"
+#include "libmail/base/fd.h"
 #include "libmail/service/lockdown.h"
 #include "libmail/service/log.h"
 #include "libmail/service/metrics.h"
@@ -47,6 +48,14 @@ struct ServeLimits {
       100;              // from one IP address (IPv6: one /64); Unix-socket peers are not counted
   std::string refusal;  // octets, e.g. "421 4.7.0 ...\r\n"
   ServeLimits() = default;
+};
+
+// What option `name` listens on, open.
+struct OpenListeners {
+  std::string name;
+  std::vector<Fd> sockets;
+  std::vector<Fd> datagrams;  // UDP sockets, where the option has them
+  bool stdio = false;         // standard input is one session that is there already
 };
 
 // What run_agent gives to the agent.
@@ -97,8 +106,10 @@ class Agent {
   virtual Confinement confinement(const Site& site) = 0;
   // The one moment to start other processes: sockets are open, the user is the right one, and there
   // is no thread and no lock-down yet. pop3d starts its mail worker here, deliverd its
-  // async::Starter. A returned text ends the start with exit code 69.
-  virtual Result<void, std::string> before_lockdown(const Site& site);
+  // async::Starter; dnsd forks workers that go on as this process does, each with its part of what is
+  // `open`. A returned text ends the start with exit code 69.
+  virtual Result<void, std::string> before_lockdown(const Site& site,
+                                                    std::vector<OpenListeners>& open);
   // Opens what is needed and calls daemon.serve(). A returned text ends the start with exit code 78
   // (or 69 when it begins with "unavailable:"). The process is confined already, except for system
   // calls.

@@ -53,7 +53,7 @@ class EchoAgent final : public Agent {
     confinement.internet = false;
     return confinement;
   }
-  Result<void, std::string> before_lockdown(const Site&) override {
+  Result<void, std::string> before_lockdown(const Site&, std::vector<OpenListeners>&) override {
     auto begun = async::Starter::begin();
     if (!begun) return fail(begun.error().text());
     starter_ = std::move(*begun);

@@ -235,7 +235,7 @@ void RunningDaemon::add_own_verbs() {
 
 Task<OpsReply> RunningDaemon::show_metrics() {
   OpsReply reply(metrics_.text());
-  reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  reply.content_type = metrics_type;
   co_return std::move(reply);
 }
 

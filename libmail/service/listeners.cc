@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 #include "libmail/base/text.h"
 
@@ -75,7 +76,7 @@ void add_socket(Fd socket, OpenListeners& into) {
 }
 
 // TCP and UDP on one port. Where the kernel chooses it, another program may have the same UDP port.
-Result<std::vector<Fd>, IoError> open_both(const async::Endpoint& endpoint) {
+Result<std::vector<Fd>, IoError> open_both(const async::Endpoint& endpoint, unsigned count) {
   constexpr int attempts = 16;
   for (int attempt = 0;; ++attempt) {
     auto stream = async::open_listening_socket(endpoint);
@@ -83,13 +84,13 @@ Result<std::vector<Fd>, IoError> open_both(const async::Endpoint& endpoint) {
     const auto bound = async::parse_endpoint(bound_endpoint(stream->get()));
     async::Endpoint same = endpoint;
     if (bound) same.port = bound->port;
-    auto datagrams = async::open_datagram_socket(same);
+    auto datagrams = async::open_datagram_sockets(same, count);
     const bool again = !datagrams && datagrams.error().code == EADDRINUSE && endpoint.port == 0;
     if (again && attempt < attempts) continue;
     if (!datagrams) return fail(datagrams.error());
     std::vector<Fd> both;
     both.push_back(std::move(*stream));
-    both.push_back(std::move(*datagrams));
+    std::ranges::move(*datagrams, std::back_inserter(both));
     return both;
   }
 }
@@ -146,8 +147,8 @@ Result<std::vector<Fd>, std::string> open_listener(const async::Endpoint& endpoi
   const auto fail_with_hint = [](const IoError& error) {
     return fail(error.text() + std::string(listen_hint(error)));
   };
-  if (access.datagrams && endpoint.kind == async::Endpoint::Kind::inet) {
-    auto both = open_both(endpoint);
+  if (access.datagrams != 0 && endpoint.kind == async::Endpoint::Kind::inet) {
+    auto both = open_both(endpoint, access.datagrams);
     if (!both) return fail_with_hint(both.error());
     return std::move(*both);
   }

@@ -27,16 +27,8 @@ struct ListenerRequest {
   SocketAccess access;
 };
 
-// What option `name` listens on, open. stdio: is no socket but one session that is there already.
-struct OpenListeners {
-  std::string name;
-  std::vector<Fd> sockets;
-  std::vector<Fd> datagrams;  // UDP sockets, where the option has them
-  bool stdio = false;
-};
-
 // Opens one endpoint (inet or unix) with its mode and owner, as an agent or its supervisor does:
-// the socket that listens, and behind it the UDP socket of the same address and port if `access`
+// the socket that listens, and behind it the UDP sockets of the same address and port if `access`
 // has datagrams and the endpoint is inet.
 Result<std::vector<Fd>, std::string> open_listener(const async::Endpoint& endpoint,
                                                    const SocketAccess& access);

@@ -138,6 +138,13 @@ Log::~Log() {
   flush();
 }
 
+void Log::go_on_as_child(std::string_view suffix) {
+  lines_.clear();  // what gathered before the fork is the parent's
+  agent_ += suffix;
+  pid_ = ::getpid();
+  tag_ = " " + agent_ + "[" + std::to_string(pid_) + "]: ";
+}
+
 void Log::flush_each_turn() {
   if (myself_) return;
   myself_ = std::make_shared<Log*>(this);

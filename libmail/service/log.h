@@ -56,6 +56,8 @@ class Log {
   // Have flush() called at the end of each turn of this thread's loop, as long as the process
   // lives.
   void flush_each_turn();
+  // In a forked child: its lines carry its own pid, and `suffix` behind the name.
+  void go_on_as_child(std::string_view suffix);
   void set(Format format, Level level) { format_ = format, level_ = level; }
   [[nodiscard]] bool is_on(Level level) const { return level <= level_; }
 

@@ -1,6 +1,7 @@
 #include "libmail/service/log.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -61,6 +62,22 @@ TEST_CASE("A value is cut at 512 octets") {
   Capture capture(Log::Format::kv);
   capture.log->info("", "x", {{"a", std::string(600, 'y')}});
   CHECK(capture.text().substr(24) == tag() + "- x a=\"" + std::string(512, 'y') + "...\"\n");
+}
+
+TEST_CASE("A forked child's lines are told from its parent's") {
+  Capture capture(Log::Format::kv);
+  capture.log->info("", "before");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    capture.log->go_on_as_child("/1");
+    capture.log->info("", "after");
+    capture.log->flush();
+    ::_exit(0);
+  }
+  ::waitpid(child, nullptr, 0);
+  const std::string text = capture.text();
+  CHECK(text.find(" smtpd/1[" + std::to_string(child) + "]: - after\n") != std::string::npos);
+  CHECK(text.find("before") == text.rfind("before"));
 }
 
 TEST_CASE("A level that is off writes nothing, others than info are named") {

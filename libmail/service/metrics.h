@@ -47,6 +47,9 @@ class Histogram {
   double sum_ = 0;
 };
 
+// The media type of Metrics::text().
+inline constexpr std::string_view metrics_type = "text/plain; version=0.0.4; charset=utf-8";
+
 class Metrics {
  public:
   Metrics() = default;

@@ -83,13 +83,14 @@ class Option {
   SocketAccess* access_ = nullptr;    // listeners
 };
 
-// How the sockets of a listener option are: who may connect to the Unix ones, and whether a UDP
-// socket stands beside each TCP one, on the same address and port.
+// How the sockets of a listener option are: who may connect to the Unix ones, and how many UDP
+// sockets stand beside each TCP one, on the same address and port. Of several the kernel gives each
+// client's packets to the same one.
 struct SocketAccess {
   std::string mode = "0666";
   std::string owner;  // "" = who started us, or `user` if that is root in the machine's site
   std::string group;  // "" = the owner's
-  bool datagrams = false;
+  unsigned datagrams = 0;
   SocketAccess() = default;
   explicit SocketAccess(std::string octal) : mode(std::move(octal)) {}
 };
