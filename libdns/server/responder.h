@@ -21,6 +21,7 @@
 namespace posthorn::dns {
 
 class Recursor;
+struct DatagramWay;
 
 // Where answers go that take their time.
 class Sink {
@@ -31,6 +32,8 @@ class Sink {
   Sink& operator=(const Sink&) = delete;
   // False if there is nobody any more: stop. By UDP only one answer may follow a question.
   virtual async::Task<bool> send(std::string message) = 0;
+  // How the question came, if it was by UDP: for who has another process answer it.
+  [[nodiscard]] virtual const DatagramWay* datagram() const { return nullptr; }
 };
 
 // What is no plain question: UPDATE, NOTIFY, transfers, anything signed with TSIG.

@@ -18,15 +18,6 @@ namespace {
 
 constexpr std::size_t batch = 32;
 constexpr std::size_t packet_octets = 4096;  // no question is longer; one that is gets FORMERR
-constexpr std::size_t control_octets = 64;
-
-// Where a packet came from and to: the answer goes the same way back.
-struct Way {
-  sockaddr_storage peer{};
-  socklen_t peer_octets = sizeof(sockaddr_storage);
-  alignas(cmsghdr) std::array<char, control_octets> control{};
-  std::size_t used = 0;  // of `control`: the address that was asked
-};
 
 bool is_wildcard(int socket) {
   sockaddr_storage address{};
@@ -68,7 +59,7 @@ std::size_t answer_control(msghdr& header) {
 // One datagram, later than the batch it was asked in.
 class UdpSink final : public Sink {
  public:
-  UdpSink(int socket, const Way& way, UdpCounters& counters)
+  UdpSink(int socket, const DatagramWay& way, UdpCounters& counters)
       : socket_(socket), way_(way), counters_(counters) {}
 
   Task<bool> send(std::string message) override {
@@ -83,10 +74,11 @@ class UdpSink final : public Sink {
     if (::sendmsg(socket_, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) ++counters_.unsent;
     co_return false;
   }
+  [[nodiscard]] const DatagramWay* datagram() const override { return &way_; }
 
  private:
   int socket_;
-  Way way_;
+  DatagramWay way_;
   UdpCounters& counters_;
 };
 
@@ -103,8 +95,9 @@ struct UdpServer::State {
   void read();
   std::size_t receive();
   void answer(std::size_t index);
+  void answer_later(std::string packet, const Client& client, const DatagramWay& way);
   void send();
-  Task<void> finish(std::string packet, Client client, Way way);
+  Task<void> finish(std::string packet, Client client, DatagramWay way);
 
   int socket;
   Responder& responder;
@@ -116,7 +109,7 @@ struct UdpServer::State {
   std::unordered_map<std::string, std::size_t> waiting_of;  // by the client's address
 
   std::string packets;
-  std::array<Way, batch> ways;
+  std::array<DatagramWay, batch> ways;
   std::array<iovec, batch> pieces{};
   std::array<mmsghdr, batch> in{};
   std::array<std::string, batch> answers;
@@ -135,7 +128,7 @@ std::size_t UdpServer::State::receive() {
     header.msg_iov = &pieces[i];
     header.msg_iovlen = 1;
     header.msg_control = ways[i].control.data();
-    header.msg_controllen = control_octets;
+    header.msg_controllen = datagram_control_octets;
   }
   const int count = ::recvmmsg(socket, in.data(), batch, MSG_DONTWAIT, nullptr);
   return count < 0 ? 0 : static_cast<std::size_t>(count);
@@ -156,7 +149,8 @@ void UdpServer::State::read() {
 
 void UdpServer::State::answer(std::size_t index) {
   msghdr& header = in[index].msg_hdr;
-  Way& way = ways[index];
+  DatagramWay& way = ways[index];
+  way.socket = socket;
   way.peer_octets = header.msg_namelen;
   way.used = header.msg_controllen == 0 ? 0 : answer_control(header);
   const Client client = client_of(way.peer);
@@ -177,20 +171,23 @@ void UdpServer::State::answer(std::size_t index) {
       ++out_count;
       return;
     }
-    case Responder::Outcome::later: {
-      const std::string key(client.octets());
-      const auto of_client = waiting_of.find(key);
-      if (waiting >= limits.waiting ||
-          (of_client != waiting_of.end() && of_client->second >= limits.waiting_each_client)) {
-        ++counters.overflows;
-        return;
-      }
-      scope.spawn(finish(std::string(packet), client, way));
+    case Responder::Outcome::later:
+      answer_later(std::string(packet), client, way);
       return;
-    }
     case Responder::Outcome::nothing:
       return;
   }
+}
+
+void UdpServer::State::answer_later(std::string packet, const Client& client,
+                                    const DatagramWay& way) {
+  const auto of_client = waiting_of.find(std::string(client.octets()));
+  if (waiting >= limits.waiting ||
+      (of_client != waiting_of.end() && of_client->second >= limits.waiting_each_client)) {
+    ++counters.overflows;
+    return;
+  }
+  scope.spawn(finish(std::move(packet), client, way));
 }
 
 void UdpServer::State::send() {
@@ -208,7 +205,7 @@ void UdpServer::State::send() {
   }
 }
 
-Task<void> UdpServer::State::finish(std::string packet, Client client, Way way) {
+Task<void> UdpServer::State::finish(std::string packet, Client client, DatagramWay way) {
   const std::string key(client.octets());
   ++waiting;
   ++waiting_of[key];
@@ -225,6 +222,17 @@ UdpServer::~UdpServer() = default;
 
 void UdpServer::stop() {
   state_->watch.want(false, false);
+}
+
+void UdpServer::take(std::string packet, const DatagramWay& way) {
+  Query query;
+  read_query(packet, query);
+  const bool is_transfer = query.type == Type::axfr || query.type == Type::ixfr;
+  const bool is_special =
+      query.form == Query::Form::special || (query.form == Query::Form::plain && is_transfer);
+  const Client client = client_of(way.peer);
+  if (!is_special || client.port == 0 || !MessageView::parse(packet)) return;
+  state_->answer_later(std::move(packet), client, way);
 }
 
 Task<void> UdpServer::join() {

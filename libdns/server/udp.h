@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "libdns/server/datagram.h"
 #include "libdns/server/responder.h"
 #include "libmail/async/scope.h"
 
@@ -31,6 +32,10 @@ class UdpServer {
   ~UdpServer();
   UdpServer(const UdpServer&) = delete;
   UdpServer& operator=(const UdpServer&) = delete;
+
+  // A request as SpecialHandler has them that came by another socket of this one's address and port;
+  // it is answered by this one. Anything else is dropped.
+  void take(std::string packet, const DatagramWay& way);
 
   // Reads no more. Questions that wait are answered yet.
   void stop();

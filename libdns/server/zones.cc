@@ -31,19 +31,24 @@ bool Zones::has(const Name& origin) const {
 }
 
 void Zones::put(Pointer zone) {
-  std::string key(zone->origin().folded().wire());
-  zones_.insert_or_assign(std::move(key), std::move(zone));
-  ++generation_;
+  const Name origin = zone->origin();
+  zones_.insert_or_assign(std::string(origin.folded().wire()), std::move(zone));
+  changed(origin);
 }
 
 void Zones::put_empty(const Name& origin) {
   zones_.insert_or_assign(std::string(origin.folded().wire()), nullptr);
-  ++generation_;
+  changed(origin);
 }
 
 void Zones::remove(const Name& origin) {
   zones_.erase(std::string(origin.folded().wire()));
+  changed(origin);
+}
+
+void Zones::changed(const Name& origin) {
   ++generation_;
+  if (tell_) tell_(origin);
 }
 
 std::vector<Name> Zones::origins() const {

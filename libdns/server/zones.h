@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -32,8 +33,11 @@ class Zones {
   [[nodiscard]] std::vector<Name> origins() const;
   // Rises with every change.
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
+  // Called after each change, with the zone's name.
+  void on_change(std::function<void(const Name&)> tell) { tell_ = std::move(tell); }
 
  private:
+  void changed(const Name& origin);
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const {
@@ -43,6 +47,7 @@ class Zones {
   // By origin, folded, on the wire.
   std::unordered_map<std::string, Pointer, Hash, std::equal_to<>> zones_;
   std::uint64_t generation_ = 1;
+  std::function<void(const Name&)> tell_;
 };
 
 }  // namespace posthorn::dns
