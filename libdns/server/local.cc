@@ -28,6 +28,8 @@ LocalAnswer ask_zones(const Zones& zones, std::string_view folded, const Name& n
     if (!answer.next) return answer;
     at = *answer.next;
     match = zones.find(at.folded().wire(), type);
+    // Below a delegation of the zone that has just spoken, which has said so.
+    if (match.zone == answer.zones.back()) return answer;
   }
   return answer;
 }

@@ -205,9 +205,14 @@ Responder::Outcome Responder::answer_special(std::string_view packet, const Clie
   const auto refuse = [&](Rcode rcode) {
     bare_answer(packet, rcode, out);
     ++counters_.rcodes[static_cast<std::size_t>(rcode)];
-    return rate_.judge(client, {}, rcode, seconds()) == RateLimiter::Verdict::send
-               ? Outcome::answered
-               : Outcome::nothing;
+    // As with other answers: by UDP alone, and not for clients with recursion rights.
+    const bool is_spared =
+        client.transport != Client::Transport::udp ||
+        (recursor_ != nullptr && settings_.may_recurse && settings_.may_recurse(client));
+    if (is_spared) return Outcome::answered;
+    const bool may_send = rate_.judge(client, {}, rcode, seconds()) == RateLimiter::Verdict::send;
+    if (!may_send) ++counters_.rate_limited;
+    return may_send ? Outcome::answered : Outcome::nothing;
   };
   if (!view || view->questions().size() != 1) return refuse(Rcode::formerr);
   const bool is_signed = std::ranges::any_of(

@@ -200,6 +200,33 @@ TEST_CASE("Responder: what can't be read gets FORMERR, an answer nothing, STATUS
   });
 }
 
+TEST_CASE("Responder: errors are limited by UDP, never in a stream") {
+  in_loop([] {
+    Server server;
+    server.settings.rate.answers = 2;
+    const std::string broken = TestQuestion().packet() + "x";
+    for (int i = 0; i < 10; ++i) {
+      CHECK(server.ask(broken, client_at("203.0.113.9", Client::Transport::tcp)).has_value());
+    }
+    int answers = 0;
+    for (int i = 0; i < 10; ++i) answers += ask(server, broken).has_value() ? 1 : 0;
+    CHECK(answers < 6);
+  });
+}
+
+TEST_CASE("Responder: a delegation that a chain leads to is said once") {
+  in_loop([] {
+    Server server;
+    server.zones.put(zone_of("cut.test",
+                             "$TTL 300\n@ IN SOA ns admin 1 3600 600 86400 60\n"
+                             "@ IN NS ns\nns IN A 192.0.2.1\nwww IN CNAME host.sub\n"
+                             "sub IN NS ns.sub\nns.sub IN A 192.0.2.2\n"));
+    const auto answer = ask(server, TestQuestion("www.cut.test", Type::a).packet());
+    CHECK(view_of(answer).answer().size() == 1);
+    CHECK(view_of(answer).authority().size() == 1);
+  });
+}
+
 TEST_CASE("Responder: other classes are refused, and the server doesn't say what it is") {
   in_loop([] {
     Server server;
