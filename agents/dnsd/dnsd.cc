@@ -60,6 +60,7 @@ Result<void, std::string> Dnsd::load_keys() {
   if (!keys) return fail(keys.error());
   requests_->set_keys(*keys);
   secondaries_->set_keys(*keys);
+  keeper_->set_keys(*keys);
   return {};
 }
 

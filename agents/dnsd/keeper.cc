@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "agents/dnsd/addresses.h"
+#include "agents/dnsd/signed_ask.h"
 #include "libdns/wire/builder.h"
 #include "libmail/base/text.h"
 
@@ -62,6 +64,18 @@ Result<dns::Grant, std::string> parse_grant(std::string_view text) {
   return dns::Grant(std::move(*key), *match, std::move(*name), std::move(types));
 }
 
+Result<NotifyTarget, std::string> parse_notify(std::string_view text) {
+  const auto comma = text.find(',');
+  auto server = parse_server(text.substr(0, comma));
+  if (!server) return fail(server.error());
+  NotifyTarget target{std::move(*server), std::nullopt};
+  if (comma == std::string_view::npos) return target;
+  auto key = dns::Name::parse(text.substr(comma + 1));
+  if (!key) return fail("expects ADDRESS[:PORT][,KEY], not \"" + printable(text) + "\"");
+  target.key = std::move(*key);
+  return target;
+}
+
 Keeper::Keeper(OwnZones& own, Secondaries& secondaries, dns::Exchange& exchange, service::Log& log)
     : own_(own), secondaries_(secondaries), exchange_(exchange), log_(log) {}
 
@@ -107,24 +121,42 @@ dns::Rcode Keeper::notified(const dns::Name& zone, std::optional<std::uint32_t> 
 
 void Keeper::changed(const dns::Name& zone) {
   if (stopping_.is_set()) return;
-  for (const async::Endpoint& to : settings_.notify) notifying_.spawn(notify(zone, to));
+  for (const NotifyTarget& to : settings_.notify) notifying_.spawn(notify(zone, to));
 }
 
-Task<void> Keeper::notify(dns::Name zone, async::Endpoint to) {
+Task<Result<std::string, std::string>> Keeper::ask_once(std::string message, NotifyTarget to,
+                                                        Duration wait) {
+  if (!to.key) {
+    auto answer = co_await exchange_.ask(to.server, std::move(message), dns::Transport::udp,
+                                         Deadline::in(wait));
+    if (!answer) co_return fail(answer.error().text);
+    co_return std::move(*answer);
+  }
+  const auto key = std::ranges::find(keys_, *to.key, &dns::TsigKey::name);
+  if (key == keys_.end()) co_return fail("there is no key " + to.key->text());
+  auto answer = co_await ask_signed(to.server, std::move(message), *key, Deadline::in(wait));
+  co_return answer;
+}
+
+// Whoever answers has heard it, but who refuses it won't come.
+Task<void> Keeper::notify(dns::Name zone, NotifyTarget to) {
   Duration wait = first_notify_wait;
+  std::string why;
   for (int attempt = 0; attempt < notify_attempts && !stopping_.is_set(); ++attempt) {
     std::string message = notify_message(zone);
-    const auto answer =
-        co_await exchange_.ask(to, std::move(message), dns::Transport::udp, Deadline::in(wait));
-    if (answer) {
-      log_.info("", "notified", {{"zone", zone.text()}, {"server", to.text()}});
+    const auto answer = co_await ask_once(std::move(message), to, wait);
+    const auto view = dns::MessageView::parse(answer.value_or(std::string()));
+    if (view && view->rcode() == dns::Rcode::noerror) {
+      log_.info("", "notified", {{"zone", zone.text()}, {"server", to.server.text()}});
       co_return;
     }
+    why = !answer ? answer.error() : view ? dns::to_string(view->rcode()) : "no DNS message";
     const bool stop = co_await stopping_.wait_until(Deadline::in(wait));
     if (stop) co_return;
     wait *= 2;
   }
-  log_.warning("", "not-notified", {{"zone", zone.text()}, {"server", to.text()}});
+  log_.warning("", "not-notified",
+               {{"zone", zone.text()}, {"server", to.server.text()}, {"why", why}});
 }
 
 Task<void> Keeper::stop() {

@@ -13,11 +13,19 @@
 
 namespace posthorn::dnsd {
 
+// Who is told that a zone has changed.
+struct NotifyTarget {
+  async::Endpoint server;
+  std::optional<dns::Name> key;  // of the TSIG that both know
+};
+// "192.0.2.1[:53][,KEY]"
+[[nodiscard]] Result<NotifyTarget, std::string> parse_notify(std::string_view text);
+
 struct KeeperSettings {
   std::vector<dns::Grant> grants;
   std::vector<dns::Name> transfer_keys;
   service::Networks transfer_networks;
-  std::vector<async::Endpoint> notify;  // who is told that a zone has changed
+  std::vector<NotifyTarget> notify;
   dns::SerialPolicy serial_policy = dns::SerialPolicy::increment;
 };
 
@@ -30,6 +38,7 @@ class Keeper final : public dns::ZoneKeeper {
   Keeper(OwnZones& own, Secondaries& secondaries, dns::Exchange& exchange, service::Log& log);
 
   void set(KeeperSettings settings) { settings_ = std::move(settings); }
+  void set_keys(std::vector<dns::TsigKey> keys) { keys_ = std::move(keys); }
   // Tells those who are to be told.
   void changed(const dns::Name& zone);
   async::Task<void> stop();
@@ -43,13 +52,16 @@ class Keeper final : public dns::ZoneKeeper {
                       const dns::Asker& asker) override;
 
  private:
-  async::Task<void> notify(dns::Name zone, async::Endpoint to);
+  async::Task<void> notify(dns::Name zone, NotifyTarget to);
+  async::Task<Result<std::string, std::string>> ask_once(std::string message, NotifyTarget to,
+                                                         Duration wait);
 
   OwnZones& own_;
   Secondaries& secondaries_;
   dns::Exchange& exchange_;
   service::Log& log_;
   KeeperSettings settings_;
+  std::vector<dns::TsigKey> keys_;
   async::Scope notifying_;
   async::Event stopping_;
 };

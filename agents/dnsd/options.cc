@@ -25,9 +25,9 @@ std::string forward_problem(const std::string& text) {
   const auto forward = parse_forward(text);
   return forward ? "" : forward.error();
 }
-std::string server_problem(const std::string& text) {
-  const auto server = parse_server(text);
-  return server ? "" : server.error();
+std::string notify_problem(const std::string& text) {
+  const auto target = parse_notify(text);
+  return target ? "" : target.error();
 }
 std::string grant_problem(const std::string& text) {
   const auto grant = parse_grant(text);
@@ -146,9 +146,9 @@ void Options::describe(service::OptionTable& table) {
   table.add("transfer-key", transfer_keys, "a key whose holder may, from anywhere")
       .unit("name")
       .check_with(name_problem);
-  table.add("notify", notify, "a secondary that is told when a zone changes")
-      .unit("address:port")
-      .check_with(server_problem);
+  table.add("notify", notify, "a secondary that is told when a zone changes, perhaps under a key")
+      .unit("address:port,key")
+      .check_with(notify_problem);
 
   table.group("Looking further");
   table.add("recursion", recursion, "find answers that own zones don't have").at_start();
@@ -283,7 +283,7 @@ Result<std::vector<dns::TsigKey>, std::string> Options::read_keys() const {
 KeeperSettings Options::keeper_settings() const {
   KeeperSettings settings;
   for (const std::string& text : grants) settings.grants.push_back(*parse_grant(text));
-  for (const std::string& text : notify) settings.notify.push_back(*parse_server(text));
+  for (const std::string& text : notify) settings.notify.push_back(*parse_notify(text));
   settings.transfer_keys = names_of(transfer_keys);
   settings.transfer_networks = *service::Networks::parse(transfer_networks);
   if (serial == "unix-time") settings.serial_policy = dns::SerialPolicy::unix_time;

@@ -7,6 +7,7 @@
 
 #include "agents/dnsd/addresses.h"
 #include "agents/dnsd/journal_file.h"
+#include "agents/dnsd/signed_ask.h"
 #include "libdns/resolver/dns_stream.h"
 #include "libdns/wire/builder.h"
 #include "libdns/zone/master_file.h"
@@ -176,7 +177,7 @@ Task<void> Secondaries::load(std::shared_ptr<Copy> copy) {
   const DiskCopy disk = co_await async::blocking(std::move(job));
   if (!disk.zone) co_return;
   const std::uint64_t age = wall_seconds() - std::min(wall_seconds(), disk.checked);
-  if (age > disk.zone->soa().expire) co_return;
+  if (age >= disk.zone->soa().expire) co_return;
   copy->current = disk.zone;
   copy->checked = async::Loop::current().now() - std::chrono::seconds(age);
   zones_.put(disk.zone);
@@ -226,7 +227,6 @@ Task<Result<std::uint32_t, std::string>> Secondaries::ask_serial(std::shared_ptr
   dns::MessageBuilder builder(header);
   const bool fits = builder.question(dns::Question(copy->settings.zone, dns::Type::soa));
   check(fits, "a question fits into a message");
-  // The id is part of what is signed, so a signed question goes over a stream of its own.
   std::string query = builder.finish();
   std::string reply;
   if (key == nullptr) {
@@ -235,18 +235,10 @@ Task<Result<std::uint32_t, std::string>> Secondaries::ask_serial(std::shared_ptr
     if (!asked) co_return fail(asked.error().text);
     reply = std::move(*asked);
   } else {
-    const dns::TsigKey signing = *key;
-    auto stream = co_await dns::DnsStream::connect(copy->settings.primary, Deadline::in(ask_time));
-    if (!stream) co_return fail(stream.error().text());
-    std::string mac = dns::sign_request(query, signing, wall_seconds());
-    const auto sent = co_await stream->send(std::move(query), Deadline::in(ask_time));
-    if (!sent) co_return fail(sent.error().text());
-    auto received = co_await stream->receive(Deadline::in(ask_time));
-    if (!received) co_return fail(received.error().text());
-    dns::TsigVerifier verifier(signing, std::move(mac));
-    const auto good = verifier.check(*received, wall_seconds());
-    if (!good) co_return fail(good.error().why);
-    reply = std::move(*received);
+    auto asked =
+        co_await ask_signed(copy->settings.primary, std::move(query), *key, Deadline::in(ask_time));
+    if (!asked) co_return fail(asked.error());
+    reply = std::move(*asked);
   }
   const auto view = dns::MessageView::parse(reply);
   if (!view) co_return fail("the answer can't be read: " + view.error().text());
