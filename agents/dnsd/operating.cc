@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agents/dnsd/dnsd.h"
+#include "agents/dnsd/merge.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::dnsd {
@@ -25,9 +26,11 @@ OpsReply bad_request(std::string_view what, std::string_view hint = {}) {
   return OpsReply::error(400, "bad-request", what, hint);
 }
 
-std::string parameter(const OpsRequest& request, const char* name) {
-  const auto found = request.query.find(name);
-  return found == request.query.end() ? std::string() : found->second;
+using Parameters = std::map<std::string, std::string>;
+
+std::string parameter(const Parameters& query, const char* name) {
+  const auto found = query.find(name);
+  return found == query.end() ? std::string() : found->second;
 }
 
 ordered_json line_json(const dns::CacheLine& line) {
@@ -61,25 +64,65 @@ Result<std::optional<dns::Name>, OpsReply> name_parameter(const std::string& tex
   return std::optional<dns::Name>(std::move(*name));
 }
 
-Result<Wanted, OpsReply> wanted_lines(const OpsRequest& request) {
+Result<Wanted, OpsReply> wanted_lines(const Parameters& query) {
   Wanted wanted;
-  auto name = name_parameter(parameter(request, "name"));
+  auto name = name_parameter(parameter(query, "name"));
   if (!name) return fail(name.error());
   wanted.name = std::move(*name);
-  auto below = name_parameter(parameter(request, "below"));
+  auto below = name_parameter(parameter(query, "below"));
   if (!below) return fail(below.error());
   wanted.below = std::move(*below);
-  const std::string type = parameter(request, "type");
+  const std::string type = parameter(query, "type");
   if (!type.empty()) wanted.type = dns::parse_type(type);
   if (!type.empty() && !wanted.type)
     return fail(bad_request(printable(type) + " is no record type", "for example MX, or TYPE65"));
-  const std::string limit = parameter(request, "limit");
+  const std::string limit = parameter(query, "limit");
   if (!limit.empty()) {
     const auto number = parse_number<std::size_t>(limit);
     if (!number) return fail(bad_request("limit is a number"));
     wanted.limit = std::min(*number, most_lines);
   }
   return wanted;
+}
+
+ordered_json lines_json(dns::Cache& cache, const dns::Recursor& recursor, const Wanted& wanted) {
+  ordered_json lines = ordered_json::array();
+  bool is_whole = true;
+  cache.for_each(recursor.now(), [&](const dns::CacheLine& line) {
+    if (!wanted.fits(line)) return true;
+    is_whole = lines.size() < wanted.limit;
+    if (is_whole) lines.push_back(line_json(line));
+    return is_whole;
+  });
+  return {{"lines", lines}, {"more", !is_whole}};
+}
+
+// How many entries are gone.
+Result<std::size_t, OpsReply> flush_entries(dns::Cache& cache, const std::string& wanted) {
+  const auto body = ordered_json::parse(wanted, nullptr, false);
+  if (!body.is_object()) return fail(bad_request("the body is no JSON object"));
+  const auto text = [&body](const char* key) {
+    return body.contains(key) && body[key].is_string() ? body[key].get<std::string>() : "";
+  };
+  const auto name = name_parameter(text("name"));
+  if (!name) return fail(name.error());
+  const auto below = name_parameter(text("below"));
+  if (!below) return fail(below.error());
+  const std::string what = text("what");
+  if (*name) return cache.flush(**name);
+  if (*below) return cache.flush_below(**below);
+  if (what == "all") return cache.flush_all();
+  if (what == "bogus") return cache.flush_bogus();
+  if (what == "negative") return cache.flush_negative();
+  return fail(bad_request("what shall be flushed?",
+                          "name or below with a domain name, or what with all, bogus or negative"));
+}
+
+// Who did not answer is named.
+void name_silent(ordered_json& reply, const std::vector<WorkerReply>& replies) {
+  for (const WorkerReply& each : replies) {
+    if (!each.json) reply["silent_workers"].push_back(each.worker);
+  }
 }
 
 }  // namespace
@@ -106,55 +149,67 @@ Task<OpsReply> Dnsd::show_zones() {
   co_return OpsReply(text_of({{"zones", zones}}));
 }
 
+Task<std::vector<WorkerReply>> Dnsd::ask_workers(WorkerNote::Kind kind, std::string text) {
+  if (!workers_) co_return std::vector<WorkerReply>();
+  auto replies = co_await workers_->ask(kind, std::move(text));
+  co_return std::move(replies);
+}
+
+// In another worker: the same as the verbs below say for worker 0 alone.
+std::string Dnsd::answer_worker_0(const WorkerNote& note) {
+  if (note.kind == WorkerNote::Kind::stats) return text_of(stats());
+  if (!cache_) return text_of(ordered_json::object());
+  if (note.kind == WorkerNote::Kind::flush) {
+    const auto flushed = flush(note.text);
+    return text_of({{"flushed", flushed ? *flushed : 0}});
+  }
+  Parameters query;
+  const auto asked = ordered_json::parse(note.text, nullptr, false);
+  for (const auto& [key, value] : asked.items()) {
+    if (value.is_string()) query[key] = value.get<std::string>();
+  }
+  const auto wanted = wanted_lines(query);
+  return text_of(wanted ? lines_json(*cache_, *recursor_, *wanted) : ordered_json::object());
+}
+
 Task<OpsReply> Dnsd::show_cache(OpsRequest request) {
   if (!cache_) co_return OpsReply::error(404, "no-cache", "recursion is off");
-  const auto wanted = wanted_lines(request);
+  const auto wanted = wanted_lines(request.query);
   if (!wanted) co_return wanted.error();
-  ordered_json lines = ordered_json::array();
-  bool is_whole = true;
-  cache_->for_each(recursor_->now(), [&](const dns::CacheLine& line) {
-    if (!wanted->fits(line)) return true;
-    is_whole = lines.size() < wanted->limit;
-    if (is_whole) lines.push_back(line_json(line));
-    return is_whole;
-  });
-  co_return OpsReply(text_of({{"lines", lines}, {"more", !is_whole}}));
+  ordered_json shown = lines_json(*cache_, *recursor_, *wanted);
+  std::string question = text_of(ordered_json(request.query));
+  const auto replies = co_await ask_workers(WorkerNote::Kind::cache, std::move(question));
+  for (const WorkerReply& reply : replies) {
+    if (reply.json) add_lines(shown, *reply.json, wanted->limit);
+  }
+  name_silent(shown, replies);
+  co_return OpsReply(text_of(shown));
+}
+
+Result<std::size_t, OpsReply> Dnsd::flush(const std::string& wanted) {
+  auto flushed = flush_entries(*cache_, wanted);
+  if (!flushed) return flushed;
+  recursor_->forget_trust();
+  responder_->forget_ready();
+  return flushed;
 }
 
 Task<OpsReply> Dnsd::flush_cache(OpsRequest request) {
   if (!cache_) co_return OpsReply::error(404, "no-cache", "recursion is off");
-  const auto body = ordered_json::parse(request.body, nullptr, false);
-  if (!body.is_object()) co_return bad_request("the body is no JSON object");
-  const auto text = [&body](const char* key) {
-    return body.contains(key) && body[key].is_string() ? body[key].get<std::string>() : "";
-  };
-  const auto name = name_parameter(text("name"));
-  if (!name) co_return name.error();
-  const auto below = name_parameter(text("below"));
-  if (!below) co_return below.error();
-  const std::string what = text("what");
-  std::size_t flushed = 0;
-  if (*name) {
-    flushed = cache_->flush(**name);
-  } else if (*below) {
-    flushed = cache_->flush_below(**below);
-  } else if (what == "all") {
-    flushed = cache_->flush_all();
-  } else if (what == "bogus") {
-    flushed = cache_->flush_bogus();
-  } else if (what == "negative") {
-    flushed = cache_->flush_negative();
-  } else {
-    co_return bad_request("what shall be flushed?",
-                          "name or below with a domain name, or what with all, bogus or negative");
+  const auto flushed = flush(request.body);
+  if (!flushed) co_return flushed.error();
+  ordered_json sum = {{"flushed", *flushed}};
+  std::string question = request.body;
+  const auto replies = co_await ask_workers(WorkerNote::Kind::flush, std::move(question));
+  for (const WorkerReply& reply : replies) {
+    if (reply.json) add_stats(sum, *reply.json);
   }
-  recursor_->forget_trust();
-  responder_->forget_ready();
-  log_->info("", "cache-flushed", {{"entries", flushed}});
-  co_return OpsReply(text_of({{"flushed", flushed}}));
+  name_silent(sum, replies);
+  log_->info("", "cache-flushed", {{"entries", sum["flushed"].get<std::size_t>()}});
+  co_return OpsReply(text_of(sum));
 }
 
-Task<OpsReply> Dnsd::show_stats() {
+ordered_json Dnsd::stats() const {
   const dns::ResponderCounters& counters = responder_->counters();
   ordered_json rcodes = ordered_json::object();
   for (std::size_t i = 0; i < counters.rcodes.size(); ++i) {
@@ -200,29 +255,76 @@ Task<OpsReply> Dnsd::show_stats() {
     }
     stats["servers"] = servers;
   }
-  co_return OpsReply(text_of(stats));
+  return stats;
+}
+
+Task<OpsReply> Dnsd::show_stats() {
+  ordered_json sum = stats();
+  if (!workers_) co_return OpsReply(text_of(sum));
+  ordered_json each = ordered_json::array();
+  each.push_back({{"worker", 0}, {"stats", sum}});
+  const auto replies = co_await ask_workers(WorkerNote::Kind::stats, std::string());
+  for (const WorkerReply& reply : replies) {
+    if (!reply.json) continue;
+    add_stats(sum, *reply.json);
+    each.push_back({{"worker", reply.worker}, {"stats", *reply.json}});
+  }
+  sum["workers"] = each;
+  name_silent(sum, replies);
+  co_return OpsReply(text_of(sum));
+}
+
+// Who is silent has the numbers that it had: none of them ever falls.
+Task<OpsReply> Dnsd::show_metrics(service::Metrics& metrics) {
+  const auto replies = co_await ask_workers(WorkerNote::Kind::stats, std::string());
+  for (const WorkerReply& reply : replies) {
+    if (reply.json) stats_of_[reply.worker] = *reply.json;
+  }
+  OpsReply reply(metrics.text());
+  reply.content_type = service::metrics_type;
+  co_return std::move(reply);
+}
+
+double Dnsd::of_others(const char* pointer) const {
+  const ordered_json::json_pointer at(pointer);
+  double sum = 0;
+  for (const auto& [number, told] : stats_of_) {
+    if (told.contains(at) && told[at].is_number()) sum += told[at].get<double>();
+  }
+  return sum;
 }
 
 void Dnsd::declare_metrics(service::Metrics& metrics) {
   const dns::ResponderCounters& counters = responder_->counters();
-  const auto show = [&metrics](const char* name, const char* help, const std::uint64_t& value) {
-    metrics.gauge(name, help, [&value] { return static_cast<double>(value); });
+  const auto show = [this, &metrics](const char* name, const char* help, const std::uint64_t& value,
+                                     const char* place) {
+    metrics.gauge(name, help,
+                  [this, &value, place] { return static_cast<double>(value) + of_others(place); });
   };
-  show("posthorn_dnsd_questions_udp", "questions by UDP since the start", counters.udp);
-  show("posthorn_dnsd_questions_tcp", "questions by TCP since the start", counters.tcp);
+  show("posthorn_dnsd_questions_udp", "questions by UDP since the start", counters.udp,
+       "/questions/udp");
+  show("posthorn_dnsd_questions_tcp", "questions by TCP since the start", counters.tcp,
+       "/questions/tcp");
   show("posthorn_dnsd_questions_unix", "questions by Unix sockets since the start",
-       counters.unix_stream);
-  show("posthorn_dnsd_answers_ready", "answers that were ready", counters.ready);
-  show("posthorn_dnsd_answers_authoritative", "answers from own zones", counters.authoritative);
-  show("posthorn_dnsd_answers_cached", "answers from the cache", counters.cached);
-  show("posthorn_dnsd_answers_recursed", "answers for which others were asked", counters.recursed);
-  show("posthorn_dnsd_answers_truncated", "answers that were too long for UDP", counters.truncated);
-  show("posthorn_dnsd_answers_rate_limited", "answers over the rate limit", counters.rate_limited);
+       counters.unix_stream, "/questions/unix");
+  show("posthorn_dnsd_answers_ready", "answers that were ready", counters.ready, "/answers/ready");
+  show("posthorn_dnsd_answers_authoritative", "answers from own zones", counters.authoritative,
+       "/answers/authoritative");
+  show("posthorn_dnsd_answers_cached", "answers from the cache", counters.cached,
+       "/answers/cached");
+  show("posthorn_dnsd_answers_recursed", "answers for which others were asked", counters.recursed,
+       "/answers/recursed");
+  show("posthorn_dnsd_answers_truncated", "answers that were too long for UDP", counters.truncated,
+       "/answers/truncated");
+  show("posthorn_dnsd_answers_rate_limited", "answers over the rate limit", counters.rate_limited,
+       "/answers/rate_limited");
   if (!cache_) return;
-  metrics.gauge("posthorn_dnsd_cache_entries", "entries of the cache",
-                [this] { return static_cast<double>(cache_->stats().entries); });
-  metrics.gauge("posthorn_dnsd_cache_octets", "memory of the cache",
-                [this] { return static_cast<double>(cache_->stats().octets); });
+  metrics.gauge("posthorn_dnsd_cache_entries", "entries of the cache", [this] {
+    return static_cast<double>(cache_->stats().entries) + of_others("/cache/entries");
+  });
+  metrics.gauge("posthorn_dnsd_cache_octets", "memory of the cache", [this] {
+    return static_cast<double>(cache_->stats().octets) + of_others("/cache/octets");
+  });
 }
 
 }  // namespace posthorn::dnsd

@@ -82,7 +82,7 @@ Result<dns::Forward, std::string> parse_forward(const std::string& text) {
 }
 
 Options::Options() {
-  access.datagrams = true;
+  access.datagrams = 1;
   serve.connections = 500;
   serve.connections_per_client = 20;
 }
@@ -91,6 +91,12 @@ void Options::describe(service::OptionTable& table) {
   table.group("Sockets");
   table.add_listeners("listen", listen, "where DNS is spoken: UDP and TCP, or a Unix stream socket",
                       &access);
+  table
+      .add("workers", access.datagrams,
+           "processes that answer questions by UDP, each with its own cache")
+      .unit("processes")
+      .between(1, most_workers)
+      .at_start();
   table.add("max-connections", serve.connections, "TCP and Unix connections at once")
       .unit("connections");
   table

@@ -13,9 +13,11 @@
 
 namespace posthorn::dnsd {
 
+inline constexpr unsigned most_workers = 64;
+
 struct Options {
   std::vector<std::string> listen = {"inet:*:53", "unix:run/dns.sock"};
-  service::SocketAccess access;
+  service::SocketAccess access;  // as many UDP sockets as there are workers
   service::ServeLimits serve;
   dns::StreamLimits streams;
 
