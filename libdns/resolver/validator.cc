@@ -333,7 +333,7 @@ Verdict Validator::check_denial(const Question& question, Scrubbed& scrubbed, co
   Verdict verdict;
   if (scrubbed.meaning == Meaning::nxdomain) {
     verdict = denies_name(denials, name, work.crypto);
-  } else if (question.type == Type::ds) {
+  } else if (question.type == Type::ds && !name.is_root()) {
     verdict = denies_ds(denials, name, work.crypto).verdict;
   } else {
     verdict = denies_type(denials, name, question.type, work.crypto);
