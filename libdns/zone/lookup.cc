@@ -132,7 +132,7 @@ class Lookup {
     if (!proves_) return;
     Proofs proofs(zone_, answer_);
     if (source == Source::wildcard) return proofs.wildcard_no_type(at, node);
-    proofs.no_type(at, qtype_);
+    proofs.no_type(at);
   }
 
   // RFC 6672 3.2: the DNAME and a CNAME made of it.

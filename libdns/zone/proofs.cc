@@ -90,10 +90,10 @@ std::string Proofs::wildcard_key(const LocatedName& at) const {
   return key;
 }
 
-void Proofs::no_type(const LocatedName& at, Type type) {
+void Proofs::no_type(const LocatedName& at) {
   if (zone_.denial() == Denial::nsec) return add_nsec(at.key.octets());
-  const RrSet* match = nsec3_match(at.name);
-  if (match != nullptr || type != Type::ds) return add(match);
+  if (const RrSet* match = nsec3_match(at.name)) return add(match);
+  // DS of a delegation in an opt-out span, or a name that only such delegations are below.
   closest_encloser(at.name, at.key.labels());
 }
 

@@ -25,7 +25,7 @@ struct LocatedName {
 class Proofs {
  public:
   Proofs(const Zone& zone, ZoneAnswer& answer) : zone_(zone), answer_(answer) {}
-  void no_type(const LocatedName& at, Type type);
+  void no_type(const LocatedName& at);
   void no_name(const LocatedName& at);
   // An answer, or no type, from the wildcard below the closest encloser.
   void wildcard_answer(const LocatedName& at);
