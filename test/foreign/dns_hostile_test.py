@@ -1,0 +1,594 @@
+#!/usr/bin/env python3
+"""Who means no good at dnsd, over real sockets: broken packets, floods, slow and greedy streams, forged signatures, hostile
+primaries and zone files. The numbers are rows of the list of attacks in libdns/README.md."""
+
+import base64
+import hashlib
+import hmac
+import os
+import random
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from dns_servers import descriptors, dnsd, free_dns_port, key_text, main, rss  # noqa: E402
+from dns_wire import Message, Stream, ask, ask_stream, query, wire_name  # noqa: E402
+from foreign import Failed  # noqa: E402
+from posthorn_site import programs, wait_until  # noqa: E402
+
+ZONE, OTHER, STRANGER = "own.test", "other.test", "127.0.0.9"
+SECRET = "dGhlIHNlY3JldCB0aGF0IG5vYm9keSBndWVzc2Vz"
+HEAD = "$TTL 300\n@ IN SOA ns1 hostmaster 1 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n"
+STRINGS = " ".join(['"' + "x" * 250 + '"'] * 4)
+TEXT = HEAD + f"www A 192.0.2.2\nbig TXT {STRINGS}\n"
+
+
+def start(bench):
+    """dnsd with a zone, a forwarder, and recursion for 127.0.0.1 alone"""
+    other = bench.add(dnsd, "other", {OTHER: HEAD + "www A 192.0.2.77\n"}, ["--no-recursion"]).start(OTHER)
+    large = HEAD + "".join(f"h{i} TXT \"{'y' * 200}\"\n" for i in range(4000))
+    ours = bench.add(dnsd, "ours", {ZONE: TEXT, "large.test": large},
+                     ["--recursion-networks", "127.0.0.1/32", "--forward", f"{OTHER}=127.0.0.1:{other.port}", "--ask-loopback",
+                      "--no-validate", "--idle-time", "2s", "--rate-limit", "20", "--transfer-networks", "127.0.0.0/8",
+                      "--grant", f"admin subdomain {ZONE}"], {"conf/dns.keys": key_text("admin", SECRET)})
+    bench.shared["ours"] = ours.start(ZONE)
+    ours.ask(f"www.{ZONE}", "A")
+    bench.shared["before"] = (descriptors(ours.process.pid), rss(ours.process.pid))
+
+
+def well(bench):
+    """It answers as it should."""
+    ours = bench.shared["ours"]
+    if ours.process.poll() is not None:
+        raise Failed(f"dnsd has died with {ours.process.returncode}")
+    answer = ours.ask(f"www.{ZONE}", "A", edns=1232)
+    if answer.rcode != "NOERROR" or not answer.aa or len(answer.answer) != 1:
+        raise Failed(f"dnsd answers wrongly: {answer.text()}")
+
+
+class Watch:
+    """A client that goes on asking meanwhile; how long each answer took."""
+
+    def __init__(self, bench):
+        self.address, self.times, self.stopping = bench.shared["ours"].address, [], False
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.stopping:
+            begun = time.monotonic()
+            if ask(self.address, query(f"www.{ZONE}", "A"), 20.0) is None:
+                self.times.append(20.0)
+            self.times.append(time.monotonic() - begun)
+            time.sleep(0.01)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.stopping = True
+        self.thread.join()
+        times = sorted(self.times)
+        if kind is None and (not times or times[len(times) // 2] > 0.1 or times[len(times) * 9 // 10] > 1.0):
+            raise Failed(f"meanwhile others waited: {len(times)} answers, median {times[len(times) // 2]:.3f} s, "
+                         f"longest {times[-1]:.3f} s")
+
+
+# --- packets ---------------------------------------------------------------------------------------------
+
+
+def packet(flags=0, counts=(1, 0, 0, 0), body=b""):
+    return struct.pack("!6H", 0x4711, flags, *counts) + body
+
+
+QUESTION = wire_name(f"www.{ZONE}") + b"\0\1\0\1"
+OPT = b"\0" + struct.pack("!2HIH", 41, 1232, 0, 0)
+
+
+def with_opt(options=b"", length=None, more=b"", additional=1):
+    opt = b"\0" + struct.pack("!2HIH", 41, 1232, 0, len(options) if length is None else length) + options
+    return packet(counts=(1, 0, 0, additional), body=QUESTION + opt + more)
+
+
+# What it is, the packet, the rcode that has to come; None: silence.
+PACKETS = (
+    ("nothing", b"", None),
+    ("half a header", packet()[:7], None),
+    ("an answer", packet(0x8000, body=QUESTION), None),
+    ("an answer with everything", packet(0x8580, (1, 1, 0, 0), QUESTION + b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4abcd"), None),
+    ("a header alone", packet(counts=(0, 0, 0, 0)), "FORMERR"),
+    ("no question that is promised", packet(), "FORMERR"),
+    ("65535 questions", packet(counts=(65535, 0, 0, 0), body=QUESTION), "FORMERR"),
+    ("65535 of everything", packet(counts=(65535,) * 4, body=QUESTION), "FORMERR"),
+    ("65535 additional records", packet(counts=(1, 0, 0, 65535), body=QUESTION), "FORMERR"),
+    ("two questions", packet(counts=(2, 0, 0, 0), body=QUESTION * 2), "FORMERR"),
+    ("a pointer to itself", packet(body=b"\xc0\x0c\0\1\0\1"), "FORMERR"),
+    ("a pointer forward", packet(body=b"\xc0\x20\0\1\0\1" + b"\0" * 40), "FORMERR"),
+    ("a pointer past the end", packet(body=b"\xff\xff\0\1\0\1"), "FORMERR"),
+    ("pointers in a circle", packet(body=b"\1a\xc0\x10\1b\xc0\x0c\0\1\0\1"), "FORMERR"),
+    ("a label of type 01", packet(body=b"\x41a\0\0\1\0\1"), "FORMERR"),
+    ("a label of type 10", packet(body=b"\x81a\0\0\1\0\1"), "FORMERR"),
+    ("a label beyond the end", packet(body=b"\x3fabc"), "FORMERR"),
+    ("a name of 300 octets", packet(body=(b"\x3f" + b"a" * 63) * 5 + b"\0\0\1\0\1"), "FORMERR"),
+    ("octets behind the question", packet(body=QUESTION + b"abc"), "FORMERR"),
+    ("two OPTs", with_opt(more=OPT, additional=2), "FORMERR"),
+    ("an OPT with a name", packet(counts=(1, 0, 0, 1), body=QUESTION + b"\1a" + OPT), "FORMERR"),
+    ("an OPT in the answer", packet(counts=(1, 1, 0, 0), body=QUESTION + OPT), "FORMERR"),
+    ("an OPT that is too long", with_opt(b"\0\12\0\10abcdefgh", length=40), "FORMERR"),
+    ("an option that is too long", with_opt(b"\0\12\0\xffabcdefgh"), "FORMERR"),
+    ("5000 options", with_opt(b"\xfd\xe9\0\0" * 5000), "FORMERR"),
+    ("5000 NSIDs and cookies", with_opt(b"\0\3\0\0\0\12\0\10abcdefgh" * 2500), "FORMERR"),
+    ("a cookie of 3 octets", with_opt(b"\0\12\0\3abc"), "FORMERR"),
+    ("EDNS version 200", packet(counts=(1, 0, 0, 1), body=QUESTION + b"\0" + struct.pack("!2H4BH", 41, 1232, 0, 200, 0, 0, 0)),
+     "BADVERS"),
+    ("opcode 9", packet(9 << 11, body=QUESTION), "NOTIMP"),
+    ("type OPT", packet(body=wire_name(ZONE) + b"\0\x29\0\1"), "FORMERR"),
+    ("type MAILB", packet(body=wire_name(ZONE) + b"\0\xfd\0\1"), "FORMERR"),
+    ("class ANY", packet(body=wire_name(ZONE) + b"\0\1\0\xff"), "REFUSED"),
+    ("class CHAOS, version.bind", packet(body=wire_name("version.bind") + b"\0\x10\0\3"), "REFUSED"),
+    ("an UPDATE of no zone", packet(5 << 11, (0, 0, 0, 0)), "FORMERR"),
+    ("an UPDATE unsigned", packet(5 << 11, body=wire_name(ZONE) + b"\0\6\0\1"), "REFUSED"),
+    ("a NOTIFY for a zone that is ours alone", packet(4 << 11, body=wire_name(ZONE) + b"\0\6\0\1"), "REFUSED"),
+)
+
+
+def reply_to(address, message, source=None):
+    """What comes back before the answer to a good question, which is sent right behind: None if nothing does."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        if source:
+            client.bind((source, 0))
+        client.connect(address)
+        client.settimeout(10)
+        client.send(message)
+        client.send(query(ZONE, "SOA", 0x0815))
+        found = None
+        while True:
+            octets = client.recv(65535)
+            if octets[:2] == b"\x08\x15":
+                return found
+            found = octets
+
+
+def crafted(bench):
+    """8, 9, 10: packets that lie: FORMERR and the like or silence, and the next question is answered"""
+    ours, wrong = bench.shared["ours"], []
+    for what, message, expected in PACKETS:
+        octets = reply_to(ours.address, message)
+        said = Message(octets).rcode if octets else None
+        if said != expected:
+            wrong.append(f"{what}: {said} instead of {expected}")
+        if octets and len(octets) > max(len(message) + 12, 512):
+            wrong.append(f"{what}: {len(octets)} octets for {len(message)}")
+        if len(message) >= 12 and expected:  # the same in a stream
+            try:
+                said = Message(ask_stream(ours.address, message)).rcode
+            except EOFError:
+                said = None
+            if said != expected:
+                wrong.append(f"{what} by TCP: {said} instead of {expected}")
+    if wrong:
+        raise Failed("\n        ".join(wrong))
+    well(bench)
+
+
+def garbage(bench):
+    """8: thousands of random and mutilated packets: no answer to answers, none that is too long, and no harm"""
+    ours, chance = bench.shared["ours"], random.Random(4711)
+    models = [query(f"www.{ZONE}", "A", 1, edns=1232, do=True, options=b"\0\12\0\10abcdefgh"), query(ZONE, "SOA", 2, opcode=5),
+              query(ZONE, "IXFR", 3), signed(query(ZONE, "SOA", 4))] + [p for _, p, _ in PACKETS]
+    with Watch(bench), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.bind(("127.0.0.1", 0))
+        client.connect(ours.address)
+        client.setblocking(False)
+        for number in range(6000):
+            message = bytearray(chance.choice(models))
+            for _ in range(chance.randrange(4)):
+                if message:
+                    message[chance.randrange(len(message))] = chance.randrange(256)
+            if number % 3 == 0:
+                message = message[:chance.randrange(len(message) + 1)]
+            if number % 7 == 0:
+                message = chance.randbytes(chance.randrange(600))
+            client.send(bytes(message))
+            if number % 100 == 0:
+                time.sleep(0.002)
+            try:
+                while True:
+                    octets = client.recv(65535)
+                    if len(octets) > 1232 or not octets[2] & 0x80:
+                        raise Failed(f"an answer of {len(octets)} octets: {octets[:40].hex()}")
+            except BlockingIOError:
+                pass
+    well(bench)
+
+
+# --- who asks --------------------------------------------------------------------------------------------
+
+
+def refusals(bench):
+    """20, 27: strangers are refused with no more octets than they sent, and learn nothing of the cache"""
+    ours = bench.shared["ours"]
+    if ours.ask(f"www.{OTHER}", "A", rd=True).rcode != "NOERROR":
+        raise Failed("a client with rights is not answered by the forwarder")
+    for keywords in ({"rd": True}, {"rd": False}, {"rd": True, "edns": 4096, "do": True}, {"edns": 1232, "options": b"\0\12\0\10abcdefgh"}):
+        for name, qtype in ((f"www.{OTHER}", "A"), ("www.example.org", "ANY"), (".", "NS"), ("version.bind", "TXT")):
+            message = query(name, qtype, **keywords)
+            octets = ask(ours.address, message, source=STRANGER)
+            answer = Message(octets) if octets else None
+            cookie = 16 if keywords.get("options") else 0  # a server's cookie comes with it (RFC 7873 5.2.3)
+            if answer is None or answer.rcode != "REFUSED" or answer.answer or len(octets) > len(message) + cookie:
+                raise Failed(f"{name} {qtype} {keywords}: {answer and answer.rcode}, {octets and len(octets)} octets for {len(message)}")
+    if Message(ask(ours.address, query(f"www.{ZONE}", "A"), source=STRANGER)).rcode != "NOERROR":
+        raise Failed("a stranger is not served our own zone")
+
+
+def amplification(bench):
+    """20: a flood in another's name gets little: answers are limited, some truncated; those with rights are not"""
+    ours = bench.shared["ours"]
+    message = query(f"big.{ZONE}", "TXT", edns=4096)
+    sent = full = cut = octets_out = 0
+    with Watch(bench), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.bind((STRANGER, 0))
+        client.connect(ours.address)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        begun = time.monotonic()
+        for _ in range(2000):
+            client.send(message)
+            sent += 1
+            if sent % 50 == 0:
+                time.sleep(0.005)
+        took = time.monotonic() - begun
+        client.settimeout(1.0)
+        try:
+            while True:
+                octets = client.recv(65535)
+                octets_out += len(octets)
+                if Message(octets).tc:
+                    cut += 1
+                else:
+                    full += 1
+        except TimeoutError:
+            pass
+    if full == 0 or full > 20 * (took + 2) or cut == 0:
+        raise Failed(f"{sent} questions in {took:.1f} s: {full} full answers, {cut} truncated")
+    if octets_out > 3 * sent * len(message):
+        raise Failed(f"{octets_out} octets for {sent * len(message)}")
+    for kind in ("ANY", "DNSKEY"):
+        answer = ask(ours.address, query(ZONE, kind, edns=65535), source="127.7.7.7")
+        if len(answer) > 1232 or len(Message(answer).answer) > 1:
+            raise Failed(f"{kind} gets {len(answer)} octets")
+
+
+# --- streams ---------------------------------------------------------------------------------------------
+
+
+def pipelining(bench):
+    """22: 1000 questions on one connection are all answered; so are those of a client that has closed its half"""
+    ours = bench.shared["ours"]
+    with Stream(ours.address) as stream:
+        def send():
+            for number in range(1000):
+                stream.send(query(f"h{number}.large.test" if number % 2 else f"www.{OTHER}", "TXT", number, rd=True))
+        sender = threading.Thread(target=send)
+        sender.start()
+        found = {Message(stream.receive()).number for _ in range(1000)}
+        sender.join()
+    if found != set(range(1000)):
+        raise Failed(f"{len(found)} of 1000 questions were answered")
+    with Stream(ours.address) as stream:
+        for number in range(200):
+            stream.send(query(f"h{number}.large.test", "TXT", number))
+        stream.socket.shutdown(socket.SHUT_WR)
+        found = {Message(stream.receive()).number for _ in range(200)}
+        if found != set(range(200)) or stream.socket.recv(1):
+            raise Failed("a half-closed stream lacks answers, or does not end")
+    with Stream(ours.address) as stream:  # the longest message there can be, then a good one
+        stream.send(b"\0" * 65535)
+        if Message(stream.receive()).rcode != "FORMERR":
+            raise Failed("a message of 65535 octets of nothing is no FORMERR")
+        stream.send(query(ZONE, "SOA", 7))
+        if Message(stream.receive()).number != 7:
+            raise Failed("after a broken message the stream is at an end")
+
+
+def hang(address, source, octets):
+    """A connection that has sent this and says no more; None if it was not let in."""
+    client = socket.socket()
+    client.settimeout(5)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.bind((source, 0))
+    try:
+        client.connect(address)
+        client.sendall(octets)
+    except OSError:
+        client.close()
+        return None
+    return client
+
+
+def ended(client):
+    """The server has closed or reset it."""
+    client.setblocking(False)
+    try:
+        while client.recv(65536):
+            pass
+        return True
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def is_served(address):
+    try:
+        return Message(ask_stream(address, query(f"www.{ZONE}", "A"))).rcode == "NOERROR"
+    except (OSError, EOFError):  # too many connections, still
+        return False
+
+
+def slow_streams(bench):
+    """22: silence, a length and silence, an octet a second, AXFR that nobody reads, 1000 connections: all end, others are served"""
+    ours = bench.shared["ours"]
+    transfer = query("large.test", "AXFR")
+    first = {"silence": b"", "a length": b"\x40\0", "half a question": struct.pack("!H", 40) + b"abc",
+             "AXFR unread": struct.pack("!H", len(transfer)) + transfer}
+    with Watch(bench):
+        clients = []
+        for number, octets in enumerate(first.values()):
+            clients += [hang(ours.address, f"127.1.{number}.{i + 1}", octets) for i in range(15)]
+        slow = [client for client in (hang(ours.address, f"127.2.0.{i + 1}", b"\0") for i in range(15)) if client]
+        many = [hang(ours.address, f"127.3.{i // 20}.{i % 20 + 1}", b"") for i in range(1000)]
+        greedy = [hang(ours.address, "127.4.0.1", b"") for _ in range(60)]
+        wait_until("a good stream gets its turn", lambda: is_served(ours.address), 20, 0.2)
+        if descriptors(ours.process.pid) > bench.shared["before"][0] + 520:
+            raise Failed(f"{descriptors(ours.process.pid)} descriptors are open")
+        everybody = [client for client in (*clients, *many, *greedy) if client]
+
+        def all_ended():
+            for client in slow:
+                try:
+                    client.send(b"\1")
+                except OSError:
+                    pass
+            return all([ended(client) for client in (*everybody, *slow)])
+        wait_until("the slow streams are ended", all_ended, 30, 1.0)
+        for client in (*everybody, *slow):
+            client.close()
+    well(bench)
+
+
+def unread(bench):
+    """22: who asks for much and reads nothing holds little memory, and is ended"""
+    ours = bench.shared["ours"]
+    transfer = query("large.test", "AXFR")
+    octets = (struct.pack("!H", len(transfer)) + transfer) * 200
+    before = rss(ours.process.pid)
+    with Watch(bench):
+        clients = [client for client in (hang(ours.address, f"127.5.0.{i + 1}", octets) for i in range(30)) if client]
+        wait_until("they are let in", lambda: descriptors(ours.process.pid) >= bench.shared["before"][0] + 25)
+        if rss(ours.process.pid) > before + (200 << 20):
+            raise Failed(f"unread transfers take {(rss(ours.process.pid) - before) >> 20} MiB")
+        wait_until("they are ended", lambda: descriptors(ours.process.pid) <= bench.shared["before"][0] + 4, 40, 0.5)
+        for client in clients:
+            client.close()
+    well(bench)
+
+
+def flat(bench):
+    """after all that: as many descriptors as before, hardly more memory"""
+    ours = bench.shared["ours"]
+    before = bench.shared["before"]
+    wait_until("the descriptors are back", lambda: descriptors(ours.process.pid) <= before[0] + 4)
+    if rss(ours.process.pid) > before[1] + (96 << 20):
+        raise Failed(f"{rss(ours.process.pid) >> 20} MiB now, {before[1] >> 20} MiB before")
+    well(bench)
+
+
+# --- signatures ------------------------------------------------------------------------------------------
+
+
+def signed(message, name="admin", secret=SECRET, when=None, fudge=300, spoil=0, keep=None, algorithm="hmac-sha256"):
+    """With a TSIG (RFC 8945 4.2); `spoil` is added to its last octet, `keep` is how many octets of the MAC are sent."""
+    when = int(time.time()) if when is None else when
+    head = wire_name(algorithm) + struct.pack("!HIH", when >> 32, when & 0xffffffff, fudge)
+    variables = wire_name(name).lower() + struct.pack("!HI", 255, 0) + head + struct.pack("!HH", 0, 0)
+    mac = hmac.new(base64.b64decode(secret), message + variables, hashlib.sha256).digest()
+    mac = (mac[:-1] + bytes([mac[-1] + spoil & 255]))[:keep]
+    data = head + struct.pack("!H", len(mac)) + mac + message[:2] + struct.pack("!HH", 0, 0)
+    count = struct.unpack_from("!H", message, 10)[0]
+    record = wire_name(name) + struct.pack("!2HIH", 250, 255, 0, len(data)) + data
+    return message[:10] + struct.pack("!H", count + 1) + message[12:] + record
+
+
+def tsig_error(octets):
+    """The error field of the TSIG, which is the last record."""
+    message = Message(octets)
+    record = message.additional[-1]
+    if record[1] != 250:
+        raise Failed("the answer has no TSIG")
+    at = record[3].index(b"\0") + 1 + 8
+    size = struct.unpack_from("!H", record[3], at)[0]
+    return message.rcode, struct.unpack_from("!H", record[3], at + 2 + size + 2)[0], size
+
+
+def signatures(bench):
+    """24: good, spoiled, truncated, late, unknown, twice; as question and as UPDATE"""
+    ours, now = bench.shared["ours"], int(time.time())
+    question = query(ZONE, "SOA")
+    for what, message, expected in (
+            ("good", signed(question), ("NOERROR", 0)), ("good, key in capitals", signed(question, "ADMIN"), ("NOERROR", 0)),
+            ("spoiled", signed(question, spoil=1), ("NOTAUTH", 16)), ("unknown key", signed(question, "nobody"), ("NOTAUTH", 17)),
+            ("unknown algorithm", signed(question, algorithm="hmac-md5.sig-alg.reg.int"), ("NOTAUTH", 17)),
+            ("an hour late", signed(question, when=now - 3600), ("NOTAUTH", 18)),
+            ("an hour early", signed(question, when=now + 3600), ("NOTAUTH", 18))):
+        rcode, error, size = tsig_error(ask(ours.address, message))
+        if (rcode, error) != expected or (size == 0) != (error in (16, 17)):
+            raise Failed(f"TSIG {what}: {rcode}, error {error}, MAC of {size} octets")
+    for what, message in (("a MAC of 4 octets", signed(question, keep=4)), ("no MAC", signed(question, keep=0)),
+                          ("two TSIGs", signed(signed(question))),
+                          ("a TSIG before the OPT", signed(question)[:11] + b"\2" + signed(question)[12:] + OPT)):
+        answer = Message(ask(ours.address, message))
+        if answer.rcode not in ("FORMERR", "NOTAUTH") or answer.answer:
+            raise Failed(f"{what}: {answer.rcode}")
+    change = packet(5 << 11, (1, 0, 1, 0), wire_name(ZONE) + b"\0\6\0\1" + wire_name(f"evil.{ZONE}") + b"\0\1\0\1\0\0\0\1\0\4abcd")
+    for message in (change, signed(change, spoil=1), signed(change, when=now - 3600), signed(change, "nobody"), signed(change, keep=12)):
+        if Message(ask(ours.address, message)).rcode in ("NOERROR", "NXDOMAIN"):
+            raise Failed("an UPDATE that nobody signed well is acknowledged")
+    if ours.ask(f"evil.{ZONE}", "A").rcode != "NXDOMAIN":
+        raise Failed("an UPDATE that nobody signed well was done")
+
+
+# --- hostile primaries -----------------------------------------------------------------------------------
+
+
+def record(name, rtype, data, rclass=1):
+    return wire_name(name) + struct.pack("!2HIH", rtype, rclass, 300, len(data)) + data
+
+
+def soa(serial, name="copy.test"):
+    return record(name, 6, wire_name("ns.copy.test") + wire_name("x.copy.test") + struct.pack("!5I", serial, 3600, 600, 86400, 300))
+
+
+class Primary:
+    """Answers SOA by UDP with a serial, and AXFR by TCP with what it is told: a function of the question."""
+
+    def __init__(self):
+        self.port = free_dns_port()
+        self.serial, self.answer, self.asked, self.transfers = 1, None, 0, 0
+        self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.datagrams.bind(("127.0.0.1", self.port))
+        self.streams = socket.create_server(("127.0.0.1", self.port))
+        for target in (self.serve_datagrams, self.serve_streams):
+            threading.Thread(target=target, daemon=True).start()
+
+    def serve_datagrams(self):
+        while True:
+            message, client = self.datagrams.recvfrom(4096)
+            self.asked += 1
+            end = message.index(b"\0", 12) + 5
+            self.datagrams.sendto(message[:2] + struct.pack("!5H", 0x8400, 1, 1, 0, 0) + message[12:end] + soa(self.serial), client)
+
+    def serve_streams(self):
+        while True:
+            client, _ = self.streams.accept()
+            try:
+                with client:
+                    client.settimeout(10)
+                    size = struct.unpack("!H", client.recv(2))[0]
+                    message = client.recv(size)
+                    self.transfers += 1
+                    for part in self.answer(message):
+                        client.sendall(struct.pack("!H", len(part)) + part)
+            except OSError:
+                pass
+
+
+def transfer(message, *records, flags=0x8400, number=None):
+    head = message[:2] if number is None else struct.pack("!H", number)
+    question = message[12:message.index(b"\0", 12) + 5]
+    return head + struct.pack("!5H", flags, 1, len(records), 0, 0) + question + b"".join(records)
+
+
+NS, HOST = record("copy.test", 2, wire_name("ns.copy.test")), record("ns.copy.test", 1, bytes(4))
+TRANSFERS = (
+    ("REFUSED", lambda m: [transfer(m, flags=0x8405)]),
+    ("nothing at all", lambda m: []),
+    ("no SOA first", lambda m: [transfer(m, NS, HOST, soa(2))]),
+    ("no end", lambda m: [transfer(m, soa(2), NS, HOST)]),
+    ("another SOA at the end", lambda m: [transfer(m, soa(2), NS, HOST, soa(3))]),
+    ("a SOA in the middle", lambda m: [transfer(m, soa(2), NS, soa(7), HOST, soa(2))]),
+    ("a SOA of another name", lambda m: [transfer(m, soa(2), NS, soa(2, "a.copy.test"), HOST, soa(2))]),
+    ("class CHAOS inside", lambda m: [transfer(m, soa(2), NS, record("c.copy.test", 1, bytes(4), 3), soa(2))]),
+    ("a name outside", lambda m: [transfer(m, soa(2), NS, record("www.bank.test", 1, bytes(4)), soa(2))]),
+    ("another id", lambda m: [transfer(m, soa(2), NS, HOST, soa(2), number=1)]),
+    ("not an answer", lambda m: [transfer(m, soa(2), NS, HOST, soa(2), flags=0x0400)]),
+    ("an OPT inside", lambda m: [transfer(m, soa(2), NS, OPT, HOST, soa(2))]),
+    ("a record that goes beyond", lambda m: [transfer(m, soa(2), NS, HOST, soa(2))[:-3]]),
+    ("no message", lambda m: [b"\xff" * 500]),
+    ("RDATA too short", lambda m: [transfer(m, soa(2), NS, record("h.copy.test", 1, b"ab"), soa(2))]),
+)
+
+
+def hostile_primaries(bench):
+    """25, 26: of a broken transfer nothing is taken, what was served still is; NOTIFY makes nobody ask for ever"""
+    theirs = Primary()
+    theirs.answer = lambda m: [transfer(m, soa(1), NS, HOST, soa(1))]
+    ours = bench.add(dnsd, "copying", {}, ["--no-recursion", "--secondary", f"copy.test=127.0.0.1:{theirs.port}"]).start("copy.test")
+    theirs.serial = 2
+    for what, answer in TRANSFERS:
+        theirs.answer = answer
+        before = ours.log().count("transfer-failed")
+        done = theirs.transfers
+        ask(ours.address, query("copy.test", "SOA", opcode=4))
+        wait_until(f"the transfer with {what} is given up", lambda: ours.log().count("transfer-failed") > before, 20)
+        if ours.serial("copy.test") != 1 or theirs.transfers == done:
+            raise Failed(f"{what}: serial {ours.serial('copy.test')} is served after {theirs.transfers - done} transfers")
+    asked = theirs.asked
+    for number in range(500):
+        soa_ahead = soa(1_000_000 + number)
+        message = packet(0x2400, (1, 1, 0, 0), wire_name("copy.test") + b"\0\6\0\1" + soa_ahead)
+        ask(ours.address, message)
+    wait_until("all is quiet", lambda: ours.serial("copy.test") == 1)
+    if theirs.asked - asked > 520:
+        raise Failed(f"500 NOTIFYs made dnsd ask {theirs.asked - asked} times")
+    asked = theirs.asked
+    theirs.answer = lambda m: [transfer(m, soa(2), NS, HOST, soa(2))]
+    ask(ours.address, query("copy.test", "SOA", opcode=4))
+    ours.wait_for_serial("copy.test", 2)
+    ours.stop()
+
+
+# --- zone files ------------------------------------------------------------------------------------------
+
+FILES = (
+    ("$INCLUDE of itself", {"a.test.zone": HEAD + "$INCLUDE a.test.zone\n"}, "a.test.zone:5"),
+    ("$INCLUDE in a circle", {"a.test.zone": HEAD + "$INCLUDE b.inc\n", "b.inc": "$INCLUDE c.inc\n", "c.inc": "\n$INCLUDE b.inc\n"}, ".inc:"),
+    ("$INCLUDE that leads out", {"a.test.zone": HEAD + "$INCLUDE ../conf/dnsd.toml\n"}, "a.test.zone:5"),
+    ("$INCLUDE of /etc/passwd", {"a.test.zone": HEAD + "$INCLUDE /etc/passwd\n"}, "a.test.zone:5"),
+    ("$INCLUDE of nothing", {"a.test.zone": HEAD + "$INCLUDE nothing.inc\n"}, "a.test.zone:5"),
+    ("$GENERATE of 2^31", {"a.test.zone": HEAD + "$GENERATE 0-2147483647 h$ A 192.0.2.1\n"}, "a.test.zone:5"),
+    ("$GENERATE of too many by parts", {"a.test.zone": HEAD + "$GENERATE 0-65535 a${0,250,d} A 192.0.2.1\n"}, "a.test.zone:5"),
+    ("NUL", {"a.test.zone": HEAD + "w\0w A 192.0.2.1\n\0 A 1.2.3\n"}, "a.test.zone:"),
+    ("a quote without end", {"a.test.zone": HEAD + 'a TXT "abc\nb A 192.0.2.1\n'}, "a.test.zone:5"),
+    ("a parenthesis without end", {"a.test.zone": HEAD + "a TXT ( abc\n" + "b\n" * 1000}, "a.test.zone:"),
+    ("a label of 64", {"a.test.zone": HEAD + "a" * 64 + " A 192.0.2.1\n"}, "a.test.zone:5"),
+    ("a name of 300", {"a.test.zone": HEAD + ".".join(["a" * 60] * 5) + " A 192.0.2.1\n"}, "a.test.zone:5"),
+    ("10 MB of TXT", {"a.test.zone": HEAD + "a TXT " + "\"" + "x" * 10_000_000 + "\"\n"}, "a.test.zone:5"),
+    ("300 strings of TXT", {"a.test.zone": HEAD + "a TXT " + ("\"" + "x" * 250 + "\" ") * 300 + "\n"}, "a.test.zone:5"),
+    ("no SOA", {"a.test.zone": "$TTL 1\nwww A 192.0.2.1\n"}, "a.test.zone"),
+    ("another zone's record", {"a.test.zone": HEAD + "www.b.test. A 192.0.2.1\n"}, "a.test.zone:5"),
+    ("octets that are no text", {"a.test.zone": os.urandom(1 << 16).replace(b"\n", b"x")}, "a.test.zone:"),
+)
+
+
+def zone_files(bench):
+    """29: zone files that loop, escape, explode or are no text are refused with file and line, soon, and in little memory"""
+    for number, (what, files, said) in enumerate(FILES):
+        site = bench.directory / f"files-{number}"
+        (site / "zones").mkdir(parents=True)
+        for name, text in files.items():
+            (site / "zones" / name).write_bytes(text.encode() if isinstance(text, str) else text)
+        done = subprocess.run(["prlimit", "--as=2000000000", "--cpu=20", str(programs() / "dnsd"), "--site", str(site), "--listen",
+                               f"inet:127.0.0.1:{free_dns_port()}", "--check-config"], capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode not in (64, 78) or said not in done.stderr:
+            raise Failed(f"{what}: exit {done.returncode}, without {said!r}: {done.stderr[:600]}")
+        if len(done.stderr) > 20000:
+            raise Failed(f"{what}: {len(done.stderr)} octets of complaint")
+
+
+def odd_files(bench):
+    """29: tabs, CRLF, a missing last newline and comments are no mistakes"""
+    text = HEAD.replace(" ", "\t").replace("\n", "\r\n") + "www\tA\t192.0.2.9 ; no newline"
+    ours = bench.add(dnsd, "odd", {"odd.test": text.encode()}, ["--no-recursion"]).start("odd.test")
+    if len(ours.ask("www.odd.test", "A").answer) != 1:
+        raise Failed("www.odd.test has no address")
+    ours.stop()
+
+
+if __name__ == "__main__":
+    main("dns-hostile", [start, crafted, garbage, refusals, amplification, pipelining, slow_streams, unread, flat, signatures,
+                         hostile_primaries, zone_files, odd_files])
