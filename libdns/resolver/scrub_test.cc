@@ -115,6 +115,16 @@ TEST_CASE("the CNAME beside a DNAME is made anew, whatever came") {
   CHECK(out.answer[2].owner == name("x.new.example"));
 }
 
+TEST_CASE("who asks for the CNAME below a DNAME gets the DNAME, too") {
+  Packet packet;
+  packet.answer = {"old.example DNAME new.example", "x.old.example CNAME evil.example"};
+  const Scrubbed out = scrubbed(packet, "x.old.example", Type::cname, zone("example"));
+  CHECK(out.meaning == Meaning::answer);
+  REQUIRE(out.answer.size() == 2);
+  CHECK(out.answer[0].type == Type::dname);
+  CHECK(out.answer[1].rdata == std::vector{rdata_to_wire(Cname{name("x.new.example")})});
+}
+
 TEST_CASE("a DNAME that makes the name too long is YXDOMAIN") {
   const std::string label(60, 'x');
   Packet packet;

@@ -70,11 +70,13 @@ std::optional<Step> recall_data(Cache& cache, const Question& question, CacheTim
     take_view(step, *view, question.name);
     return step;
   }
-  if (question.type != Type::cname && question.type != Type::dname) {
-    auto alias = recall_cname(cache, question.name, now, stale);
-    if (!alias && cache.has_dnames()) alias = recall_dname(cache, question.name, now, stale);
-    if (alias) return alias;
-  }
+  std::optional<Step> alias;
+  const bool follows = question.type != Type::cname && question.type != Type::dname;
+  if (follows) alias = recall_cname(cache, question.name, now, stale);
+  if (!alias && question.type != Type::dname && cache.has_dnames())
+    alias = recall_dname(cache, question.name, now, stale);
+  if (alias && !follows) alias->next.reset();  // the CNAME is what was asked for
+  if (alias) return alias;
   if (!view) return std::nullopt;
   Step step;
   take_view(step, *view, question.name);
