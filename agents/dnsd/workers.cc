@@ -222,8 +222,8 @@ void Workers::reload() {
 Task<std::vector<WorkerReply>> Workers::ask(Kind kind, std::string text) {
   Asked asked;
   for (const auto& other : others_) asked.replies.emplace_back().worker = other->number;
-  asked.missing = others_.size();
-  if (others_.empty()) co_return std::move(asked.replies);
+  for (const auto& other : others_) asked.missing += other->channel->has_ended() ? 0 : 1;
+  if (asked.missing == 0) co_return std::move(asked.replies);
   WorkerNote note(kind, std::move(text));
   note.id = ++last_id_;
   asked_[note.id] = &asked;

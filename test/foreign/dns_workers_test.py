@@ -13,10 +13,10 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from dns_servers import dnsd, key_text, main  # noqa: E402
+from dns_servers import Server, dnsd, key_text, main  # noqa: E402
 from dns_wire import Message, query  # noqa: E402
 from foreign import need, run  # noqa: E402
-from posthorn_site import Failed, wait_until  # noqa: E402
+from posthorn_site import Failed, programs, wait_until  # noqa: E402
 
 ZONE = "site.test"
 SECRET = "c2l4dGVlbiBvY3RldHMgYXQgbGVhc3QhIQ=="
@@ -174,7 +174,7 @@ def signed(bench):
         said = run(["dig", *place, "-y", f"hmac-sha256:updater:{SECRET}", f"www.{ZONE}", "A"])
         if "192.0.2.2" not in said or "NOERROR" not in said or "Couldn't verify" in said:
             raise Failed(f"dig:\n{said}")
-        said = run(["dig", *place, "+notcp", f"IXFR=100", ZONE])
+        said = run(["dig", *place, "+notcp", "IXFR=100", ZONE])
         if " 108 3600 " not in said:
             raise Failed(f"dig IXFR:\n{said}")
 
@@ -295,7 +295,32 @@ def stopping(bench):
             raise Failed(f"{name} did not stop in good order within {time.monotonic() - began:.1f} s:\n{at.log()[-1500:]}")
 
 
+def supervised(bench):
+    """posthorn starts all again when one is killed; workers are as many as its sockets allow, and no socket is left unread"""
+    def config(workers):
+        return f'listen = ["inet:127.0.0.1:{{port}}"]\nworkers = {workers}\n'
+
+    files = {"conf/posthorn.toml": "[agents.dnsd]\nrun = true\n", "conf/dnsd.toml": config(WORKERS),
+             f"zones/{ZONE}.zone": zone_text(100), "run/.keep": "", "log/.keep": ""}
+    words = [programs() / "posthorn", "run", "--site", "{d}"]
+    at = bench.add(lambda directory: Server("posthorn", directory, words, files), "supervised").start(ZONE)
+    for wanted, running in ((WORKERS, WORKERS), (WORKERS - 1, WORKERS - 1), (WORKERS + 2, WORKERS)):
+        at.write("conf/dnsd.toml", config(wanted))
+        first = children(at.process.pid)[0]
+        old = children(first)
+        os.kill(old[0], signal.SIGKILL)
+        wait_until("dnsd runs again", lambda: children(at.process.pid) not in ([], [first]), 10)
+        if serials(at) != {100}:
+            raise Failed(f"{wanted} workers: {serials(at)}")
+        now = children(children(at.process.pid)[0])
+        if len(now) != running - 1 or any(map(is_there, old)):
+            raise Failed(f"{wanted} workers are wanted: {len(now) + 1} run")
+    at.stop()
+    if any(map(is_there, now)):
+        raise Failed("a worker is left")
+
+
 if __name__ == "__main__":
     need("nsupdate", "dig")
     main("dns-workers", [answering, metrics, updates, signed, zone_files, many_records, caches, silent, wildcard,
-                         killed_worker, killed_first, stopping])
+                         killed_worker, killed_first, stopping, supervised])
