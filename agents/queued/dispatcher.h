@@ -31,8 +31,9 @@ struct Destination {
   std::deque<Job*> waiting;
   std::deque<queue::Message*> parked;
   std::size_t active = 0;
-  unsigned failures = 0;  // times in a row that it could not be reached
-  MonoTime failed_at{};   // the last of them
+  unsigned failures = 0;        // times in a row that it could not be reached
+  std::uint64_t turns = 0;      // jobs begun
+  std::uint64_t failed_at = 0;  // of those, when it failed last
   MonoTime rest_until{};
   smtp::Status trouble;  // the last of them
   bool queued = false;   // for its turn

@@ -20,8 +20,7 @@ TEST_CASE("queued: a file in drop/ becomes a message, with what it lacks, and is
     CHECK(any);
     CHECK_FALSE(in.files.exists(path));
     co_await in.scheduler->look();
-    co_await until([&in] { return in.store->size() == 0; });
-    REQUIRE(in.local.delivered.size() == 1);
+    co_await until([&in] { return in.store->size() == 0 && in.local.delivered.size() == 1; });
     const std::string& body = in.local.delivered[0].body;
     CHECK(body.find("Message-ID: <") != std::string::npos);
     CHECK(body.find("Bcc") == std::string::npos);
@@ -62,7 +61,7 @@ TEST_CASE("queued: after a crash a drop file whose messages are in the queue is 
     const bool any = co_await drop.look();
     CHECK(any);
     co_await in.scheduler->look();
-    CHECK(in.store->size() == 2);
+    co_await until([&in] { return in.store->size() == 2; });
     in.files.set_fault({});
     DropReader again(*in.store, in.routes.resolver, in.options, in.scheduler->reporter(), in.log);
     co_await again.begin();

@@ -1,6 +1,8 @@
 // Whom queued tells what became of a message.
 #include "agents/queued/reports.h"
 
+#include <atomic>
+
 #include "agents/queued/test_site.h"
 
 using namespace posthorn;
@@ -121,7 +123,7 @@ TEST_CASE("queued: a report that finds no room is written later, and the message
   run(site, [](TestSite& in) -> Task<void> {
     in.local.replies["bob@a.test"] = "550 5.2.1 disabled";
     smtp::Envelope envelope = to({"bob@a.test"});
-    bool full = false;
+    std::atomic<bool> full = false;
     in.files.set_fault([&full](queue::MemoryFiles::Call call, const std::string& path) {
       const bool is_segment = !path.ends_with(".out");
       return full && is_segment && call == queue::MemoryFiles::Call::write ? EIO : 0;

@@ -52,6 +52,7 @@ class TestAgent {
   }
   std::vector<Delivered> delivered;
   std::size_t bodies = 0;
+  std::size_t refusals = 0;  // of recipients
   std::size_t connections = 0;
 
   [[nodiscard]] std::size_t count(const std::string& address) const {
@@ -135,7 +136,11 @@ class TestAgent {
     }
     if (line.starts_with("RCPT")) {
       std::string reply = reply_for("rcpt " + address_in(line), "250 2.1.5 ok");
-      if (reply.front() == '2') now.rcpts.push_back(line);
+      if (reply.front() == '2') {
+        now.rcpts.push_back(line);
+      } else {
+        ++refusals;
+      }
       return reply;
     }
     return "250 2.0.0 ok\r\n";

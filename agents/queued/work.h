@@ -25,7 +25,7 @@ struct Job {
   bool agent_lost = false;                // our agent went away in the middle
   bool was_attempt = true;                // false: nothing was said about message or destination
   MonoTime since{};                       // when it was begun or put back the first time
-  MonoTime begun{};                       // when its turn came
+  std::uint64_t turn = 0;                 // how many of its destination had theirs before
 
   Job() = default;
 };
