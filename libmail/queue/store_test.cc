@@ -1,6 +1,7 @@
 // What a start finds, after clean stops, crashes and power cuts.
 #include "libmail/queue/store.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cerrno>
 
@@ -50,10 +51,21 @@ MessageState deferred(Store& store, Message& message) {
   return state;
 }
 
-async::Task<void> run_for(Store* store, Duration span) {
+// Until `condition` holds; fails the test after a minute, which is for machines with other things to do.
+template <class Condition>
+async::Task<void> until(Condition condition) {
+  const async::Deadline deadline = async::Deadline::in(std::chrono::minutes(1));
+  while (!condition() && !deadline.passed()) {
+    co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(10)));
+  }
+  CHECK(condition());
+}
+
+template <class Condition>
+async::Task<void> run_until(Store* store, Condition condition) {
   async::Scope scope;
   scope.spawn(store->run());
-  co_await async::sleep_until(async::Deadline::in(span));
+  co_await until(std::move(condition));
   co_await store->stop();
   co_await scope.join();
 }
@@ -197,7 +209,10 @@ TEST_CASE("Store: a finished segment is recycled under a new generation, with it
   options.keep_free = 1;
   const auto store = open(files, options);
   for (const test::Acknowledged& message : messages) store->finish(*store->find(message.id));
-  async::run(run_for(store.get(), std::chrono::milliseconds(300)));
+  const auto is_recycled = [&files, &store] {
+    return !files.exists(test::layout().segment(1)) && store->free_segments() >= 1;
+  };
+  async::run(run_until(store.get(), is_recycled));
   CHECK_FALSE(files.exists(test::layout().segment(1)));
   CHECK_FALSE(files.exists(test::layout().outcomes(1)));
   CHECK(store->free_segments() >= 1);
@@ -223,7 +238,8 @@ TEST_CASE(
       Message* found = store->find(message.id);
       if (found->segment->generation == 1) store->finish(*found);
     }
-    async::run(run_for(store.get(), std::chrono::milliseconds(200)));
+    const auto is_recycled = [&files] { return !files.exists(test::layout().segment(1)); };
+    async::run(run_until(store.get(), is_recycled));
   }
   std::vector<test::Acknowledged> left;
   {
@@ -274,7 +290,8 @@ TEST_CASE(
       }
       store->finish(*found);
     }
-    async::run(run_for(store.get(), std::chrono::milliseconds(300)));
+    const auto is_moved = [&files] { return !files.exists(test::layout().segment(1)); };
+    async::run(run_until(store.get(), is_moved));
     REQUIRE(store->find(survivor) != nullptr);
     CHECK(store->find(survivor)->segment->generation > 1);
     CHECK_FALSE(files.exists(test::layout().segment(1)));
@@ -317,16 +334,8 @@ TEST_CASE("Store: a message that moves stays due when it has been made due meanw
     found->next = 1'700'000'002;  // a flush; what lies on the disk says later
   }
   REQUIRE(survivor != nullptr);
-  const auto move = [](Store* in, const Message* moving) -> async::Task<void> {
-    async::Scope scope;
-    scope.spawn(in->run());
-    for (int i = 0; i < 1000 && moving->segment->generation == 1; ++i) {
-      co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(10)));
-    }
-    co_await in->stop();
-    co_await scope.join();
-  };
-  async::run(move(store.get(), survivor));
+  const auto has_moved = [survivor] { return survivor->segment->generation > 1; };
+  async::run(run_until(store.get(), has_moved));
   REQUIRE(survivor->segment->generation > 1);
   CHECK(survivor->next == 1'700'000'002);
 }
@@ -336,20 +345,20 @@ TEST_CASE(
   MemoryFiles files;
   const auto messages = fill(files, 2, 1000, 1);
   const auto store = open(files);
-  bool broken = true;
+  std::atomic<bool> broken = true;
   files.set_fault([&broken](MemoryFiles::Call call, const std::string& path) {
     const bool is_outcome = path.ends_with(".out") && call == MemoryFiles::Call::write;
     return broken && is_outcome ? ENOSPC : 0;
   });
   store->finish(*store->find(messages[0].id));
-  auto watch = [](Store* in, bool* fault) -> async::Task<void> {
+  auto watch = [](Store* in, std::atomic<bool>* fault) -> async::Task<void> {
     async::Scope scope;
     scope.spawn(in->run());
-    co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(100)));
-    CHECK_FALSE(in->healthy());
+    const auto is_ill = [in] { return !in->healthy(); };
+    co_await until(is_ill);
     *fault = false;
     const bool again =
-        co_await in->recovered().wait_until(async::Deadline::in(std::chrono::seconds(5)));
+        co_await in->recovered().wait_until(async::Deadline::in(std::chrono::minutes(1)));
     CHECK(again);
     CHECK(in->healthy());
     co_await in->stop();
@@ -387,7 +396,8 @@ TEST_CASE("Store: the spool file goes only after its outcome is synced") {
   CHECK((*loaded)->header.spooled_crc == crc32c(0, body));
   store->finish(*found);
   CHECK(files.exists(test::layout().spooled(id)));
-  async::run(run_for(store.get(), std::chrono::milliseconds(150)));
+  const auto is_gone = [&files, &id] { return !files.exists(test::layout().spooled(id)); };
+  async::run(run_until(store.get(), is_gone));
   CHECK_FALSE(files.exists(test::layout().spooled(id)));
   std::size_t synced = 0;
   std::size_t gone = 0;
