@@ -38,7 +38,7 @@ def options_of(program, *command):
         head = re.split(r"\s{2,}", line.strip())[0]  # what stands before the explanation
         if head.startswith("-") or re.match(r"[A-Z][\w ]*: -", line):  # "Accepted and ignored: -A -C"
             names.update(re.findall(OPTION, head if head.startswith("-") else line))
-        found = re.match(r"  ([a-z]+(?: [a-z]+)?)(?: [A-Z\[].*?)?\s{2,}", line)
+        found = re.match(r"  ([a-z]+(?: [a-z]+){0,2})(?: [A-Z\[].*?)?\s{2,}", line)
         if found and not command and " COMMAND" in text.split("\n\n")[0]:
             more, wrong = options_of(program, *found.group(1).split())
             names |= more
