@@ -47,7 +47,10 @@ TEST_CASE("users: an absent file is no users, a damaged one keeps what was read 
       CHECK(started);
       CHECK(users.now()->file.entries.empty());
       folder->write("ann:{PLAIN}x\n");
-      co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(1000)));
+      const async::Deadline deadline = async::Deadline::in(std::chrono::minutes(1));
+      while (users.now()->find("ann", "") == nullptr && !deadline.passed()) {
+        co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(20)));
+      }
       CHECK(users.now()->find("ann", "") != nullptr);
       folder->write("<html>not a users file</html>\n");
       co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(1000)));
