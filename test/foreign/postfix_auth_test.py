@@ -6,7 +6,6 @@ import pathlib
 import re
 import smtplib
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import Failed, need, run  # noqa: E402
@@ -100,11 +99,9 @@ def check(site, postfix):
         print(f"ok      {mechanism}", flush=True)
     check_nonsense(site, postfix)
     site.posthorn("user", "add", "--scheme", "CRYPT", "carl@alpha.test", text="x\n")
-    wait_until("authd has seen the user without SCRAM keys", lambda: "mechanisms-changed" in site.log("authd"), 5)
+    wait_until("authd has seen the user without SCRAM keys", lambda: "mechanisms-changed" in site.log("authd"))
     postfix.do("reload")
-    time.sleep(0.5)
-    if postfix.ehlo() != ["PLAIN", "LOGIN"]:
-        raise Failed(f"one user without SCRAM keys, and Postfix offers {postfix.ehlo()}")
+    wait_until("Postfix offers what one user without SCRAM keys leaves", lambda: postfix.ehlo() == ["PLAIN", "LOGIN"])
     if postfix.log_in("PLAIN", site.password(ALICE)) != "235":
         raise Failed("PLAIN does not work behind the change")
     print("ok      SCRAM goes when one user has no keys", flush=True)
