@@ -197,7 +197,7 @@ TEST_CASE("Starter: more requests than its socket holds wait for room") {
     const auto one = [](Bench* on, int* count) -> Task<void> {
       Command command;
       command.argv = {"/bin/true"};
-      auto process = co_await on->starter->start(std::move(command), Deadline::in(60s));
+      auto process = co_await on->starter->start(std::move(command), Deadline::in(300s));
       if (!process) UNSCOPED_INFO(process.error().text());
       if (process) ++*count;
     };
