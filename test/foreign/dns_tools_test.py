@@ -8,7 +8,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from dns_servers import dnsd, knotd, main, nsd  # noqa: E402
+from dns_servers import dnsd, knotd, main, nsd, sign_zone  # noqa: E402
 from dns_wire import Message, ask_all, query, record_text  # noqa: E402
 from foreign import Failed, need, run  # noqa: E402
 from posthorn_site import wait_until  # noqa: E402
@@ -322,32 +322,17 @@ def plain_answers(bench):
     compare(bench.shared["ours"], bench.shared["peers"], ASKED)
 
 
-def sign(bench, folder, *words):
-    """The zone signed with dnssec-signzone: its text, and its DNSKEY records."""
-    directory = bench.directory / folder
-    directory.mkdir()
-    for flags in ([], ["-f", "KSK"]):
-        run(["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", directory, *flags, ZONE])
-    (directory / "rich.zone").write_text(TEXT)
-    run(["dnssec-signzone", "-q", "-S", "-P", "-x", "-K", directory, "-d", directory, "-o", ZONE, "-O", "full", *words, "-f",
-         directory / "signed.zone", directory / "rich.zone"])
-    text = (directory / "signed.zone").read_text()
-    keys = [line for line in text.splitlines() if re.search(r"\sIN\s+DNSKEY\s+257\s", line)]
-    return text, [line.split(";")[0] for line in keys]
-
-
 def signed_answers(bench):
     """NSD and Knot DNS: the same answers and proofs, signed by dnssec-signzone with NSEC"""
-    text, bench.shared["anchors"] = sign(bench, "nsec")
+    text, bench.shared["anchors"], _ = sign_zone(bench.directory / "nsec", ZONE, TEXT)
     ours = bench.shared["signed"] = bench.add(dnsd, "signed", {ZONE: text}, QUIET).start(ZONE)
-    bench.shared["signed-text"] = text
     compare(ours, peers(bench, "nsec", text), SIGNED_ASKED)
 
 
 def hashed_answers(bench):
     """NSD and Knot DNS: the same with NSEC3, salted, and with opt-out"""
     for folder, words in (("nsec3", ["-3", "ab01", "-H", "5"]), ("optout", ["-3", "-", "-A"])):
-        text, _ = sign(bench, folder, *words)
+        text, *_ = sign_zone(bench.directory / folder, ZONE, TEXT, *words)
         ours = bench.add(dnsd, f"signed-{folder}", {ZONE: text}, QUIET).start(ZONE)
         others = peers(bench, folder, text)
         try:
@@ -416,7 +401,7 @@ def checkers(bench):
     run(["named-checkzone", "-q", "-i", "none", "-k", "ignore", ZONE, file])
     run(["kzonecheck", "-d", "off", "-o", ZONE, file])
     both = [run(["named-compilezone", "-q", "-i", "none", "-k", "ignore", "-o", "-", ZONE, path])
-            for path in (file, bench.directory / "nsec/signed.zone")]
+            for path in (file, bench.directory / "nsec/signed")]
     if records_of(both[0]) != records_of(both[1]):
         raise Failed(f"the copy differs: {sorted(records_of(both[0]) ^ records_of(both[1]))[:6]}")
     check("dig at the copy", dig(copy, "+dnssec", full("x.wild"), "TXT"), "flags: qr aa;", "RRSIG", "NSEC")

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import tempfile
 import traceback
 
 from dns_wire import Message, ask, query
+from foreign import run
 from posthorn_site import Failed, free_port, programs, wait_until
 
 ADDRESS = "127.0.0.1"
@@ -193,6 +195,41 @@ database:
 {body}
 """
     return Server("knotd", directory, ["knotd", "-c", "{d}/knot.conf"], {"knot.conf": config, **files}, **keywords)
+
+
+def unbound(directory, body, files, **keywords):
+    """Unbound; `body` goes on in its server clause."""
+    config = f"""
+server:
+    interface: {keywords.get("address", ADDRESS)}
+    port: {{port}}
+    num-threads: 1
+    do-daemonize: no
+    username: ""
+    chroot: ""
+    directory: "{{d}}"
+    pidfile: "{{d}}/unbound.pid"
+    use-syslog: no
+    log-replies: no
+{body}
+remote-control:
+    control-enable: no
+"""
+    return Server("unbound", directory, ["unbound", "-d", "-c", "{d}/unbound.conf"], {"unbound.conf": config, **files},
+                  **keywords)
+
+
+def sign_zone(directory, zone, text, *words):
+    """By dnssec-signzone, with two keys of algorithm 13: the signed text, its key records, the DS for its parent."""
+    directory.mkdir(parents=True)
+    for flags in ([], ["-f", "KSK"]):
+        run(["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", directory, *flags, zone])
+    (directory / "plain").write_text(text)
+    run(["dnssec-signzone", "-q", "-S", "-P", "-x", "-K", directory, "-d", directory, "-o", zone, "-O", "full", *words, "-f",
+         directory / "signed", directory / "plain"])
+    signed = (directory / "signed").read_text()
+    keys = [line.split(";")[0] for line in signed.splitlines() if re.search(r"\sIN\s+DNSKEY\s+257\s", line)]
+    return signed, keys, (directory / f"dsset-{zone.rstrip('.')}.").read_text()
 
 
 class Bench:
