@@ -8,6 +8,7 @@ import os
 import pathlib
 import poplib
 import random
+import re
 import shutil
 import signal
 import smtplib
@@ -107,11 +108,18 @@ class Site:
         return self.facts["ports"][name]
 
     def table(self, name, text):
-        """Replaces a table as an editor does, by renaming; agents see it within a second."""
+        """Replaces a table as an editor does, by renaming, and waits until those who use it have read it."""
+        readers = ("relayd",) if name == "routes" else ("queued", "smtpd", "submissiond")
+
+        def times_read(agent):
+            return len(re.findall(f" table-(?:read|error) .*conf/{name}\\b", self.log(agent)))
+
+        before = {agent: times_read(agent) for agent in readers if self.pids(agent)}
         fresh = self.directory / "conf" / f".{name}.new"
         fresh.write_text(text)
         fresh.rename(self.directory / "conf" / name)
-        time.sleep(1.3)
+        for agent, times in before.items():
+            wait_until(f"{agent} has read {name} again", lambda a=agent, t=times: times_read(a) > t)
 
     # --- agents ------------------------------------------------------------------------------------------
 
