@@ -2,14 +2,10 @@
 #include "agents/queued/scheduler.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <thread>
 
 #include "agents/queued/test_site.h"
-#include "libmail/async/files.h"
-#include "libmail/async/loop.h"
 
 using namespace posthorn;
 using namespace posthorn::queued;
@@ -185,59 +181,6 @@ TEST_CASE("queued: what fails in one moment fails once, and a success wakes the 
     co_await in.send(std::move(envelope), text);
     co_await until([&in] { return in.relay.count("late@one.test") == 1; });
   });
-}
-
-namespace {
-
-// Lets the loop turn, where time stands still, until `condition` holds.
-template <class Condition>
-Task<void> turn_until(Condition condition) {
-  for (int i = 0; i < 20000 && !condition(); ++i) {
-    co_await async::blocking([] { ::usleep(1000); });
-  }
-  CHECK(condition());
-}
-
-Task<void> fail_in_one_instant(TestSite* in) {
-  in->start();
-  in->local.open();
-  in->relay.open();
-  in->stopping = true;  // nobody looks but send()
-  co_await async::sleep_until(async::Deadline::in(std::chrono::milliseconds(50)));
-  async::Loop::current().use_virtual_time();
-  in->relay.holds = true;
-  for (int i = 0; i < 12; ++i) {
-    const std::string address = fmt::format("u{}@one.test", i);
-    if (i != 5) in->relay.replies[address] = "451 4.4.2 lost connection";
-    smtp::Envelope envelope = to({address});
-    co_await in->send(std::move(envelope), text);
-  }
-  co_await turn_until([in] { return in->relay.bodies == 12; });
-  in->relay.release();
-  co_await turn_until([in] { return in->scheduler->dispatcher().active() == 0; });
-  for (const auto& [key, destination] : in->scheduler->dispatcher().destinations()) {
-    CAPTURE(key);
-    CHECK(destination->failures <= 1);
-  }
-  // Between turns time goes on, for what waits for it at the end.
-  async::Loop::current().at_turn_end(
-      [] { async::Loop::current().advance(std::chrono::milliseconds(10)); });
-  bool ended = false;
-  async::Scope scope;
-  scope.spawn([](TestSite* of, bool* done) -> Task<void> {
-    co_await of->end();
-    *done = true;
-  }(in, &ended));
-  co_await turn_until([&ended] { return ended; });
-  co_await scope.join();
-}
-
-}  // namespace
-
-TEST_CASE("queued: what fails in one moment fails once, be the moment no time at all") {
-  TestSite site;
-  // A thread of its own has a loop of its own, whose time may stand still.
-  std::thread([&site] { async::run(fail_in_one_instant(&site)); }).join();
 }
 
 TEST_CASE("queued: a destination that hangs delays no other") {
