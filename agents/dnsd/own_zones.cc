@@ -4,6 +4,7 @@
 
 #include "agents/dnsd/journal_file.h"
 #include "agents/dnsd/zone_keys.h"
+#include "libdns/server/wall_clock.h"
 #include "libdns/zone/update.h"
 #include "libmail/async/files.h"
 
@@ -15,11 +16,6 @@ namespace {
 
 constexpr Duration look_every = std::chrono::milliseconds(500);
 constexpr Duration sign_retry = std::chrono::minutes(5);
-
-std::uint64_t wall_seconds() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(wall_now().time_since_epoch()).count());
-}
 
 std::string signed_path(const std::string& zone_path) {
   return beside(zone_path, ".signed");
@@ -169,7 +165,7 @@ Task<bool> OwnZones::bring_out(std::shared_ptr<Kept> kept, dns::ZoneVersion vers
 
 // Keys, signatures and the file NAME.signed; a version without a zone if nothing was due.
 Task<Result<dns::ZoneVersion, std::string>> OwnZones::sign(std::shared_ptr<Kept> kept) {
-  const std::uint64_t now = wall_seconds();
+  const std::uint64_t now = dns::wall_seconds();
   auto job = [kept, policy = signing_.policy, directory = signing_.keys,
               now]() -> Result<dns::SignedVersion, std::string> {
     if (!kept->keys) {
@@ -244,7 +240,7 @@ Task<Result<void, dns::UpdateRefusal>> OwnZones::update(dns::Name zone, std::str
     kept->changing.release();
     co_return fail(dns::UpdateRefusal(dns::Rcode::servfail, "the zone could not be read"));
   }
-  context.now = wall_seconds();
+  context.now = dns::wall_seconds();
   const auto view = dns::MessageView::parse(message);
   auto version = dns::apply_update(kept->current, *view, context);
   if (!version || !version->zone) {

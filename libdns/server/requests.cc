@@ -1,5 +1,6 @@
 #include "libdns/server/requests.h"
 
+#include "libdns/server/wall_clock.h"
 #include "libdns/wire/builder.h"
 #include "libdns/zone/transfer.h"
 
@@ -8,11 +9,6 @@ namespace posthorn::dns {
 using async::Task;
 
 namespace {
-
-std::uint64_t wall_seconds() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(wall_now().time_since_epoch()).count());
-}
 
 // Header and question of the message, as an answer with this rcode.
 std::string answer_to(std::string_view message, Rcode rcode, bool authoritative = false) {

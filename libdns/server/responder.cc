@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "libdns/server/compose.h"
+#include "libdns/server/wall_clock.h"
 #include "libmail/async/loop.h"
 #include "libmail/base/random.h"
 
@@ -278,8 +279,7 @@ bool Responder::is_cookie_good(const Query& query, const Client& client) const {
   if (query.cookie.empty() || settings_.cookie_secrets.empty()) return false;
   const auto cookie = parse_cookie(query.cookie);
   if (!cookie) return false;
-  const auto wall = static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(wall_now().time_since_epoch()).count());
+  const auto wall = static_cast<std::uint32_t>(wall_seconds());
   const CookieState state = check_cookie(*cookie, client.octets(), settings_.cookie_secrets, wall);
   return state == CookieState::fresh || state == CookieState::old;
 }
@@ -335,8 +335,7 @@ void Responder::append_opt(const Query& query, const Client& client, std::string
                           ? std::nullopt
                           : parse_cookie(query.cookie);
   if (cookie) {
-    const auto wall = static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::seconds>(wall_now().time_since_epoch()).count());
+    const auto wall = static_cast<std::uint32_t>(wall_seconds());
     const std::string value =
         make_cookie(cookie->client, client.octets(), settings_.cookie_secrets.front(), wall);
     put_u16(out, edns_cookie);
