@@ -176,9 +176,9 @@ TEST_CASE("Starter: many at once, each with its own end") {
     int right = 0;
     const auto one = [](Bench* on, int code, int* count) -> Task<void> {
       Command command = shell("exit " + std::to_string(code));
-      auto process = co_await on->starter->start(std::move(command), Deadline::in(20s));
+      auto process = co_await on->starter->start(std::move(command), Deadline::in(300s));
       if (!process) co_return;
-      const auto ended = co_await (*process)->wait(Deadline::in(20s));
+      const auto ended = co_await (*process)->wait(Deadline::in(300s));
       if (ended && ended->signal == 0 && ended->code == code) ++*count;
     };
     for (int i = 0; i < 100; ++i) scope.spawn(one(in, i, &right));
