@@ -200,7 +200,13 @@ Task<bool> Secondaries::refresh(std::shared_ptr<Copy> copy) {
   }
   const bool is_newest = copy->current && !dns::is_newer_serial(*serial, copy->current->serial());
   if (!is_newest) {
-    auto version = co_await transfer(copy);
+    const dns::Type first = copy->current ? dns::Type::ixfr : dns::Type::axfr;
+    auto version = co_await transfer(copy, first);
+    // A primary may not know IXFR, or its differences may not fit to what we have.
+    if (!version && first == dns::Type::ixfr) {
+      log_.info("", "transfer-whole", {{"zone", zone}, {"why", version.error()}});
+      version = co_await transfer(copy, dns::Type::axfr);
+    }
     if (!version) {
       log_.warning("", "transfer-failed", {{"zone", zone}, {"why", version.error()}});
       co_return false;
@@ -252,10 +258,10 @@ Task<Result<std::uint32_t, std::string>> Secondaries::ask_serial(std::shared_ptr
   co_return fail(std::string("the primary gives no SOA"));
 }
 
-Task<Result<dns::ZoneVersion, std::string>> Secondaries::transfer(std::shared_ptr<Copy> copy) {
+Task<Result<dns::ZoneVersion, std::string>> Secondaries::transfer(std::shared_ptr<Copy> copy,
+                                                                  dns::Type type) {
   const dns::TsigKey* key = key_of(*copy);
-  const dns::Question question(copy->settings.zone,
-                               copy->current ? dns::Type::ixfr : dns::Type::axfr);
+  const dns::Question question(copy->settings.zone, type);
   auto stream = co_await dns::DnsStream::connect(copy->settings.primary, Deadline::in(ask_time));
   if (!stream) co_return fail(stream.error().text());
   const std::uint16_t id = random_id();

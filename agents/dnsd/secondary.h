@@ -48,7 +48,8 @@ class Secondaries {
   async::Task<void> load(std::shared_ptr<Copy> copy);
   async::Task<bool> refresh(std::shared_ptr<Copy> copy);
   async::Task<Result<std::uint32_t, std::string>> ask_serial(std::shared_ptr<Copy> copy);
-  async::Task<Result<dns::ZoneVersion, std::string>> transfer(std::shared_ptr<Copy> copy);
+  async::Task<Result<dns::ZoneVersion, std::string>> transfer(std::shared_ptr<Copy> copy,
+                                                              dns::Type type);
   async::Task<void> store(std::shared_ptr<Copy> copy, dns::Zones::Pointer zone);
   [[nodiscard]] const dns::TsigKey* key_of(const Copy& copy) const;
 

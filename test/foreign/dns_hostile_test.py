@@ -536,7 +536,8 @@ def hostile_primaries(bench):
     if theirs.asked - asked > 520:
         raise Failed(f"500 NOTIFYs made dnsd ask {theirs.asked - asked} times")
     asked = theirs.asked
-    theirs.answer = lambda m: [transfer(m, soa(2), NS, HOST, soa(2))]
+    # A primary that knows no IXFR is none of those: then the whole zone is asked for.
+    theirs.answer = lambda m: [transfer(m, flags=0x8404) if b"\0\xfb\0\1" in m else transfer(m, soa(2), NS, HOST, soa(2))]
     ask(ours.address, query("copy.test", "SOA", opcode=4))
     ours.wait_for_serial("copy.test", 2)
     ours.stop()
