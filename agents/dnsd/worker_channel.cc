@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -25,7 +26,7 @@ void append_value(std::string& out, const T& value) {
 template <class T>
 bool take_value(std::string_view& in, T& value) {
   if (in.size() < sizeof value) return false;
-  std::memcpy(&value, in.data(), sizeof value);
+  std::copy_n(in.begin(), sizeof value, reinterpret_cast<char*>(&value));
   in.remove_prefix(sizeof value);
   return true;
 }
