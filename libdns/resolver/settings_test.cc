@@ -138,9 +138,11 @@ TEST_CASE("special names have their own answers, ordinary ones none") {
   const auto localhost = special_answer(Question(name("a.localhost"), Type::aaaa));
   REQUIRE(localhost);
   CHECK(localhost->answer.front().rdata == std::vector{rdata_to_wire(*parse_aaaa("::1"))});
-  for (const char* one : {"test", "example", "www.org", "1.1.1.1.in-addr.arpa", "arpa",
+  for (const char* one : {"example", "www.org", "1.1.1.1.in-addr.arpa", "arpa",
                           "32.172.in-addr.arpa", "128.100.in-addr.arpa"})
     CHECK_FALSE(special_answer(Question(name(one), Type::a)));
+  for (const char* one : {"test", "www.alpha.test", "a.invalid", "b.onion"})
+    CHECK(special_answer(Question(name(one), Type::a)));
   const auto zone = special_answer(Question(name("10.in-addr.arpa"), Type::soa));
   REQUIRE(zone);
   CHECK(zone->answer.size() == 1);

@@ -13,6 +13,7 @@ constexpr std::uint32_t local_ttl = 10800;
 constexpr std::array empty_zones = {
     "invalid",
     "onion",
+    "test",
     "home.arpa",
     "localhost",
     "0.in-addr.arpa",
@@ -49,7 +50,7 @@ std::vector<Name> make_zones() {
 
 const Name* zone_of(const Name& asked) {
   static const std::vector<Name> tops = {name("arpa"), name("invalid"), name("onion"),
-                                         name("localhost")};
+                                         name("localhost"), name("test")};
   const auto is_below = [&asked](const Name& top) { return asked.is_at_or_below(top); };
   if (std::ranges::none_of(tops, is_below)) return nullptr;
   static const std::vector<Name> zones = make_zones();

@@ -12,8 +12,7 @@ struct SpecialAnswer {
   std::vector<RrSet> answer;
   std::optional<Negative> negative;  // if there is no answer
 };
-// What is said about such a name; nothing if it is an ordinary one. "test" is one: whoever uses it
-// has a zone for it.
+// What is said about such a name; nothing if it is an ordinary one.
 [[nodiscard]] std::optional<SpecialAnswer> special_answer(const Question& question);
 
 }  // namespace posthorn::dns
