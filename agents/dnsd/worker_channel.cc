@@ -15,7 +15,6 @@ namespace {
 
 // A client's packet has 4096 octets at most; all else that is longer is a file.
 constexpr std::size_t longest_note = 8192;
-constexpr std::size_t note_head = 1 + sizeof(std::uint32_t);
 // Notes taken before other work has its turn.
 constexpr int notes_a_turn = 64;
 
