@@ -128,6 +128,8 @@ def dnsd(directory, zones, options=(), files=(), **keywords):
     wanted = {f"zones/{name}.zone": text for name, text in zones.items()} or {"zones/.keep": ""}
     wanted |= dict(files)
     argv = [programs() / "dnsd", "--site", "{d}", "--listen", f"inet:{keywords.get('address', ADDRESS)}:{{port}}"]
+    if "--rate-limit" not in options:
+        argv += ["--rate-limit", "0"]  # a test may ask for the same name faster than strangers should
     return Server("dnsd", directory, [*argv, *options], wanted, **keywords)
 
 
