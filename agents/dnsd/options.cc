@@ -88,6 +88,15 @@ Options::Options() {
 }
 
 void Options::describe(service::OptionTable& table) {
+  describe_sockets(table);
+  describe_zones(table);
+  describe_resolving(table);
+  describe_validation(table);
+  describe_cache(table);
+  describe_defence(table);
+}
+
+void Options::describe_sockets(service::OptionTable& table) {
   table.group("Sockets");
   table.add_listeners("listen", listen, "where DNS is spoken: UDP and TCP, or a Unix stream socket",
                       &access);
@@ -110,7 +119,9 @@ void Options::describe(service::OptionTable& table) {
            "longest answer by UDP; a longer one is truncated and asked for again by TCP")
       .unit("octets")
       .between(512, 4096);
+}
 
+void Options::describe_zones(service::OptionTable& table) {
   table.group("Own zones");
   table.add_path("zones", zones, "the directory whose files NAME.zone are the zones served")
       .at_start();
@@ -155,7 +166,9 @@ void Options::describe(service::OptionTable& table) {
   table.add("notify", notify, "a secondary that is told when a zone changes, perhaps under a key")
       .unit("address:port,key")
       .check_with(notify_problem);
+}
 
+void Options::describe_resolving(service::OptionTable& table) {
   table.group("Looking further");
   table.add("recursion", recursion, "find answers that own zones don't have").at_start();
   table
@@ -199,7 +212,9 @@ void Options::describe(service::OptionTable& table) {
       .unit("port")
       .between(1, 65535)
       .at_start();
+}
 
+void Options::describe_validation(service::OptionTable& table) {
   table.group("DNSSEC");
   table.add("validate", validate, "check signatures of others' answers").at_start();
   table
@@ -212,7 +227,9 @@ void Options::describe(service::OptionTable& table) {
       .unit("domain")
       .at_start()
       .check_with(name_problem);
+}
 
+void Options::describe_cache(service::OptionTable& table) {
   table.group("Cache");
   table.add_size("cache-size", cache.budget_octets, "memory for what was learned").at_start();
   table.add_size("ready-size", ready_octets, "memory for answers that are ready to be sent")
@@ -236,7 +253,9 @@ void Options::describe(service::OptionTable& table) {
       .unit("domain")
       .at_start()
       .check_with(name_problem);
+}
 
+void Options::describe_defence(service::OptionTable& table) {
   table.group("Defence");
   table.add("cookies", cookies, "know clients again by cookies (RFC 7873)");
   table

@@ -74,6 +74,14 @@ struct Options {
   [[nodiscard]] dns::CacheSettings cache_settings() const;
   // Without cookie secrets, which live as long as the daemon.
   [[nodiscard]] dns::ResponderSettings responder_settings() const;
+
+ private:
+  void describe_sockets(service::OptionTable& table);
+  void describe_zones(service::OptionTable& table);
+  void describe_resolving(service::OptionTable& table);
+  void describe_validation(service::OptionTable& table);
+  void describe_cache(service::OptionTable& table);
+  void describe_defence(service::OptionTable& table);
 };
 
 // "example.org=192.0.2.1:53", ".=192.0.2.1": a suffix and where its questions go.

@@ -63,7 +63,8 @@ struct Look : Seen {
       auto found = co_await check_mail(a, std::move(q), std::move(v));
       into = std::move(found);
     }(answers, question, vouch, findings));
-    return *this;
+    const Seen& seen = *this;
+    return seen;
   }
   static async::Task<Belief> believe(dns::Security how) {
     Belief belief;
