@@ -249,6 +249,8 @@ void Dispatcher::put_back(Job& job, Duration pause) {
 
 void Dispatcher::finish(Job& job) {
   Work& work = *job.work;
+  // The work looks at it in a later turn, when the destination may be gone.
+  job.relay = std::exchange(job.destination, nullptr)->agent->endpoint.text();
   work.finished.push_back(&job);
   --work.open_jobs;
   work.progress.set();

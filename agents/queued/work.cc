@@ -300,7 +300,7 @@ void Scheduler::take_results(Work& work, bool is_last) {
       RecipientState& recipient = work.plan.state.recipients[index];
       take_status(recipient, job->statuses[i], job->passed_plain,
                   sender_of(recipient, work.envelope()), now);
-      log_result(work, recipient, job->destination->agent->endpoint.text());
+      log_result(work, recipient, job->relay);
       // The others are still under way: a crash must not send to this one again.
       if (!is_last && had_block && message.phases.size() == work.plan.state.recipients.size()) {
         store_.note(message, change_of(recipient, index));

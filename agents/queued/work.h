@@ -18,7 +18,8 @@ struct Work;
 // Recipients of one message that go to one destination in one transaction.
 struct Job {
   Work* work = nullptr;
-  Destination* destination = nullptr;
+  Destination* destination = nullptr;     // until it is done: an idle one is forgotten
+  std::string relay;                      // once it is done: where it went
   std::vector<std::uint32_t> recipients;  // indices into the plan's
   std::vector<smtp::Status> statuses;     // one each, once it is done
   bool passed_plain = false;              // the agent offers no DSN
