@@ -378,12 +378,17 @@ def unread(bench):
     well(bench)
 
 
+def is_sanitized():
+    """AddressSanitizer reserves terabytes, and keeps what was freed."""
+    return b"__asan_init" in (programs() / "dnsd").read_bytes()
+
+
 def flat(bench):
     """after all that: as many descriptors as before, hardly more memory"""
     ours = bench.shared["ours"]
     before = bench.shared["before"]
     wait_until("the descriptors are back", lambda: descriptors(ours.process.pid) <= before[0] + 4)
-    if rss(ours.process.pid) > before[1] + (96 << 20):
+    if not is_sanitized() and rss(ours.process.pid) > before[1] + (96 << 20):
         raise Failed(f"{rss(ours.process.pid) >> 20} MiB now, {before[1] >> 20} MiB before")
     well(bench)
 
@@ -573,7 +578,8 @@ def zone_files(bench):
         (site / "zones").mkdir(parents=True)
         for name, text in files.items():
             (site / "zones" / name).write_bytes(text.encode() if isinstance(text, str) else text)
-        done = subprocess.run(["prlimit", "--as=2000000000", "--cpu=20", str(programs() / "dnsd"), "--site", str(site), "--listen",
+        memory = [] if is_sanitized() else ["--as=2000000000"]
+        done = subprocess.run(["prlimit", *memory, "--cpu=20", str(programs() / "dnsd"), "--site", str(site), "--listen",
                                f"inet:127.0.0.1:{free_dns_port()}", "--check-config"], capture_output=True, text=True, timeout=60, check=False)
         if done.returncode not in (64, 78) or said not in done.stderr:
             raise Failed(f"{what}: exit {done.returncode}, without {said!r}: {done.stderr[:600]}")
