@@ -9,6 +9,7 @@
 #include "agents/dnsd/journal_file.h"
 #include "agents/dnsd/signed_ask.h"
 #include "libdns/resolver/dns_stream.h"
+#include "libdns/server/wall_clock.h"
 #include "libdns/wire/builder.h"
 #include "libdns/zone/master_file.h"
 #include "libdns/zone/serial.h"
@@ -30,11 +31,6 @@ constexpr Duration transfer_idle = std::chrono::seconds(30);
 constexpr Duration least_wait = std::chrono::seconds(2);
 // Before the first copy there is no SOA to say how long to wait.
 constexpr Duration first_retry = std::chrono::seconds(10);
-
-std::uint64_t wall_seconds() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(wall_now().time_since_epoch()).count());
-}
 
 std::uint16_t random_id() {
   return static_cast<std::uint16_t>(random_u64());
@@ -176,7 +172,7 @@ Task<void> Secondaries::load(std::shared_ptr<Copy> copy) {
   auto job = [path = copy->path, origin = copy->settings.zone] { return read_copy(path, origin); };
   const DiskCopy disk = co_await async::blocking(std::move(job));
   if (!disk.zone) co_return;
-  const std::uint64_t age = wall_seconds() - std::min(wall_seconds(), disk.checked);
+  const std::uint64_t age = dns::wall_seconds() - std::min(dns::wall_seconds(), disk.checked);
   if (age >= disk.zone->soa().expire) co_return;
   copy->current = disk.zone;
   copy->checked = async::Loop::current().now() - std::chrono::seconds(age);
@@ -269,7 +265,7 @@ Task<Result<dns::ZoneVersion, std::string>> Secondaries::transfer(std::shared_pt
   std::optional<dns::TsigVerifier> verifier;
   if (key != nullptr) {
     const dns::TsigKey signing = *key;
-    std::string mac = dns::sign_request(request, signing, wall_seconds());
+    std::string mac = dns::sign_request(request, signing, dns::wall_seconds());
     verifier.emplace(signing, std::move(mac));
   }
   const auto sent = co_await stream->send(std::move(request), Deadline::in(ask_time));
@@ -279,7 +275,7 @@ Task<Result<dns::ZoneVersion, std::string>> Secondaries::transfer(std::shared_pt
     auto message = co_await stream->receive(Deadline::in(transfer_idle));
     if (!message) co_return fail(message.error().text());
     if (verifier) {
-      const auto good = verifier->check(*message, wall_seconds());
+      const auto good = verifier->check(*message, dns::wall_seconds());
       if (!good) co_return fail(good.error().why);
     }
     const std::string plain = dns::without_tsig(*message);
