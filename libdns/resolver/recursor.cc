@@ -45,9 +45,8 @@ std::optional<Resolution> special_resolution(const Question& question) {
   return resolution;
 }
 
-bool is_metatype(Type type) {
-  const auto number = static_cast<std::uint16_t>(type);
-  return number == 0 || type == Type::opt || type == Type::rrsig || (number >= 128 && number < 255);
+bool may_be_asked(Type type) {
+  return (!is_metatype(type) || type == Type::any) && type != Type::rrsig;
 }
 
 void append(std::vector<RrSet>& to, std::vector<RrSet>& from) {
@@ -196,7 +195,7 @@ std::optional<Resolution> Recursor::State::at_once(const Question& question,
   if (question.klass != Class::in)
     return Resolution(Rcode::refused, Security::insecure,
                       error_of(EdeCode::not_supported, "class " + to_string(question.klass)));
-  if (is_metatype(question.type))
+  if (!may_be_asked(question.type))
     return Resolution(Rcode::notimp, Security::insecure,
                       error_of(EdeCode::not_supported, "type " + to_string(question.type)));
   if (question.type == Type::any) return answer_to_any(question);

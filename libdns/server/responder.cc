@@ -63,9 +63,9 @@ void bare_answer(std::string_view packet, Rcode rcode, std::string& out) {
   for (const std::size_t count_at : {4, 6, 8, 10}) patch_u16(out, count_at, 0);
 }
 
-bool is_metatype(Type type) {
-  const auto number = static_cast<std::uint16_t>(type);
-  return type == Type::opt || (number >= 128 && number < 256 && type != Type::any);
+// Type 0 is nobody's, but no reason to say FORMERR.
+bool may_be_asked(Type type) {
+  return !is_metatype(type) || type == Type::any || type == Type();
 }
 
 }  // namespace
@@ -162,7 +162,7 @@ Responder::Outcome Responder::answer_plain(const Client& client, std::string& ou
 
 std::optional<Rcode> Responder::refusal(const Query& query) const {
   if (query.klass != Class::in) return Rcode::refused;  // version.bind and the like, too
-  if (is_metatype(query.type)) return Rcode::formerr;
+  if (!may_be_asked(query.type)) return Rcode::formerr;
   if (!query.cookie.empty() && !parse_cookie(query.cookie)) return Rcode::formerr;
   return std::nullopt;
 }

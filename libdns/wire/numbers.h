@@ -44,6 +44,11 @@ enum class Type : std::uint16_t {
   any = 255,
   caa = 257,
 };
+// Types of questions and of single messages, which no zone has (RFC 6895 3.1): OPT, 0, 128 to 255.
+[[nodiscard]] constexpr bool is_metatype(Type type) {
+  const auto number = static_cast<std::uint16_t>(type);
+  return type == Type::opt || number == 0 || (number >= 128 && number <= 255);
+}
 enum class Class : std::uint16_t { in = 1, ch = 3, none = 254, any = 255 };
 // RFC 1035 4.1.1, RFC 2136 2.2, RFC 8945 3; from 16 on only with EDNS.
 enum class Rcode : std::uint16_t {

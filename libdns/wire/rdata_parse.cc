@@ -235,11 +235,6 @@ bool fits(const Rdata& data, std::span<const Token> tokens) {
   return said <= surely_fits || rdata_to_wire(data).size() <= max_rdata_octets;
 }
 
-bool is_metatype(Type type) {
-  const auto number = static_cast<std::uint16_t>(type);
-  return type == Type::opt || number == 0 || (number >= 128 && number <= 255);
-}
-
 Result<Name, TextError> take_owner(std::span<const Token>& tokens, const Entry& entry,
                                    const RecordDefaults& defaults) {
   if (entry.begins_blank) {

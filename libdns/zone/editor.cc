@@ -8,11 +8,6 @@ namespace posthorn::dns {
 
 namespace {
 
-bool is_metatype(Type type) {
-  const auto number = static_cast<unsigned>(type);
-  return type == Type::opt || number == 0 || (number >= 128 && number <= 255);
-}
-
 auto place_of(ZoneNode& node, Type type) {
   return std::lower_bound(node.sets.begin(), node.sets.end(), type,
                           [](const RrSet& set, Type t) { return set.type < t; });

@@ -17,12 +17,6 @@ auto refuse(Rcode rcode, std::string reason) {
   return fail(UpdateRefusal(rcode, std::move(reason)));
 }
 
-// Types that are asked for and stand in no zone; ANY among them.
-bool is_metatype(Type type) {
-  const auto number = static_cast<unsigned>(type);
-  return type == Type::opt || number == 0 || (number >= 128 && number <= 255);
-}
-
 // What the signer makes.
 bool is_made_by_signer(Type type) {
   return type == Type::rrsig || type == Type::nsec || type == Type::nsec3 ||
