@@ -35,18 +35,12 @@ Result<std::string, std::string> read_text(const std::string& path) {
 Result<std::uint16_t, std::string> read_flags(const std::string& path) {
   const auto text = read_text(path);
   if (!text) return fail(text.error());
-  dns::EntryReader reader(*text);
-  dns::Entry entry;
-  dns::RecordDefaults defaults;
-  defaults.ttl = 0;
-  while (true) {
-    const auto more = reader.next(entry);
-    if (!more) return fail(path + ": " + more.error().text());
-    if (!*more) return fail(path + ": there is no DNSKEY record in it");
-    const auto record = dns::parse_record(entry, defaults);
-    if (!record) return fail(path + ": " + record.error().text());
-    if (const auto* key = record->as<dns::Dnskey>()) return key->flags;
+  const auto records = dns::parse_records(*text);
+  if (!records) return fail(path + ": " + records.error().text());
+  for (const dns::PlacedRecord& placed : *records) {
+    if (const auto* key = placed.record.as<dns::Dnskey>()) return key->flags;
   }
+  return fail(path + ": there is no DNSKEY record in it");
 }
 
 Result<dns::SigningKey, std::string> read_key(const std::string& path) {

@@ -49,21 +49,13 @@ std::vector<RootHint> built_in_root_hints() {
 
 Result<std::vector<RootHint>, std::string> parse_root_hints(std::string_view text) {
   std::vector<RootHint> hints;
-  EntryReader reader(text);
-  RecordDefaults defaults;
-  defaults.ttl = 0;
-  Entry entry;
-  for (;;) {
-    const auto more = reader.next(entry);
-    if (!more) return fail(more.error().text());
-    if (!*more) break;
-    const auto record = parse_record(entry, defaults);
-    if (!record) return fail(record.error().text());
-    defaults.owner = record->owner;
-    if (const A* v4 = record->as<A>())
-      hint_of(hints, record->owner).addresses.push_back(v4->text());
-    if (const Aaaa* v6 = record->as<Aaaa>())
-      hint_of(hints, record->owner).addresses.push_back(v6->text());
+  const auto records = parse_records(text);
+  if (!records) return fail(records.error().text());
+  for (const PlacedRecord& placed : *records) {
+    const Record& record = placed.record;
+    if (const A* v4 = record.as<A>()) hint_of(hints, record.owner).addresses.push_back(v4->text());
+    if (const Aaaa* v6 = record.as<Aaaa>())
+      hint_of(hints, record.owner).addresses.push_back(v6->text());
   }
   if (hints.empty()) return fail(std::string("no address of a root server"));
   return hints;

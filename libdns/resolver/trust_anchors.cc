@@ -38,24 +38,16 @@ const TrustAnchor* TrustAnchors::find(const Name& name) const {
 
 Result<TrustAnchors, std::string> TrustAnchors::parse(std::string_view text) {
   TrustAnchors anchors;
-  EntryReader reader(text);
-  RecordDefaults defaults;
-  defaults.ttl = 0;
-  Entry entry;
-  for (;;) {
-    const auto more = reader.next(entry);
-    if (!more) return fail(more.error().text());
-    if (!*more) break;
-    const auto record = parse_record(entry, defaults);
-    if (!record) return fail(record.error().text());
-    defaults.owner = record->owner;
-    if (const Ds* ds = record->as<Ds>()) {
-      anchors.add(record->owner, *ds);
-    } else if (const Dnskey* key = record->as<Dnskey>()) {
+  const auto records = parse_records(text);
+  if (!records) return fail(records.error().text());
+  for (const auto& [record, at] : *records) {
+    if (const Ds* ds = record.as<Ds>()) {
+      anchors.add(record.owner, *ds);
+    } else if (const Dnskey* key = record.as<Dnskey>()) {
       if ((key->flags & Dnskey::revoked) == 0)
-        anchors.add(record->owner, make_ds(record->owner, *key));
+        anchors.add(record.owner, make_ds(record.owner, *key));
     } else {
-      return fail(TextError("a trust anchor is a DS or DNSKEY record", entry.at).text());
+      return fail(TextError("a trust anchor is a DS or DNSKEY record", at).text());
     }
   }
   return anchors;

@@ -226,4 +226,21 @@ std::optional<std::uint32_t> parse_ttl(std::string_view text) {
   return static_cast<std::uint32_t>(sum);
 }
 
+Result<std::vector<PlacedRecord>, TextError> parse_records(std::string_view text) {
+  std::vector<PlacedRecord> records;
+  EntryReader reader(text);
+  RecordDefaults defaults;
+  defaults.ttl = 0;
+  Entry entry;
+  for (;;) {
+    const auto more = reader.next(entry);
+    if (!more) return fail(more.error());
+    if (!*more) return records;
+    auto record = parse_record(entry, defaults);
+    if (!record) return fail(record.error());
+    defaults.owner = record->owner;
+    records.push_back({std::move(*record), entry.at});
+  }
+}
+
 }  // namespace posthorn::dns

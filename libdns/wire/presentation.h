@@ -121,5 +121,11 @@ struct RecordDefaults {
 // The same of text that holds one entry.
 [[nodiscard]] Result<Record, TextError> parse_record(std::string_view text,
                                                      const RecordDefaults& defaults = {});
+// All entries of a text without directives: hints, anchors, key files.
+struct PlacedRecord {
+  Record record;
+  TextPosition at;
+};
+[[nodiscard]] Result<std::vector<PlacedRecord>, TextError> parse_records(std::string_view text);
 
 }  // namespace posthorn::dns
