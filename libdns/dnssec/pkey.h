@@ -2,7 +2,10 @@
 #pragma once
 
 #include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 
 #include <memory>
 #include <string>
@@ -12,6 +15,19 @@
 #include "libmail/base/result.h"
 
 namespace posthorn::dns {
+
+// What OpenSSL hands out, and how it takes it back.
+struct Free {
+  void operator()(OSSL_PARAM_BLD* builder) const { OSSL_PARAM_BLD_free(builder); }
+  void operator()(OSSL_PARAM* params) const { OSSL_PARAM_free(params); }
+  void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  void operator()(ECDSA_SIG* signature) const { ECDSA_SIG_free(signature); }
+  void operator()(EC_GROUP* group) const { EC_GROUP_free(group); }
+  void operator()(EC_POINT* point) const { EC_POINT_clear_free(point); }
+};
+template <class T>
+using Owned = std::unique_ptr<T, Free>;
 
 using Pkey = std::shared_ptr<EVP_PKEY>;
 [[nodiscard]] Pkey own(EVP_PKEY* key);

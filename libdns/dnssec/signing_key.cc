@@ -21,18 +21,6 @@ namespace {
 constexpr std::size_t generated_rsa_bits = 2048;
 constexpr std::size_t max_key_file_octets = 65536;
 
-struct Free {
-  void operator()(OSSL_PARAM_BLD* builder) const { OSSL_PARAM_BLD_free(builder); }
-  void operator()(OSSL_PARAM* params) const { OSSL_PARAM_free(params); }
-  void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  void operator()(ECDSA_SIG* signature) const { ECDSA_SIG_free(signature); }
-  void operator()(EC_GROUP* group) const { EC_GROUP_free(group); }
-  void operator()(EC_POINT* point) const { EC_POINT_clear_free(point); }
-};
-template <class T>
-using Owned = std::unique_ptr<T, Free>;
-
 // The numbers of an RSA key: field of the file, OpenSSL's name.
 struct RsaField {
   const char* label;
