@@ -4,7 +4,7 @@
 
 #include "agents/dnsd/journal_file.h"
 #include "agents/dnsd/zone_keys.h"
-#include "libdns/server/wall_clock.h"
+#include "libdns/resolver/wall_clock.h"
 #include "libdns/zone/update.h"
 #include "libmail/async/files.h"
 

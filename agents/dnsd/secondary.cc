@@ -9,7 +9,7 @@
 #include "agents/dnsd/journal_file.h"
 #include "agents/dnsd/signed_ask.h"
 #include "libdns/resolver/dns_stream.h"
-#include "libdns/server/wall_clock.h"
+#include "libdns/resolver/wall_clock.h"
 #include "libdns/wire/builder.h"
 #include "libdns/zone/master_file.h"
 #include "libdns/zone/serial.h"

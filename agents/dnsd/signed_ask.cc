@@ -1,7 +1,7 @@
 #include "agents/dnsd/signed_ask.h"
 
 #include "libdns/resolver/dns_stream.h"
-#include "libdns/server/wall_clock.h"
+#include "libdns/resolver/wall_clock.h"
 
 namespace posthorn::dnsd {
 

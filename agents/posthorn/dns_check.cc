@@ -6,8 +6,8 @@
 
 #include "agents/posthorn/commands.h"
 #include "agents/posthorn/dns_zone_file.h"
+#include "libdns/resolver/wall_clock.h"
 #include "libdns/zone/check.h"
-#include "libmail/base/clock.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::operate {
@@ -16,11 +16,6 @@ namespace exit_code = service::exit_code;
 using Json = nlohmann::ordered_json;
 
 namespace {
-
-std::uint64_t seconds_now() {
-  return static_cast<std::uint64_t>(
-      std::chrono::floor<std::chrono::seconds>(wall_now()).time_since_epoch().count());
-}
 
 std::string_view text_of(dns::Problem::Severity severity) {
   return severity == dns::Problem::Severity::warning ? "warning" : "error";
@@ -61,7 +56,7 @@ class DnsCheck final : public Tool {
     std::vector<dns::Problem> problems = std::move(file->problems);
     if (file->zone) {
       dns::CheckOptions options;
-      options.now = seconds_now();
+      options.now = dns::wall_seconds();
       auto more = dns::check_zone(*file->zone, options);
       problems.insert(problems.end(), std::make_move_iterator(more.begin()),
                       std::make_move_iterator(more.end()));

@@ -8,6 +8,7 @@
 #include "agents/posthorn/dns_update_script.h"
 #include "libdns/dnssec/tsig.h"
 #include "libdns/resolver/dns_stream.h"
+#include "libdns/resolver/wall_clock.h"
 #include "libdns/wire/builder.h"
 #include "libmail/async/loop.h"
 #include "libmail/base/text.h"
@@ -18,11 +19,6 @@ namespace exit_code = service::exit_code;
 using Json = nlohmann::ordered_json;
 
 namespace {
-
-std::uint64_t seconds_now() {
-  return static_cast<std::uint64_t>(
-      std::chrono::floor<std::chrono::seconds>(wall_now()).time_since_epoch().count());
-}
 
 // "HOST", "HOST:PORT", "[IPV6]:PORT", "unix:PATH".
 Result<async::Endpoint, ToolError> parse_server(const std::string& text) {
@@ -57,7 +53,7 @@ async::Task<Result<std::string, ToolError>> exchange(Way way, std::string messag
   if (!stream) co_return fail(no_answer(way, stream.error().text()));
   std::optional<dns::TsigVerifier> verifier;
   if (way.key) {
-    const std::string mac = dns::sign_request(message, *way.key, seconds_now());
+    const std::string mac = dns::sign_request(message, *way.key, dns::wall_seconds());
     verifier.emplace(*way.key, mac);
   }
   const auto sent = co_await stream->send(std::move(message), deadline);
@@ -70,7 +66,7 @@ async::Task<Result<std::string, ToolError>> exchange(Way way, std::string messag
     co_return fail(no_answer(way, "what came is no answer"));
   }
   if (!verifier) co_return std::move(*reply);
-  const auto good = verifier->check(*reply, seconds_now());
+  const auto good = verifier->check(*reply, dns::wall_seconds());
   if (good && *good) co_return std::move(*reply);
   const std::string why = good ? "the answer isn't signed" : good.error().why;
   co_return fail(ToolError(exit_code::refused, "bad-signature", "TSIG: " + why,

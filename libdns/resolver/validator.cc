@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "libdns/resolver/recursor.h"
+#include "libdns/resolver/wall_clock.h"
 #include "libmail/async/event.h"
 
 namespace posthorn::dns {
@@ -68,9 +69,7 @@ Validator::Validator(Iterator& iterator, Cache& cache, const RecursorSettings& s
 
 std::uint32_t Validator::wall() const {
   if (settings_.wall_seconds) return settings_.wall_seconds();
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(since).count());
+  return static_cast<std::uint32_t>(wall_seconds());
 }
 
 // The closer of anchor and negative anchor decides (RFC 7646 2).
@@ -170,20 +169,26 @@ async::Task<std::optional<Link>> Validator::join(std::string key, Work& work) {
   co_return flight->link;
 }
 
-async::Task<Link> Validator::link_of_zone(Name zone, Work& work) {
-  if (!is_covered(zone)) co_return Link(insecure("no trust anchor covers " + zone.text()));
-  const Link* known = remembered_link(zone);
-  if (known != nullptr) co_return *known;
-  const std::string key = "zone " + std::string(zone.folded().wire());
+async::Task<Link> Validator::once(std::string key, async::Task<Link> asking, Work& work) {
   auto joined = co_await join(key, work);
   if (joined) co_return std::move(*joined);
   const auto flight = std::make_shared<Flight>();
   const bool first = flights_.emplace(key, flight).second;
-  flight->link = co_await ask_link_of_zone(std::move(zone), work);
+  flight->link = co_await std::move(asking);
   flight->spent = work.is_spent();
   if (first) flights_.erase(key);
   flight->done.set();
   co_return flight->link;
+}
+
+async::Task<Link> Validator::link_of_zone(Name zone, Work& work) {
+  if (!is_covered(zone)) co_return Link(insecure("no trust anchor covers " + zone.text()));
+  const Link* known = remembered_link(zone);
+  if (known != nullptr) co_return *known;
+  std::string key = "zone " + std::string(zone.folded().wire());
+  async::Task<Link> asking = ask_link_of_zone(std::move(zone), work);
+  auto link = co_await once(std::move(key), std::move(asking), work);
+  co_return link;
 }
 
 async::Task<Link> Validator::ask_link_of_zone(Name zone, Work& work) {
@@ -232,16 +237,10 @@ async::Task<Link> Validator::walk_to(Name name, Work& work) {
   if (!is_covered(name)) co_return Link(insecure("no trust anchor covers " + name.text()));
   const Link* known = remembered_link(name);
   if (known != nullptr && !known->verdict.is_bogus()) co_return *known;
-  const std::string key = "name " + std::string(name.folded().wire());
-  auto joined = co_await join(key, work);
-  if (joined) co_return std::move(*joined);
-  const auto flight = std::make_shared<Flight>();
-  const bool first = flights_.emplace(key, flight).second;
-  flight->link = co_await ask_walk_to(std::move(name), work);
-  flight->spent = work.is_spent();
-  if (first) flights_.erase(key);
-  flight->done.set();
-  co_return flight->link;
+  std::string key = "name " + std::string(name.folded().wire());
+  async::Task<Link> asking = ask_walk_to(std::move(name), work);
+  auto link = co_await once(std::move(key), std::move(asking), work);
+  co_return link;
 }
 
 async::Task<Link> Validator::ask_walk_to(Name name, Work& work) {

@@ -65,6 +65,8 @@ class Validator {
   async::Task<Link> ask_walk_to(Name name, Work& work);
   // What another question is finding out just now; nothing if nobody does, or its budget ran out.
   async::Task<std::optional<Link>> join(std::string key, Work& work);
+  // That, or what `asking` (not begun yet) finds out, for the others, too.
+  async::Task<Link> once(std::string key, async::Task<Link> asking, Work& work);
   async::Task<Link> link_by_keys(Name zone, std::vector<Ds> trusted, Work& work);
   async::Task<Link> link_by_ds(Name zone, RrSet ds, Link parent, Work& work);
   Link link_without_ds(const Name& name, const Scrubbed& reply, const Link& parent,

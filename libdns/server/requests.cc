@@ -1,6 +1,6 @@
 #include "libdns/server/requests.h"
 
-#include "libdns/server/wall_clock.h"
+#include "libdns/resolver/wall_clock.h"
 #include "libdns/wire/builder.h"
 #include "libdns/zone/transfer.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "libdns/resolver/wall_clock.h"
 #include "libdns/server/compose.h"
-#include "libdns/server/wall_clock.h"
 #include "libmail/async/loop.h"
 #include "libmail/base/random.h"
 
