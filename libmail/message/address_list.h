@@ -12,7 +12,8 @@ namespace posthorn::message {
 
 struct AddressLimits {
   std::size_t mailboxes = 20'000;
-  std::size_t comment_depth = 100;
+  std::size_t comment_depth = 32;
+  std::size_t group_depth = 3;  // for readers; RFC 5322 has no group within a group
 };
 
 // Everything owns its bytes. Quoting and comments are undone, encoded-words are left as they are.
@@ -43,11 +44,11 @@ struct AddressError {
   std::string text;        // for people: "no '@' in the address"
 };
 
-// Parses a field body, folds and all. Read leniently where real mail needs it: empty list elements
+// Parses a field body that is about to be sent, folds and all. Read leniently where real mail needs it: empty list elements
 // and route addresses (RFC 5322 4.4), dots anywhere in a local-part ("a..b@docomo.ne.jp" exists), a
 // single word without a domain ("root" of cron, which RFC 6409 8 lets an MSA qualify), unquoted
 // dots and 8-bit octets in a display name. A text of nothing but blanks and comments is an empty
-// list. Linear in text.size(); does not recurse.
+// list. Linear in text.size(); does not recurse. For mail that is there already: address_reader.h.
 [[nodiscard]] Result<AddressList, AddressError> parse_address_list(
     std::string_view text, const AddressLimits& limits = {});
 
