@@ -30,12 +30,6 @@ std::pair<std::string, std::string> split_extension(const std::string& local,
   return {local.substr(0, at), local.substr(at + 1)};
 }
 
-bool is_below(const std::string& path, const std::string& directory) {
-  if (!path.starts_with(directory)) return false;
-  return path.size() == directory.size() || directory.ends_with('/') ||
-         path[directory.size()] == '/';
-}
-
 }  // namespace
 
 Reply reply_for(const StoreError& error) {
@@ -50,34 +44,20 @@ Reply reply_for(const StoreError& error) {
     case Kind::bad_name:
       return bad_location;
     case Kind::not_found:
+    case Kind::already_exists:
     case Kind::refused:
+    case Kind::corrupt_index:
     case Kind::unavailable:
       return {451, {4, 3, 0}, "Mailbox unavailable, try again later"};
   }
   return smtp::reply::try_later;
 }
 
-bool MailboxRules::allows(const std::string& path) const {
-  return mail_directories.empty() ||
-         std::any_of(mail_directories.begin(), mail_directories.end(),
-                     [&path](const std::string& dir) { return is_below(path, dir); });
-}
-
 StoreResult<store::MailLocation> MailboxDelivery::locate(const MailboxRules& rules,
                                                          const session::UserdbAnswer& answer) {
-  store::MailUser user;
-  user.name = answer.user;
-  const std::size_t at = user.name.rfind('@');
-  user.local = user.name.substr(0, at);
-  if (at != std::string::npos) user.domain = user.name.substr(at + 1);
-  user.home = std::string(answer.field("home").value_or(""));
-  const std::string form(answer.field("mail").value_or(rules.mail_location));
-  auto location = store::make_mail_location(form, user);
-  if (!location) return location;
-  const std::string path = location->path();
-  if (rules.allows(path)) return location;
-  return fail(StoreError(StoreError::Kind::bad_name,
-                         path + " is in none of mail_directories; add its directory there"));
+  const store::MailUser user(answer.user, std::string(answer.field("home").value_or("")));
+  return store::make_mail_location(answer.field("mail").value_or(rules.mail_location), user,
+                                   rules.mail_directories);
 }
 
 Task<Result<Target, Reply>> MailboxDelivery::find(smtp::Mailbox mailbox) {

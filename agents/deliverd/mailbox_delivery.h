@@ -22,8 +22,6 @@ struct MailboxRules {
   Duration lock_time = std::chrono::seconds(60);  // how long an mbox may be locked
 
   MailboxRules() = default;
-  // Whether a mailbox may lie at `path`.
-  [[nodiscard]] bool allows(const std::string& path) const;
 };
 
 class MailboxDelivery final : public Delivery {

@@ -110,7 +110,7 @@ std::vector<std::string> Options::check(const service::Site& site) const {
   // Where the homes are only the userdb knows.
   const bool at_home = location && location->base == somebody.home;
   if (location && !at_home && !from_stdin && exec.empty() &&
-      !mailbox_rules(site).allows(location->path())) {
+      !store::lies_below(location->path(), mailbox_rules(site).mail_directories)) {
     problems.push_back("mail-location: " + location->path() +
                        " is in none of mail-directories; add its directory there");
   }

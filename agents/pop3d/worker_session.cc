@@ -1,7 +1,4 @@
 #include "agents/pop3d/worker_session.h"
-
-#include <filesystem>
-
 #include "libmail/base/text.h"
 
 namespace posthorn::pop3d {
@@ -26,17 +23,6 @@ pop3::Settings core_settings(const WorkerSettings& settings, bool peer_is_truste
   return core;
 }
 
-bool lies_below(const std::string& path, const std::vector<std::string>& directories) {
-  // As text: links below are the store's to refuse, and Landlock holds the process to these directories anyway.
-  const std::string normal = std::filesystem::path(path).lexically_normal().string();
-  for (const std::string& directory : directories) {
-    if (normal.size() > directory.size() && normal.compare(0, directory.size(), directory) == 0 &&
-        normal[directory.size()] == '/')
-      return true;
-  }
-  return directories.empty();
-}
-
 }  // namespace
 
 struct WorkerSession::DropMessages final : pop3::Messages {
@@ -58,19 +44,9 @@ WorkerCounters::WorkerCounters(service::Metrics& metrics)
 
 store::StoreResult<store::MailLocation> locate(const WorkerSettings& settings,
                                                const session::UserdbAnswer& user) {
-  store::MailUser who;
-  who.name = user.user;
-  const std::size_t at = user.user.rfind('@');
-  who.local = user.user.substr(0, at);
-  if (at != std::string::npos) who.domain = user.user.substr(at + 1);
-  who.home = std::string(user.field("home").value_or(""));
-  const std::string form(user.field("mail").value_or(settings.mail_location));
-  auto location = store::make_mail_location(form, who);
-  if (location && !lies_below(location->path(), settings.mail_directories)) {
-    return fail(StoreError(StoreError::Kind::refused,
-                           location->path() + " lies below none of mail_directories"));
-  }
-  return location;
+  const store::MailUser who(user.user, std::string(user.field("home").value_or("")));
+  return store::make_mail_location(user.field("mail").value_or(settings.mail_location), who,
+                                   settings.mail_directories);
 }
 
 WorkerSession::WorkerSession(std::unique_ptr<async::Stream> stream, bool peer_is_trusted,

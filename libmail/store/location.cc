@@ -1,6 +1,8 @@
 #include "libmail/store/location.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <filesystem>
 
 #include "libmail/base/base64.h"
 #include "libmail/base/text.h"
@@ -95,6 +97,12 @@ bool is_safe_component(std::string_view name) {
     if (c == '/' || static_cast<unsigned char>(c) < 32 || c == 127) return false;
   }
   return true;
+}
+
+MailUser::MailUser(std::string user, std::string its_home)
+    : name(std::move(user)), local(name.substr(0, name.rfind('@'))), home(std::move(its_home)) {
+  const std::size_t at = name.rfind('@');
+  if (at != std::string::npos) domain = name.substr(at + 1);
 }
 
 StoreResult<MailLocation> make_mail_location(std::string_view form, const MailUser& user) {
@@ -210,6 +218,23 @@ StoreResult<std::string> maildir_folder_directory(std::string_view folder) {
   if (out.size() > 255)
     return fail(bad("the folder name \"" + printable(folder, 64) + "\" is too long"));
   return out;
+}
+
+StoreResult<MailLocation> make_mail_location(std::string_view form, const MailUser& user,
+                                             const std::vector<std::string>& directories) {
+  auto location = make_mail_location(form, user);
+  if (!location || lies_below(location->path(), directories)) return location;
+  return fail(bad(location->path() + " is in none of mail-directories; add its directory there"));
+}
+
+bool lies_below(const std::string& path, const std::vector<std::string>& directories) {
+  const std::string normal = std::filesystem::path(path).lexically_normal().string();
+  const auto holds = [&normal](const std::string& directory) {
+    if (!normal.starts_with(directory)) return false;
+    return normal.size() == directory.size() || directory.ends_with('/') ||
+           normal[directory.size()] == '/';
+  };
+  return directories.empty() || std::ranges::any_of(directories, holds);
 }
 
 }  // namespace posthorn::store

@@ -64,6 +64,21 @@ TEST_CASE("make_mail_location: says what is wrong with a form") {
   }
 }
 
+TEST_CASE("lies_below: whole names, and no way out by dots") {
+  const std::vector<std::string> directories = {"/srv/mail", "/home/"};
+  for (const char* good : {"/srv/mail", "/srv/mail/ann", "/srv/mail/../mail/ann", "/home/ann"}) {
+    CAPTURE(good);
+    CHECK(lies_below(good, directories));
+  }
+  for (const char* bad : {"/srv/mailx", "/srv", "/srv/mail/../keys", "/home/../etc", ""}) {
+    CAPTURE(bad);
+    CHECK_FALSE(lies_below(bad, directories));
+  }
+  CHECK(lies_below("/anywhere", {}));
+  CHECK(make_mail_location("maildir:~/Maildir", MailUser("ann@a.test", "/home/ann"), directories));
+  CHECK_FALSE(make_mail_location("maildir:~/Maildir", MailUser("ann", "/etc"), directories));
+}
+
 TEST_CASE("maildir_folder_directory: Maildir++ names, and modified UTF-7 for what is not ASCII") {
   CHECK(maildir_folder_directory("INBOX") == "");
   CHECK(maildir_folder_directory("Lists/C++") == ".Lists.C++");
