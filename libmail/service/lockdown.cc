@@ -43,7 +43,7 @@ Result<LockdownReport, IoError> confine_files(const Confinement& confinement, Lo
   raise_file_limit(confinement.max_files, report);
   const rlimit no_core{0, 0};  // a core holds passwords and mail
   if (how != Lockdown::off) ::setrlimit(RLIMIT_CORE, &no_core);
-  if (how == Lockdown::off || confinement.change_user) return report;
+  if (how == Lockdown::off) return report;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail(io_error("no_new_privs"));
   if (how == Lockdown::log_only) return report;  // Landlock has no such mode on the kernels we know
 

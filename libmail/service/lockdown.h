@@ -21,8 +21,6 @@ struct Confinement {
               // directories: LANDLOCK_ACCESS_FS_REFER), link, remove
   bool internet =
       true;  // may open and use AF_INET and AF_INET6 sockets; Unix sockets are always allowed
-  bool change_user =
-      false;  // keeps the calls and the capability for setuid (a parent of per-user workers)
   std::size_t max_files = 65536;  // RLIMIT_NOFILE is raised to this if it may be
 
   Confinement() = default;
