@@ -1,4 +1,5 @@
 #include "agents/pop3d/worker_session.h"
+
 #include "libmail/base/text.h"
 
 namespace posthorn::pop3d {
