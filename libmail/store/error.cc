@@ -24,6 +24,8 @@ StoreError::Kind kind_of(int code) {
     case ENOTDIR:
     case EISDIR:
       return Kind::refused;
+    case EEXIST:
+      return Kind::already_exists;
     case ENAMETOOLONG:
       return Kind::bad_name;
     default:

@@ -9,13 +9,15 @@ namespace posthorn::store {
 
 struct StoreError {
   enum class Kind {
-    disk_full,    // no space, no inodes, a file size limit: 452 4.3.1
-    over_quota,   // EDQUOT: 452 4.2.2
-    locked,       // another program holds the lock longer than we wait: 451 4.2.0, POP3 [IN-USE]
-    not_found,    // no such mailbox, or the message was expunged meanwhile
-    bad_name,     // a path, folder or file name that must not be used
-    refused,      // permissions, a symbolic link where none may be, not a directory
-    unavailable,  // every other failure of the file system: try again later
+    disk_full,       // no space, no inodes, a file size limit: 452 4.3.1
+    over_quota,      // EDQUOT: 452 4.2.2
+    locked,          // another program holds the lock longer than we wait: 451 4.2.0, POP3 [IN-USE]
+    not_found,       // no such mailbox, or the message was expunged meanwhile
+    already_exists,  // a mailbox of that name
+    bad_name,        // a path, folder or file name that must not be used
+    refused,         // permissions, a symbolic link where none may be, not a directory
+    corrupt_index,   // the index has to be made anew; nothing is lost by that
+    unavailable,     // every other failure of the file system: try again later
   };
   Kind kind = Kind::unavailable;
   std::string text;  // one line for the log: what was tried, on what, what happened

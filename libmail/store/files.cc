@@ -227,6 +227,32 @@ class SystemDirectory final : public Directory {
     return {};
   }
 
+  IoResult<void> rename_new(const std::string& name, Directory& to,
+                            const std::string& to_name) override {
+    const int target = to.descriptor();
+    if (::renameat2(fd_.get(), name.c_str(), target, to_name.c_str(), RENAME_NOREPLACE) == 0) {
+      return {};
+    }
+    if (errno != EINVAL && errno != ENOSYS) return fail(io_error("rename", of(name)));
+    // A file system that can't look and rename in one step.
+    if (to.status(to_name)) return fail(IoError(EEXIST, "rename", of(name)));
+    return rename(name, to, to_name);
+  }
+
+  IoResult<void> link(const std::string& name, Directory& to, const std::string& to_name) override {
+    if (::linkat(fd_.get(), name.c_str(), to.descriptor(), to_name.c_str(), 0) < 0) {
+      return fail(io_error("link", of(name)));
+    }
+    return {};
+  }
+
+  IoResult<void> remove_directory(const std::string& name) override {
+    if (::unlinkat(fd_.get(), name.c_str(), AT_REMOVEDIR) < 0) {
+      return fail(io_error("rmdir", of(name)));
+    }
+    return {};
+  }
+
   IoResult<void> unlink(const std::string& name) override {
     if (::unlinkat(fd_.get(), name.c_str(), 0) < 0) return fail(io_error("unlink", of(name)));
     return {};
@@ -234,6 +260,16 @@ class SystemDirectory final : public Directory {
 
   IoResult<void> touch(const std::string& name) override {
     if (::utimensat(fd_.get(), name.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) < 0) {
+      return fail(io_error("touch", of(name)));
+    }
+    return {};
+  }
+
+  IoResult<void> set_modified(const std::string& name, WallTime time) override {
+    const auto since = time.time_since_epoch();
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
+    timespec times[2] = {{0, UTIME_OMIT}, {seconds.count(), (since - seconds).count() * 1000}};
+    if (::utimensat(fd_.get(), name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0) {
       return fail(io_error("touch", of(name)));
     }
     return {};
@@ -284,6 +320,8 @@ class SystemDirectory final : public Directory {
     if (::syncfs(fd_.get()) < 0) return fail(io_error("syncfs", path_));
     return {};
   }
+
+  [[nodiscard]] int descriptor() const override { return fd_.get(); }
 
  private:
   [[nodiscard]] std::string of(const std::string& name) const { return path_ + "/" + name; }

@@ -85,9 +85,18 @@ class Directory {
   // Replaces `to_name` if it exists.
   virtual IoResult<void> rename(const std::string& name, Directory& to,
                                 const std::string& to_name) = 0;
+  // Fails with EEXIST if `to_name` exists.
+  virtual IoResult<void> rename_new(const std::string& name, Directory& to,
+                                    const std::string& to_name) = 0;
+  // A second name for the file; fails with EEXIST if `to_name` exists.
+  virtual IoResult<void> link(const std::string& name, Directory& to,
+                              const std::string& to_name) = 0;
   virtual IoResult<void> unlink(const std::string& name) = 0;
+  // An empty one.
+  virtual IoResult<void> remove_directory(const std::string& name) = 0;
   // Sets the modification time to now.
   virtual IoResult<void> touch(const std::string& name) = 0;
+  virtual IoResult<void> set_modified(const std::string& name, WallTime time) = 0;
   // Of a name (a symbolic link is `other`), and of the directory itself.
   virtual IoResult<FileStatus> status(const std::string& name) = 0;
   virtual IoResult<FileStatus> status() = 0;
@@ -97,6 +106,8 @@ class Directory {
   virtual IoResult<void> sync() = 0;
   // syncfs(2): everything on this directory's file system does.
   virtual IoResult<void> sync_file_system() = 0;
+  // The kernel's descriptor of it, for inotify and LMDB; -1 if there is none.
+  [[nodiscard]] virtual int descriptor() const { return -1; }
 };
 
 class Files {

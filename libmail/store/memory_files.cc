@@ -140,6 +140,7 @@ class MemoryDirectory final : public Directory {
     } else {
       node = files_.make_node(false, permissions);
       node_->names.emplace(name, node);
+      names_changed();
     }
     return std::make_unique<MemoryFile>(files_, node, of(name));
   }
@@ -161,6 +162,7 @@ class MemoryDirectory final : public Directory {
     if (auto ok = files_.begin("mkdir", of(name), true); !ok) return ok;
     if (node_->names.contains(name)) return error(EEXIST, "mkdir", name);
     node_->names.emplace(name, files_.make_node(true, permissions));
+    names_changed();
     return {};
   }
   IoResult<void> rename(const std::string& name, Directory& to,
@@ -175,12 +177,46 @@ class MemoryDirectory final : public Directory {
     const auto node = found->second;
     node_->names.erase(found);
     target.node_->names[to_name] = node;
+    node->changed = files_.clock_;
+    names_changed();
+    target.names_changed();
+    return {};
+  }
+  IoResult<void> rename_new(const std::string& name, Directory& to,
+                            const std::string& to_name) override {
+    if (to.status(to_name)) return error(EEXIST, "rename", name);
+    return rename(name, to, to_name);
+  }
+  IoResult<void> link(const std::string& name, Directory& to, const std::string& to_name) override {
+    auto& target = dynamic_cast<MemoryDirectory&>(to);
+    const std::lock_guard hold(files_.mutex_);
+    if (auto ok = files_.begin("link", of(name) + " -> " + target.of(to_name), true); !ok) {
+      return ok;
+    }
+    const auto found = node_->names.find(name);
+    if (found == node_->names.end()) return error(ENOENT, "link", name);
+    if (!target.node_->names.emplace(to_name, found->second).second) {
+      return error(EEXIST, "link", name);
+    }
+    target.names_changed();
     return {};
   }
   IoResult<void> unlink(const std::string& name) override {
     const std::lock_guard hold(files_.mutex_);
     if (auto ok = files_.begin("unlink", of(name), true); !ok) return ok;
     if (node_->names.erase(name) == 0) return error(ENOENT, "unlink", name);
+    names_changed();
+    return {};
+  }
+  IoResult<void> remove_directory(const std::string& name) override {
+    const std::lock_guard hold(files_.mutex_);
+    if (auto ok = files_.begin("rmdir", of(name), true); !ok) return ok;
+    const auto found = node_->names.find(name);
+    if (found == node_->names.end()) return error(ENOENT, "rmdir", name);
+    if (!found->second->directory) return error(ENOTDIR, "rmdir", name);
+    if (!found->second->names.empty()) return error(ENOTEMPTY, "rmdir", name);
+    node_->names.erase(found);
+    names_changed();
     return {};
   }
   IoResult<void> touch(const std::string& name) override {
@@ -189,6 +225,15 @@ class MemoryDirectory final : public Directory {
     const auto found = node_->names.find(name);
     if (found == node_->names.end()) return error(ENOENT, "touch", name);
     found->second->modified = found->second->changed = files_.clock_;
+    return {};
+  }
+  IoResult<void> set_modified(const std::string& name, WallTime time) override {
+    const std::lock_guard hold(files_.mutex_);
+    if (auto ok = files_.begin("touch", of(name), false); !ok) return ok;
+    const auto found = node_->names.find(name);
+    if (found == node_->names.end()) return error(ENOENT, "touch", name);
+    found->second->modified = time;
+    found->second->changed = files_.clock_;
     return {};
   }
   IoResult<FileStatus> status(const std::string& name) override {
@@ -234,6 +279,7 @@ class MemoryDirectory final : public Directory {
                                               const std::string& name) const {
     return fail(IoError(code, operation, of(name)));
   }
+  void names_changed() { node_->modified = node_->changed = files_.clock_; }
   MemoryFiles& files_;
   std::shared_ptr<MemoryFiles::Node> node_;
   std::string path_;
