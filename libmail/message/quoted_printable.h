@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -50,8 +51,8 @@ class QuotedPrintableDecoder {
 };
 
 // Lines of at most 76 octets with CRLF ends. CRLF and LF in the text are line ends; every other
-// control octet, octets above 126 and blanks before a line end are encoded, also the "F" of a line
-// that begins "From " and a dot alone on its line, which mbox files and bad relays would change.
+// control octet, octets above 126 and blanks before a line end are encoded, also the blank of
+// "From " at the front of a line and a dot alone on its line, which mbox files and bad relays would change.
 class QuotedPrintableEncoder {
  public:
   enum class Of : std::uint8_t {
@@ -63,11 +64,16 @@ class QuotedPrintableEncoder {
   void finish(std::string& out);
 
  private:
-  void line(std::string_view text, bool ended, std::string& out);
+  void put(char c, std::string& out);
+  std::size_t put_run(std::string_view text, std::string& out);
+  void write(char c, bool at_end, std::string& out);
+  void end_line(std::string& out);
 
   Of of_;
-  std::string held_;        // of the line not ended yet, at most what one output line takes
+  std::optional<char> held_;
+  bool cr_ = false;         // a CR behind held_ that may belong to a line end
   std::size_t column_ = 0;  // of the output
+  std::size_t from_ = 0;    // how much of "From " stands at the front of the output line
 };
 
 [[nodiscard]] std::string encode_quoted_printable(std::string_view text);
