@@ -12,8 +12,6 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr unsigned patient_connects = 6;  // 1 + 2 + 4 + ... s: then messages are deferred
-constexpr unsigned dead_after = 3;        // failures in a row
-constexpr auto longest_rest = minutes(30);
 constexpr auto share_pause = seconds(1);  // relayd has its share of connections to that site
 constexpr auto slow = seconds(2);         // who waits longer, waits for a slow destination
 constexpr auto connect_time = seconds(30);
@@ -29,13 +27,6 @@ MonoTime now() {
 
 bool speaks_of_destination(const smtp::Status& status) {
   return status.is_transient() && status.enhanced.subject == 4;
-}
-
-Duration rest(Duration first, unsigned failures, Duration longest) {
-  RetryRule rule;
-  rule.first = first;
-  rule.longest = longest;
-  return retry_delay(rule, failures, random_u64());
 }
 
 }  // namespace
@@ -73,7 +64,7 @@ Destination& Dispatcher::destination(const async::Endpoint& endpoint, std::strin
 
 bool Dispatcher::is_runnable(const Destination& destination, MonoTime at) const {
   return !destination.waiting.empty() && destination.active < destination.limit &&
-         destination.rest_until <= at && destination.agent->rest_until <= at;
+         !destination.health.rests(at) && destination.agent->rest_until <= at;
 }
 
 void Dispatcher::line_up(Destination& destination) {
@@ -86,8 +77,7 @@ void Dispatcher::submit(Job& job) {
   Destination& destination = *job.destination;
   if (job.since == MonoTime()) job.since = now();
   destination.waiting.push_back(&job);
-  const bool is_dead = destination.failures >= dead_after && destination.rest_until > now();
-  if (stopping_ || is_dead) {
+  if (stopping_ || destination.health.is_dead(now())) {
     fail_waiting(destination);
     return;
   }
@@ -106,7 +96,7 @@ void Dispatcher::run_some() {
     if (!is_runnable(destination, now())) continue;
     Job* job = destination.waiting.front();
     destination.waiting.pop_front();
-    job->turn = destination.turns++;
+    job->number = destination.health.begin();
     ++destination.active;
     ++active_;
     line_up(destination);
@@ -143,7 +133,8 @@ async::Task<bool> Dispatcher::open(session::SmtpClient* client, Job* job) {
   if (agent.rest_until <= now()) {
     ++agent.failures;
     const unsigned step = std::min(agent.failures, patient_connects);
-    agent.rest_until = now() + rest(seconds(1), step, minutes(1));
+    const RetryRule rule(seconds(1), minutes(1));
+    agent.rest_until = now() + retry_delay(rule, step, random_u64());
   }
   if (agent.failures < patient_connects && !stopping_) {
     job->destination->waiting.push_front(job);
@@ -222,29 +213,20 @@ void Dispatcher::judge(Job& job) {
       !job.agent_lost && !all_share &&
       std::all_of(job.statuses.begin(), job.statuses.end(), speaks_of_destination);
   if (!all_unreached) {
-    if (destination.failures >= dead_after) destination.rest_until = MonoTime();
-    destination.failures = 0;
+    destination.health.succeeded();
     finish(job);
     return;
   }
-  // Those that were under way in the same moment count once. Not by the clock: on a busy machine much happens
-  // between two of its ticks.
-  const bool is_news = job.turn >= destination.failed_at;
-  destination.trouble = job.statuses.front();
+  const bool has_died =
+      destination.health.failed(job.number, job.statuses.front(), now(), options_.retry_first);
   finish(job);
-  if (!is_news) return;
-  destination.failed_at = destination.turns;
-  ++destination.failures;
-  if (destination.failures < dead_after) return;
-  destination.rest_until =
-      now() + rest(options_.retry_first, destination.failures - dead_after + 1, longest_rest);
-  fail_waiting(destination);
+  if (has_died) fail_waiting(destination);
 }
 
 void Dispatcher::put_back(Job& job, Duration pause) {
   Destination& destination = *job.destination;
   destination.waiting.push_front(&job);
-  destination.rest_until = std::max(destination.rest_until, now() + pause);
+  destination.health.put_off(now() + pause);
 }
 
 void Dispatcher::finish(Job& job) {
@@ -260,7 +242,7 @@ void Dispatcher::finish(Job& job) {
 void Dispatcher::fail_waiting(Destination& destination) {
   std::deque<Job*> waiting = std::exchange(destination.waiting, {});
   for (Job* job : waiting) {
-    smtp::Status status = destination.trouble;
+    smtp::Status status = destination.health.trouble();
     if (stopping_ || status.enhanced.none()) status = smtp::Status({4, 3, 2}, "not tried");
     job->was_attempt = !stopping_;
     job->statuses.assign(job->recipients.size(), status);
@@ -277,17 +259,14 @@ void Dispatcher::tick() {
     line_up(destination);
     if (!destination.parked.empty() && !destination.is_crowded(at)) on_room_(destination);
     const bool is_forgettable = destination.is_idle() && !destination.queued &&
-                                destination.rest_until <= at && destination.failures == 0;
+                                !destination.health.rests(at) && destination.health.failures() == 0;
     place = is_forgettable ? destinations_.erase(place) : std::next(place);
   }
   run_some();
 }
 
 void Dispatcher::forget_troubles() {
-  for (auto& [key, destination] : destinations_) {
-    destination->failures = 0;
-    destination->rest_until = MonoTime();
-  }
+  for (auto& [key, destination] : destinations_) destination->health.forget();
   for (auto& [key, agent] : agents_) {
     agent->failures = 0;
     agent->rest_until = MonoTime();

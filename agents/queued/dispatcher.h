@@ -9,6 +9,7 @@
 #include <string>
 
 #include "agents/queued/connections.h"
+#include "agents/queued/health.h"
 #include "agents/queued/options.h"
 #include "agents/queued/work.h"
 #include "libmail/async/scope.h"
@@ -31,12 +32,8 @@ struct Destination {
   std::deque<Job*> waiting;
   std::deque<queue::Message*> parked;
   std::size_t active = 0;
-  unsigned failures = 0;        // times in a row that it could not be reached
-  std::uint64_t turns = 0;      // jobs begun
-  std::uint64_t failed_at = 0;  // of those, when it failed last
-  MonoTime rest_until{};
-  smtp::Status trouble;  // the last of them
-  bool queued = false;   // for its turn
+  Health health;
+  bool queued = false;  // for its turn
 
   // Enough is waiting, and for long: further messages are parked, so that others get their turn.
   [[nodiscard]] bool is_crowded(MonoTime now) const;

@@ -274,10 +274,10 @@ OpsReply Ops::destinations() const {
     one["waiting"] = destination->waiting.size();
     one["parked"] = destination->parked.size();
     one["limit"] = destination->limit;
-    one["failures"] = destination->failures;
-    one["rests"] = std::max(seconds_left(destination->rest_until),
+    one["failures"] = destination->health.failures();
+    one["rests"] = std::max(seconds_left(destination->health.rest_until()),
                             seconds_left(destination->agent->rest_until));
-    one["trouble"] = printable(destination->trouble.text);
+    one["trouble"] = printable(destination->health.trouble().text);
     all.push_back(std::move(one));
   }
   nlohmann::json reply;

@@ -14,6 +14,8 @@ struct RetryRule {
   Duration longest = std::chrono::hours(1);
 
   RetryRule() = default;
+  RetryRule(Duration first_delay, Duration longest_delay)
+      : first(first_delay), longest(longest_delay) {}
 };
 
 // The wait behind the Nth failed attempt (the first is 1): it doubles from `first` to `longest`, and `random` takes

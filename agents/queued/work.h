@@ -26,7 +26,7 @@ struct Job {
   bool agent_lost = false;                // our agent went away in the middle
   bool was_attempt = true;                // false: nothing was said about message or destination
   MonoTime since{};                       // when it was begun or put back the first time
-  std::uint64_t turn = 0;                 // how many of its destination had theirs before
+  std::uint64_t number = 0;               // Health::begin()
 
   Job() = default;
 };
