@@ -361,6 +361,7 @@ dns::CacheSettings Options::cache_settings() const {
 
 dns::ResponderSettings Options::responder_settings() const {
   dns::ResponderSettings settings;
+  settings.stream_idle = streams.idle;
   settings.may_recurse = client_in(recursion_networks);
   settings.is_trusted = client_in(trusted_networks);
   settings.udp_octets = udp_octets;

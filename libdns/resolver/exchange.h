@@ -17,8 +17,9 @@ enum class Transport : std::uint8_t { udp, tcp };
 struct ExchangeError {
   enum class Kind : std::uint8_t {
     timed_out,  // silence until the deadline
-    mismatch,  // UDP: the right address sent a wrong id or question; somebody guesses, so ask by TCP
-    network,   // refused, unreachable, reset
+    mismatch,  // UDP: the right address sent a wrong id or question, or fragments, of which the second
+               // may be another's; somebody guesses, so ask by TCP
+    network,    // refused, unreachable, reset
     protocol,   // TCP: what came is no DNS, or answers nothing that was asked
     no_socket,  // descriptors or ports have run out here: the server isn't to blame
     cancelled,  // close() was called

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -29,6 +30,26 @@ void ignore_path_mtu(int socket, int family) {
   } else {
     ::setsockopt(socket, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof omit);
   }
+}
+
+// A reply that came in fragments may have another's second one: ids of IP are easy to guess, and the
+// first fragment alone has our port, id and letters. The kernel tells of what it put together.
+void tell_of_fragments(int socket, int family) {
+  const int on = 1;
+  if (family == AF_INET6) {
+    ::setsockopt(socket, IPPROTO_IPV6, IPV6_RECVFRAGSIZE, &on, sizeof on);
+  } else {
+    ::setsockopt(socket, IPPROTO_IP, IP_RECVFRAGSIZE, &on, sizeof on);
+  }
+}
+
+bool came_in_fragments(msghdr& header) {
+  for (cmsghdr* each = CMSG_FIRSTHDR(&header); each != nullptr; each = CMSG_NXTHDR(&header, each)) {
+    const bool v4 = each->cmsg_level == IPPROTO_IP && each->cmsg_type == IP_RECVFRAGSIZE;
+    const bool v6 = each->cmsg_level == IPPROTO_IPV6 && each->cmsg_type == IPV6_RECVFRAGSIZE;
+    if (v4 || v6) return true;
+  }
+  return false;
 }
 
 bool is_ours(int code) {
@@ -99,6 +120,7 @@ Result<Fd, IoError> UdpAsker::open_socket(const async::Endpoint& to) const {
   Fd socket(::socket(address->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return fail(io_error("open a socket for", to.text()));
   ignore_path_mtu(socket.get(), address->family);
+  tell_of_fragments(socket.get(), address->family);
   bind_random_port(socket.get(), address->family, settings_);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(address->storage),
                 address->length) != 0)
@@ -111,11 +133,20 @@ std::optional<Result<std::string, ExchangeError>> UdpAsker::receive(int socket,
                                                                     const std::string& from) {
   using Kind = ExchangeError::Kind;
   landing_.resize(max_message_octets);
-  const ssize_t count = ::recv(socket, landing_.data(), landing_.size(), 0);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  iovec piece{landing_.data(), landing_.size()};
+  msghdr header{};
+  header.msg_iov = &piece;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  const ssize_t count = ::recvmsg(socket, &header, 0);
   if (count < 0) {
     if (errno == EAGAIN || errno == EINTR) return std::nullopt;
     return fail(ExchangeError(Kind::network, io_error("read", from).text()));
   }
+  if (came_in_fragments(header))
+    return fail(ExchangeError(Kind::mismatch, "a reply in fragments from " + from));
   const auto packet = std::string_view(landing_).substr(0, static_cast<std::size_t>(count));
   if (is_reply_to(query, packet, LetterCase::exact)) return std::string(packet);
   return fail(ExchangeError(Kind::mismatch, "wrong id or question from " + from));

@@ -121,7 +121,8 @@ NewAnswer compose(const Query& query, AnswerClass asker, const LocalAnswer& loca
   Header header = header_for(query, asker);
   header.authoritative = local.parts.front().authoritative;
   header.rcode = rest == nullptr ? local.last().rcode : rest->rcode;
-  const bool is_secure = rest == nullptr ? local.is_secure() : rest->security == Security::secure;
+  const bool is_secure =
+      rest == nullptr ? local.is_secure() : local.is_signed() && rest->security == Security::secure;
   header.authentic_data = asker.wants_ad && asker.trusted && is_secure;
   Composer composer(query, asker, header);
   composer.add(local, rest);
@@ -153,6 +154,17 @@ NewAnswer compose(const Query& query, AnswerClass asker, Rcode rcode, const Exte
   answer.message = composer.finish();
   if (why != nullptr) answer.error = error_option(*why);
   return answer;
+}
+
+void truncate(std::string& message) {
+  std::size_t end = header_octets;
+  if (message[5] != 0) {
+    while (message[end] != 0) end += 1 + static_cast<std::size_t>(message[end]);
+    end += 1 + 4;  // the root, type and class
+  }
+  message.resize(end);
+  message[2] = static_cast<char>(message[2] | 0x02);
+  std::fill(message.begin() + 6, message.begin() + header_octets, '\0');  // the other counts
 }
 
 }  // namespace posthorn::dns

@@ -1,6 +1,8 @@
 // Answers as messages without OPT, as AnswerCache keeps them.
 #pragma once
 
+#include <string>
+
 #include "libdns/resolver/recursor.h"
 #include "libdns/server/answer_cache.h"
 #include "libdns/server/local.h"
@@ -19,5 +21,8 @@ inline constexpr std::size_t convenient_octets_small = 440;
 // Header and question with this rcode.
 [[nodiscard]] NewAnswer compose(const Query& query, AnswerClass asker, Rcode rcode,
                                 const ExtendedError* why = nullptr);
+
+// Header and question stay, TC is set. `message` has one question, without pointers, or none.
+void truncate(std::string& message);
 
 }  // namespace posthorn::dns

@@ -23,7 +23,9 @@ struct LocalAnswer {
   [[nodiscard]] bool leads_away() const {
     return is_ours && !is_empty && (next || last().kind == ZoneAnswer::Kind::referral);
   }
-  // Every part is of a signed zone and says something itself.
+  // Every part is of a signed zone.
+  [[nodiscard]] bool is_signed() const;
+  // ... and says something itself.
   [[nodiscard]] bool is_secure() const;
 };
 

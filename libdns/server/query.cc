@@ -44,6 +44,7 @@ bool take_options(std::string_view options, Query& query) {
       query.cookie = options.substr(4, length);
       if (query.cookie.empty()) return false;
     }
+    if (u16(options, 0) == edns_tcp_keepalive && length == 0) query.keepalive = true;
     options.remove_prefix(4 + length);
   }
   return true;
@@ -81,7 +82,7 @@ void read_query(std::string_view octets, Query& query) {
   query.recursion_desired = (high & 0x01) != 0;
   query.authentic_data = (low & 0x20) != 0;
   query.checking_disabled = (low & 0x10) != 0;
-  query.edns = query.dnssec_ok = false;
+  query.edns = query.dnssec_ok = query.keepalive = false;
   query.edns_version = 0;
   query.udp_octets = 512;
   query.cookie = {};

@@ -10,6 +10,8 @@
 
 namespace posthorn::dns {
 
+inline constexpr std::uint16_t edns_tcp_keepalive = 11;
+
 struct Query {
   enum class Form : std::uint8_t {
     plain,    // all below is filled in
@@ -33,6 +35,7 @@ struct Query {
   std::uint8_t edns_version = 0;
   std::uint16_t udp_octets = 512;  // what the client can take; with EDNS at least 512
   std::string_view cookie;         // the option's octets; into `octets`
+  bool keepalive = false;  // edns-tcp-keepalive: how long may the connection idle? (RFC 7828)
 
   [[nodiscard]] std::string_view folded_name() const { return {folded.data(), name_octets}; }
   [[nodiscard]] std::string_view question() const {

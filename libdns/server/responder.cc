@@ -15,6 +15,8 @@ using async::Task;
 namespace {
 
 constexpr std::size_t opt_octets = 11;
+constexpr std::size_t cookie_octets = 28;    // both of them, as an option
+constexpr std::size_t keepalive_octets = 6;  // RFC 7828
 // So much longer than its question an answer is no weapon: SERVFAIL may be late.
 constexpr std::size_t small_answer = 32;
 
@@ -46,13 +48,6 @@ void count_down(std::string& out, const ReadyAnswer& ready) {
 
 Rcode rcode_of(std::string_view message) {
   return static_cast<Rcode>(static_cast<std::uint8_t>(message[3]) & 0x0f);
-}
-
-// Header and question stay, TC is set.
-void truncate(std::string& out, std::size_t question_end) {
-  out.resize(question_end);
-  out[2] = static_cast<char>(out[2] | 0x02);
-  for (const std::size_t count_at : {6, 8, 10}) patch_u16(out, count_at, 0);
 }
 
 // A message of which nothing but the header is understood.
@@ -305,18 +300,20 @@ Responder::Outcome Responder::finish(const Query& query, AnswerClass asker, cons
     const auto verdict = rate_.judge(client, query.folded_name(), rcode, seconds());
     if (verdict != RateLimiter::Verdict::send) ++counters_.rate_limited;
     if (verdict == RateLimiter::Verdict::drop) return Outcome::nothing;
-    if (verdict == RateLimiter::Verdict::truncate) truncate(out, query.question_end);
+    if (verdict == RateLimiter::Verdict::truncate) truncate(out);
   }
   ++counters_.rcodes[std::min<std::size_t>(static_cast<std::size_t>(rcode), 15)];
   // Who is refused gets no more back than was sent.
   std::string_view error = rcode == Rcode::refused && !asker.may_recurse ? "" : ready.error;
   const std::size_t limit =
       is_udp ? std::min(query.udp_octets, settings_.udp_octets) : max_message_octets;
-  const std::size_t fixed = query.edns ? opt_octets + (query.cookie.empty() ? 0 : 28) : 0;
+  const std::size_t options =
+      (query.cookie.empty() ? 0 : cookie_octets) + (query.keepalive ? keepalive_octets : 0);
+  const std::size_t fixed = query.edns ? opt_octets + options : 0;
   if (out.size() + fixed + error.size() > limit) error = {};
   if (out.size() + fixed > limit) {
     ++counters_.truncated;
-    truncate(out, query.question_end);
+    truncate(out);
   }
   if (query.edns) append_opt(query, client, error, out);
   return Outcome::answered;
@@ -341,6 +338,13 @@ void Responder::append_opt(const Query& query, const Client& client, std::string
     put_u16(out, edns_cookie);
     put_u16(out, static_cast<std::uint16_t>(value.size()));
     out.append(value);
+  }
+  if (query.keepalive && client.transport != Client::Transport::udp) {
+    constexpr Duration unit = std::chrono::milliseconds(100);
+    put_u16(out, edns_tcp_keepalive);
+    put_u16(out, 2);
+    put_u16(out, static_cast<std::uint16_t>(
+                     std::clamp<std::int64_t>(settings_.stream_idle / unit, 0, UINT16_MAX)));
   }
   out.append(error);
   patch_u16(out, length_at, static_cast<std::uint16_t>(out.size() - length_at - 2));

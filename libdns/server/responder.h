@@ -59,6 +59,7 @@ struct ResponderSettings {
   // weapon (DNSBomb).
   Duration discard_after = std::chrono::milliseconds(1900);
   Duration query_time = std::chrono::seconds(8);
+  Duration stream_idle = std::chrono::seconds(10);  // as StreamLimits::idle: clients may ask for it
   ResponderSettings() = default;
 };
 

@@ -187,6 +187,24 @@ TEST_CASE("Responder: a cookie of an impossible length is FORMERR") {
   });
 }
 
+TEST_CASE("Responder: who asks for it in a stream is told how long it may idle, by UDP nobody") {
+  in_loop([] {
+    Server server;
+    server.settings.stream_idle = std::chrono::seconds(30);
+    TestQuestion question("www.example.test", Type::a);
+    question.edns = true;
+    question.options = {{edns_tcp_keepalive, ""}};
+    const auto told =
+        server.ask(question.packet(), client_at("203.0.113.9", Client::Transport::tcp));
+    const auto edns = view_of(told).edns();
+    REQUIRE(edns.has_value());
+    REQUIRE(edns->options.size() == 1);
+    CHECK(edns->options[0].code == edns_tcp_keepalive);
+    CHECK(edns->options[0].octets == std::string_view("\x01\x2c", 2));  // 300 tenths of a second
+    CHECK(view_of(ask(server, question.packet())).edns()->options.empty());
+  });
+}
+
 TEST_CASE("Responder: what can't be read gets FORMERR, an answer nothing, STATUS NOTIMP") {
   in_loop([] {
     Server server;

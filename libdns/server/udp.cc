@@ -8,6 +8,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "libdns/server/compose.h"
 #include "libmail/async/poll.h"
 
 namespace posthorn::dns {
@@ -17,6 +18,7 @@ using async::Task;
 namespace {
 
 constexpr std::size_t batch = 32;
+constexpr std::size_t tiny_octets = 512;     // passes everywhere
 constexpr std::size_t packet_octets = 4096;  // no question is longer; one that is gets FORMERR
 
 bool is_wildcard(int socket) {
@@ -30,10 +32,12 @@ bool is_wildcard(int socket) {
 
 void prepare(int socket) {
   const int on = 1;
-  const int omit = IP_PMTUDISC_OMIT;  // no ICMP message makes us send fragments (RFC 9715)
+  // Nothing leaves in fragments: what ICMP messages say is not heard, and what is too long for the
+  // interface comes back as EMSGSIZE (RFC 9715).
+  const int whole = IP_PMTUDISC_INTERFACE;
   const int buffer = 4 << 20;
-  ::setsockopt(socket, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof omit);
-  ::setsockopt(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit, sizeof omit);
+  ::setsockopt(socket, IPPROTO_IP, IP_MTU_DISCOVER, &whole, sizeof whole);
+  ::setsockopt(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &whole, sizeof whole);
   ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
   ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
   if (!is_wildcard(socket)) return;
@@ -71,7 +75,13 @@ class UdpSink final : public Sink {
     header.msg_iovlen = 1;
     header.msg_control = way_.used == 0 ? nullptr : way_.control.data();
     header.msg_controllen = way_.used;
-    if (::sendmsg(socket_, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) ++counters_.unsent;
+    ssize_t sent = ::sendmsg(socket_, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EMSGSIZE) {
+      truncate(message);
+      piece = {message.data(), message.size()};
+      sent = ::sendmsg(socket_, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    if (sent < 0) ++counters_.unsent;
     co_return false;
   }
   [[nodiscard]] const DatagramWay* datagram() const override { return &way_; }
@@ -199,6 +209,11 @@ void UdpServer::State::send() {
       continue;
     }
     if (errno == EINTR) continue;
+    if (errno == EMSGSIZE && answers[at].size() > tiny_octets) {
+      truncate(answers[at]);
+      answer_pieces[at] = {answers[at].data(), answers[at].size()};
+      continue;
+    }
     // The first of them can't be sent (no route, a full buffer): it is lost, as UDP may lose it.
     ++counters.unsent;
     ++at;

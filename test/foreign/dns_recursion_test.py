@@ -4,14 +4,14 @@ its mistakes; what dnsd, Unbound and named find there is compared question by qu
 
 import concurrent.futures
 import os
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from dns_servers import dnsd, knotd, main, named, nsd, sign_zone, unbound  # noqa: E402
 from dns_wire import Message, ask, ask_all, ask_stream, query, record_text  # noqa: E402
-from foreign import Failed, need, run  # noqa: E402
+from foreign import Failed, run  # noqa: E402
+from network import inside, make_network  # noqa: E402
 from posthorn_site import wait_until  # noqa: E402
 
 ROOT, LAB, FIRST, SECOND, DNSD = "10.53.0.1", "10.53.0.2", "10.53.0.3", "10.53.0.4", "10.53.0.5"
@@ -47,26 +47,6 @@ LAMEST = {"lame.lab": SECOND, "dead.lab": NOBODY}  # delegated to who doesn't se
 LABELS = ("", "www", "mail", "long", "nothing", "x.nothing", "x.wild", "y.x.wild", "ent", "b.ent", "alias", "chain", "to-plain", "to-signed",
           "to-broken", "to-nothing", "wild.alias", "loop", "www.tree", "nothing.tree")
 TYPES = ("A", "AAAA", "MX", "TXT")
-
-
-def inside():
-    """Starts this script again in a network of its own."""
-    if os.geteuid() != 0:
-        print("skipped: only root can make a network of its own")
-        sys.exit(77)
-    need("unshare", "ip", "nsd", "knotd", "named", "unbound", "dnssec-signzone", "dnssec-keygen")
-    probe = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "true"], capture_output=True, text=True, check=False)
-    if probe.returncode != 0:
-        print(f"skipped: unshare: {probe.stderr.strip()}")
-        sys.exit(77)
-    sys.exit(subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                             sys.executable, __file__, "inside"], timeout=180, check=False).returncode)
-
-
-def make_network():
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for address in (ROOT, LAB, FIRST, SECOND, DNSD, OURS, UNBOUND, NAMED):
-        subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
 
 
 def delegation(zone, address):
@@ -238,6 +218,6 @@ def expectations(bench):
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["inside"]:
-        inside()
-    make_network()
+        inside(__file__, "nsd", "knotd", "named", "unbound", "dnssec-signzone", "dnssec-keygen")
+    make_network(ROOT, LAB, FIRST, SECOND, DNSD, OURS, UNBOUND, NAMED)
     main("dns-recursion", [make_internet, start_resolvers, expectations, differences])

@@ -215,6 +215,7 @@ def kdigs(bench):
     check("kdig +tcp", run([*base, "+tcp", full("long"), "TXT"]), "(TCP)", "f" * 255)
     check("kdig +bufsize", run([*base, "+bufsize=1232", "+ignore", full("long"), "TXT"]), "Flags: qr aa tc")
     check("kdig +cookie", run([*base, "+cookie", full("mail"), "A"]), "COOKIE:", "192.0.2.3")
+    check("dig +keepalive", dig(ours, "+tcp", "+keepalive", full("mail"), "A"), "TCP KEEPALIVE: 10.0 secs", "192.0.2.3")
     check("kdig +edns=1", run([*base, "+edns=1", full("mail"), "A"]), "ext-rcode: BADVERS")
     check("kdig ANY", run([*base, "+notcp", full(""), "ANY"]), "ANSWER: 1;")
     said = run([*base, "+json", full(""), "MX"])
