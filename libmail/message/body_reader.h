@@ -42,7 +42,7 @@ class TextReader {
   void report(Anomalies& anomalies, std::uint64_t offset) const;
 
  private:
-  void take_text(std::string& out, std::size_t from);
+  void join_line_ends(std::string& out, std::size_t from);
 
   BodyReader body_;
   TextDecoder text_;

@@ -1,0 +1,118 @@
+#include "libmail/imap/envelope.h"
+
+#include "libmail/base/text.h"
+#include "libmail/imap/writer.h"
+#include "libmail/message/address_list.h"
+
+namespace posthorn::imap {
+namespace {
+
+constexpr std::string_view no_domain = "MISSING_DOMAIN";
+constexpr std::string_view no_mailbox = "MISSING_MAILBOX";
+
+// A field body on one line: what a quoted string can't hold goes into a literal, line ends and NUL
+// into neither.
+std::string one_line(std::string_view raw) {
+  std::string text = message::unfold(raw);
+  for (char& c : text) {
+    if (c == '\r' || c == '\n' || c == '\0') c = ' ';
+  }
+  return text;
+}
+
+void write_text(Writer& out, const message::Header& header, std::string_view name) {
+  const message::Field* field = header.find(name);
+  if (field == nullptr) {
+    out.raw("NIL");
+  } else {
+    out.string(one_line(header.raw_value(*field)));
+  }
+}
+
+void write_nstring(Writer& out, const std::string& text) {
+  if (text.empty()) {
+    out.raw("NIL");
+  } else {
+    out.string(one_line(text));
+  }
+}
+
+void write_address(Writer& out, const message::Address& address) {
+  out.raw("(");
+  write_nstring(out, address.display_name);
+  out.raw(" NIL ").string(one_line(address.local_part)).sp();
+  out.string(address.domain.empty() ? std::string(no_domain) : one_line(address.domain));
+  out.raw(")");
+}
+
+void write_list(Writer& out, const message::AddressList& list) {
+  std::size_t group = 0;
+  std::size_t group_end = std::string::npos;
+  const auto begin_groups = [&](std::size_t at) {
+    if (at == group_end) {
+      out.raw("(NIL NIL NIL NIL)");
+      group_end = std::string::npos;
+    }
+    while (group < list.groups.size() && list.groups[group].first == at) {
+      const message::Group& begin = list.groups[group++];
+      out.raw("(NIL NIL ").string(one_line(begin.name)).raw(" NIL)");
+      if (begin.count == 0) {
+        out.raw("(NIL NIL NIL NIL)");
+      } else {
+        group_end = at + begin.count;
+        break;
+      }
+    }
+  };
+  for (std::size_t i = 0; i < list.mailboxes.size(); ++i) {
+    begin_groups(i);
+    write_address(out, list.mailboxes[i]);
+  }
+  begin_groups(list.mailboxes.size());
+}
+
+// Several To fields are one list to everybody; of all others the first counts.
+std::string addresses(const message::Header& header, std::string_view name) {
+  const message::Field* field = header.find(name);
+  if (field == nullptr) return "NIL";
+  const auto list = message::parse_address_list(header.raw_value(*field));
+  Writer out;
+  out.raw("(");
+  if (!list) {
+    message::Address unreadable;
+    unreadable.display_name = header.value(*field);
+    unreadable.local_part = no_mailbox;
+    write_address(out, unreadable);
+  } else if (list->mailboxes.empty() && list->groups.empty()) {
+    return "NIL";
+  } else {
+    write_list(out, *list);
+  }
+  out.raw(")");
+  return out.take();
+}
+
+}  // namespace
+
+std::string envelope(const message::Header& header) {
+  Writer out;
+  out.raw("(");
+  write_text(out, header, "Date");
+  out.sp();
+  write_text(out, header, "Subject");
+  const std::string from = addresses(header, "From");
+  out.sp().raw(from);
+  for (const std::string_view name : {"Sender", "Reply-To"}) {
+    const std::string list = addresses(header, name);
+    out.sp().raw(list == "NIL" ? from : list);
+  }
+  for (const std::string_view name : {"To", "Cc", "Bcc"}) out.sp().raw(addresses(header, name));
+  for (const std::string_view name : {"In-Reply-To", "Message-ID"}) {
+    out.sp();
+    write_text(out, header, name);
+  }
+  out.raw(")");
+  return out.take();
+}
+
+}  // namespace posthorn::imap
