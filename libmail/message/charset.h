@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "libmail/message/utf8.h"
+
 namespace posthorn::message {
 
 enum class Charset : std::uint8_t {
@@ -60,6 +62,8 @@ enum class Charset : std::uint8_t {
 
 // Case and blanks at both ends are ignored. Nothing for an unknown label.
 [[nodiscard]] std::optional<Charset> find_charset(std::string_view label);
+// UTF-7 and the sets of Charset::replacement: known, and refused.
+[[nodiscard]] bool is_forbidden_label(std::string_view label);
 // The name to write: "UTF-8", "windows-1252".
 [[nodiscard]] std::string_view charset_name(Charset charset);
 
@@ -79,9 +83,11 @@ class CharsetDecoder {
 
  private:
   struct Iconv;
+  void feed_single(std::string_view octets, std::string& out);
   void feed_utf8(std::string_view octets, std::string& out);
   void feed_utf16(std::string_view octets, std::string& out);
   void feed_iconv(std::string_view octets, std::string& out);
+  void put_unit(char16_t unit, std::string& out);
   void replace(std::string& out);
 
   Charset charset_;
@@ -122,12 +128,5 @@ class TextDecoder {
   std::string held_;  // the first 8-bit octets, until they decide
   bool unknown_ = false;
 };
-
-// Appends one code point (no surrogate, at most U+10FFFF) as UTF-8.
-void append_utf8(std::string& out, char32_t c);
-// Takes one code point off the front of well-formed UTF-8 that is not empty.
-[[nodiscard]] char32_t take_code_point(std::string_view& text);
-// U+FFFD for every ill-formed sequence.
-[[nodiscard]] std::string repair_utf8(std::string_view text);
 
 }  // namespace posthorn::message

@@ -27,7 +27,7 @@ enum class WordPlace : std::uint8_t {
   phrase,  // a display name: fewer characters may stand for themselves (RFC 2047 5 (3))
 };
 
-// UTF-8 to words of at most 75 characters joined by one space, Q or B, whichever is shorter, never
+// UTF-8 to words of at most 64 characters (RFC 2047 allows 75) joined by one space, Q or B, whichever is shorter, never
 // cutting a character. What is ill-formed goes in as U+FFFD, controls as spaces. ASCII becomes words too.
 [[nodiscard]] std::string make_encoded_words(std::string_view text, WordPlace place);
 // For unstructured fields: the text as it is where ASCII says all, encoded-words from the first to the last
