@@ -5,6 +5,7 @@
 #include "agents/dnsd/journal_file.h"
 #include "agents/dnsd/zone_keys.h"
 #include "libdns/resolver/wall_clock.h"
+#include "libdns/wire/serial.h"
 #include "libdns/zone/update.h"
 #include "libmail/async/files.h"
 
@@ -35,6 +36,7 @@ struct OwnZones::Loaded {
   std::vector<dns::ZoneVersion> versions;
   std::vector<dns::Problem> problems;
   std::size_t journal_octets = 0;
+  dns::ZoneDifference difference;  // from the version that it takes the place of, for IXFR
 };
 
 OwnZones::OwnZones(dns::Zones& zones, service::Log& log, OnChange on_change)
@@ -109,7 +111,13 @@ OwnZones::Loaded OwnZones::load_with_journal(const ZoneFile& file) {
 Task<void> OwnZones::read(std::shared_ptr<Kept> kept) {
   const bool free = co_await kept->changing.acquire(async::Deadline::never());
   (void)free;
-  auto job = [file = kept->file] { return load_with_journal(file); };
+  auto job = [file = kept->file, before = kept->current] {
+    Loaded loaded = load_with_journal(file);
+    const bool follows = before && loaded.zone && loaded.versions.empty() &&
+                         dns::is_newer_serial(loaded.zone->serial(), before->serial());
+    if (follows) loaded.difference = dns::difference_between(*before, *loaded.zone);
+    return loaded;
+  };
   Loaded loaded = co_await async::blocking(std::move(job));
   co_await take(kept, std::move(loaded));
   kept->changing.release();
@@ -132,10 +140,12 @@ Task<void> OwnZones::take(std::shared_ptr<Kept> kept, Loaded loaded) {
              {"records", loaded.zone->record_count()},
              {"updates", loaded.versions.size()},
              {"signed", is_to_sign(kept->file.origin) || loaded.zone->is_signed()}});
-  kept->history.clear();
+  // What is signed here goes on from the version that was served, whatever the file did.
+  if (!is_to_sign(kept->file.origin) && loaded.difference.empty()) kept->history.clear();
   if (is_to_sign(kept->file.origin) || loaded.versions.empty()) {
     dns::ZoneVersion version;
     version.zone = std::move(loaded.zone);
+    version.difference = std::move(loaded.difference);
     const bool served = co_await bring_out(kept, std::move(version));
     (void)served;
     co_return;

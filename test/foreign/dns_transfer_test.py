@@ -35,6 +35,13 @@ def records(server, zone=ZONE, key=f"hmac-sha256:{KEY}:{SECRET}"):
     return sorted(" ".join(line.split()) for line in said.splitlines() if line and line[0] != ";" and "\tTSIG\t" not in line)
 
 
+def steps_from(server, serial):
+    """The records of an IXFR, as dig prints them."""
+    said = run(["dig", f"@{server.address[0]}", "-p", server.port, "-y", f"hmac-sha256:{KEY}:{SECRET}", "+nocmd", "+nostats", "+noquestion", ZONE,
+                f"IXFR={serial}"])
+    return [" ".join(line.split()) for line in said.splitlines() if line and line[0] != ";" and "\tTSIG\t" not in line]
+
+
 def same(one, other):
     a, b = records(one), records(other)
     if a != b or len(a) < 800:
@@ -123,7 +130,7 @@ def by_update(bench):
 
 
 def by_file(bench):
-    """a new zone file at dnsd reaches all of them"""
+    """a new zone file at dnsd reaches all of them, by IXFR if dnsd was running"""
     ours = bench.shared["ours"]
     ours.stop()  # what was updated goes back into the file
     ours.write(f"zones/{ZONE}.zone", text(10, hosts=420))
@@ -131,10 +138,39 @@ def by_file(bench):
     for server in bench.shared["secondaries"]:
         server.wait_for_serial(ZONE, 10)
         same(ours, server)
+    knot, before = bench.shared["secondaries"][2], len(bench.shared["secondaries"][2].log())
     ours.write(f"zones/{ZONE}.zone", text(11, hosts=410))  # while it runs
     for server in bench.shared["secondaries"]:
         server.wait_for_serial(ZONE, 11)
         same(ours, server)
+    if len(steps_from(ours, 10)) != 4 + 2 + 20:  # SOAs, `now`, and ten hosts with two records each
+        raise Failed(f"an IXFR from 10 to 11 has {len(steps_from(ours, 10))} records")
+    wait_until("Knot DNS tells of an IXFR", lambda: re.search("IXFR, incoming, .* finished", knot.log()[before:]))
+    if "AXFR-style" in knot.log()[before:]:
+        raise Failed("Knot DNS was sent the whole zone")
+    ours.write(f"zones/{ZONE}.zone", text(12, hosts=410))
+    for server in bench.shared["secondaries"]:
+        server.wait_for_serial(ZONE, 12)
+    if len([line for line in steps_from(ours, 10) if " SOA " in line]) != 6:
+        raise Failed("two files one after the other are not two differences")
+
+
+def signed_by_file(bench):
+    """a new file of a zone that dnsd signs reaches a secondary by IXFR, with the signatures that it changes"""
+    theirs = bench.add(dnsd, "signing", {ZONE: text(1)}, ["--no-recursion", "--sign", ZONE, "--transfer-key", KEY, "--transfer-networks", NOBODY],
+                       {"conf/dns.keys": key_text(KEY, SECRET)}).start(ZONE)
+    ours = bench.add(dnsd, "copy-of-signed", {}, ["--no-recursion", "--transfer-key", KEY, "--secondary", f"{ZONE}=127.0.0.1:{theirs.port},{KEY}"],
+                     {"conf/dns.keys": key_text(KEY, SECRET)}).start(ZONE)
+    before = theirs.serial(ZONE)
+    theirs.write(f"zones/{ZONE}.zone", text(2, hosts=399))
+    wait_until("the new file is served", lambda: theirs.serial(ZONE) != before, 20)
+    changed = steps_from(theirs, before)
+    # h399 and its NSEC go, the NSEC before it leads on, `now` and the SOA change: with their signatures.
+    if not 20 <= len(changed) <= 40 or not any("NSEC" in line for line in changed):
+        raise Failed(f"an IXFR of {len(changed)} records:\n" + "\n".join(changed[:50]))
+    ask(ours.address, query(ZONE, "SOA", opcode=4))
+    ours.wait_for_serial(ZONE, theirs.serial(ZONE))
+    same(theirs, ours)
 
 
 def strangers(bench):
@@ -298,4 +334,4 @@ def forged_notify(bench):
 
 if __name__ == "__main__":
     need("named", "nsd", "knotd", "dig", "nsupdate", "named-checkzone")
-    main("dns-transfer", [primary, by_update, by_file, strangers, of_named, of_nsd, of_knot, expiry, wrong_key, forged_notify])
+    main("dns-transfer", [primary, by_update, by_file, signed_by_file, strangers, of_named, of_nsd, of_knot, expiry, wrong_key, forged_notify])
