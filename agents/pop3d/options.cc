@@ -1,47 +1,22 @@
 #include "agents/pop3d/options.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
-#include "libmail/store/location.h"
-
 namespace posthorn::pop3d {
 
+Options::Options() {
+  listen = {"inet:*:110"};
+  listen_tls = {"inet:*:995"};
+  worker_listen = {"unix:run/pop3-worker.sock"};
+  idle_time = std::chrono::minutes(10);  // RFC 1939 section 3: at least this
+}
+
 void Options::describe(service::OptionTable& table) {
-  table.add("worker", worker, "be a mail worker: open mailboxes for a front, listen on no network")
-      .flag_only();
+  Words words;
+  words.spoken = "POP3 is spoken, with STLS";
+  words.spoken_tls = "TLS comes before the greeting (pop3s)";
+  words.passwords = "USER, PASS and AUTH PLAIN";
+  describe_front(table, words);
 
-  table.group("Front");
-  table.add_listeners("listen", listen, "where POP3 is spoken, with STLS", &access);
-  table.add_listeners("listen-tls", listen_tls, "where TLS comes before the greeting (pop3s)");
-  tls.describe(table);
-  table.add_endpoint("auth", auth, "who checks passwords (Dovecot auth protocol)").at_start();
-  table.add("plaintext-in-clear", plaintext_in_clear,
-            "take USER, PASS and AUTH PLAIN without TLS too");
-  table
-      .add_endpoint("worker-at", worker_at,
-                    "a mail worker that somebody else runs; empty = start one")
-      .at_start();
-  table.add("max-connections", serve.connections, "clients at once").unit("clients");
-  table
-      .add("max-connections-per-client", serve.connections_per_client,
-           "clients at once from one IPv4 address or IPv6 /64")
-      .unit("clients");
-  table.add("login-time", login_time,
-            "a client that has not logged in after this long is sent away");
-
-  table.group("Worker");
-  table.add_listeners("worker-listen", worker_listen,
-                      "where the worker listens, and its own front connects", &worker_access);
-  table
-      .add("front-user", front_user,
-           "the user whose processes may open any mailbox; empty = the worker's own")
-      .at_start();
-  table.add_endpoint("userdb", userdb, "who knows where a user's mail lies").at_start();
-  table.add(
-      "mail-location", mail_location,
-      "mailboxes of users without a mail field: maildir:PATH or mbox:PATH with ~, %u, %n, %d, %h");
-  table.add("mail-directories", mail_directories, "mailboxes lie below these").at_start();
+  describe_worker(table);
   table.add("delete-after-retr", delete_after_retr, "delete at QUIT what was retrieved (EXPIRE 0)");
   table.add("mark-seen", mark_seen, "mark at QUIT as seen what was retrieved");
   table.add("refuse-utf8", refuse_utf8,
@@ -50,48 +25,12 @@ void Options::describe(service::OptionTable& table) {
             "how long to wait for a mailbox that another program has locked");
   table.add("max-mailboxes", serve_worker.connections, "mailboxes open at once").unit("mailboxes");
 
-  table.group("Both");
-  table.add("idle-time", idle_time, "a client that is silent this long is sent away");
+  describe_both(table);
   table.add("max-errors", limits.errors, "replies -ERR to one client, then it is sent away")
       .between(1, 1'000'000);
   table.add("max-logins", limits.logins, "failed log-ins of one client, then it is sent away")
       .between(1, 1000);
   table.add("max-line", limits.command, "octets of a command line").between(255, 65536);
-}
-
-std::vector<std::string> Options::check(const service::Site& site) const {
-  std::vector<std::string> problems;
-  if (idle_time < std::chrono::seconds(1)) problems.emplace_back("idle_time must be at least 1s");
-  store::MailUser anybody;
-  anybody.name = "ann@example.org";
-  anybody.local = "ann";
-  anybody.domain = "example.org";
-  anybody.home = "/home/ann";
-  const auto location = store::make_mail_location(full_location(site), anybody);
-  if (!location) problems.push_back("mail_location: " + location.error().text);
-  if (!front_user.empty() && ::getpwnam(front_user.c_str()) == nullptr)
-    problems.push_back("front_user: there is no user \"" + front_user + "\"");
-  if (!worker && worker_at.empty()) {
-    const async::Endpoint at = worker_listen.empty()
-                                   ? async::Endpoint()
-                                   : service::endpoint_of(site, worker_listen.front());
-    const std::string folder = service::directory_of(at.path);
-    if (at.kind != async::Endpoint::Kind::unix_socket) {
-      problems.emplace_back("worker_listen: a worker of our own listens on one unix:PATH");
-    } else if (::access(folder.c_str(), W_OK | X_OK) != 0) {
-      problems.push_back("worker_listen: " + io_error("write in", folder).text() +
-                         "; make the directory, or give --worker-listen unix:PATH");
-    }
-  }
-  return problems;
-}
-
-std::string Options::full_location(const service::Site& site) const {
-  const std::size_t colon = mail_location.find(':');
-  if (colon == std::string::npos || colon + 1 == mail_location.size()) return mail_location;
-  const char first = mail_location[colon + 1];
-  if (first == '/' || first == '~' || first == '%') return mail_location;
-  return mail_location.substr(0, colon + 1) + site.path(mail_location.substr(colon + 1));
 }
 
 }  // namespace posthorn::pop3d

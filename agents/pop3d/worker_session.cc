@@ -43,13 +43,6 @@ WorkerCounters::WorkerCounters(service::Metrics& metrics)
       deleted(metrics.counter("posthorn_pop3d_messages_total", "", "what=\"deleted\"")),
       sessions(metrics.gauge("posthorn_pop3d_maildrops_open", "maildrops open now")) {}
 
-store::StoreResult<store::MailLocation> locate(const WorkerSettings& settings,
-                                               const session::UserdbAnswer& user) {
-  const store::MailUser who(user.user, std::string(user.field("home").value_or("")));
-  return store::make_mail_location(user.field("mail").value_or(settings.mail_location), who,
-                                   settings.mail_directories);
-}
-
 WorkerSession::WorkerSession(std::unique_ptr<async::Stream> stream, bool peer_is_trusted,
                              session::UserdbClient& userdb, store::Files& files,
                              std::shared_ptr<const WorkerSettings> settings, service::Log& log,
@@ -153,7 +146,7 @@ Task<void> WorkerSession::open_drop(std::string user) {
     co_return;
   }
   user_ = found.user;
-  auto location = locate(*settings_, found);
+  auto location = access::locate(settings_->places, found);
   if (!location) {
     refuse_to_open(location.error());
     co_return;

@@ -3,21 +3,19 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "libmail/access/mail_place.h"
 #include "libmail/async/stream.h"
 #include "libmail/pop3/server.h"
 #include "libmail/sasl/mechanism.h"
 #include "libmail/service/log.h"
 #include "libmail/service/metrics.h"
-#include "libmail/session/userdb_client.h"
 #include "libmail/store/maildrop.h"
 
 namespace posthorn::pop3d {
 
 struct WorkerSettings {
-  std::string mail_location;
-  std::vector<std::string> mail_directories;  // absolute; empty: mailboxes may lie anywhere
+  access::MailPlaces places;
   bool delete_after_retr = false;
   bool mark_seen = true;
   bool refuse_utf8 = false;
@@ -37,10 +35,6 @@ struct WorkerCounters {
   service::Gauge& sessions;
   explicit WorkerCounters(service::Metrics& metrics);
 };
-
-// Where `user` has the mail: the userdb's `mail`, else the template; below one of the directories. The error is for the log.
-[[nodiscard]] store::StoreResult<store::MailLocation> locate(const WorkerSettings& settings,
-                                                             const session::UserdbAnswer& user);
 
 class WorkerSession {
  public:

@@ -161,6 +161,7 @@ Task<void> copy(SpliceState& state, Stream& from, Stream& to, std::uint64_t& mov
     }
     moved += buffer.size();
     buffer.clear();
+    buffer.shrink();  // a connection at rest holds no buffer
   }
 }
 

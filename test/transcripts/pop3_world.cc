@@ -112,7 +112,7 @@ class Stack {
         lookups_(metrics_),
         auth_(Endpoint::unix_path(site.socket("auth.sock")), auth_options(transcript), log_),
         userdb_(Endpoint::unix_path(site.socket("userdb.sock")), session::UserdbOptions(), log_),
-        front_counters_(metrics_),
+        front_counters_(metrics_, "pop3d"),
         worker_counters_(metrics_) {
     userdb_settings_.home = site.path("mail/%d/%n");
   }
@@ -187,8 +187,8 @@ class Stack {
   }
   [[nodiscard]] std::shared_ptr<const pop3d::WorkerSettings> worker_settings() const {
     auto settings = std::make_shared<pop3d::WorkerSettings>();
-    settings->mail_location = "maildir:~/Maildir";
-    settings->mail_directories = {site_.path("mail")};
+    settings->places.mail_location = "maildir:~/Maildir";
+    settings->places.mail_directories = {site_.path("mail")};
     settings->delete_after_retr = is_on("delete-after-retr");
     settings->mark_seen = is_on("mark-seen", true);
     settings->refuse_utf8 = is_on("refuse-utf8");
@@ -269,7 +269,7 @@ class Stack {
   session::UserdbClient userdb_;
   store::SystemFiles files_;
   std::shared_ptr<const pop3d::WorkerSettings> worker_settings_;
-  pop3d::FrontCounters front_counters_;
+  access::FrontCounters front_counters_;
   pop3d::WorkerCounters worker_counters_;
   async::Scope clients_;
   async::Scope scope_;

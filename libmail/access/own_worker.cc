@@ -1,4 +1,4 @@
-#include "agents/pop3d/own_worker.h"
+#include "libmail/access/own_worker.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -11,10 +11,9 @@
 
 #include "libmail/base/text.h"
 
-namespace posthorn::pop3d {
+namespace posthorn::access {
 namespace {
 
-constexpr std::string_view agent_name = "pop3d";
 // What tells a process about sockets that were passed to it, and whom to tell that it is ready: the front's affair.
 constexpr const char* front_variables[] = {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
                                            "NOTIFY_SOCKET"};
@@ -48,11 +47,12 @@ constexpr int pipe_in_worker = 3;
 
 }  // namespace
 
-std::vector<std::string> worker_arguments(const std::vector<std::string>& front,
+std::vector<std::string> worker_arguments(std::string_view agent,
+                                          const std::vector<std::string>& front,
                                           const service::Site& site, const std::string& listen) {
-  std::vector<std::string> arguments{front.empty() ? std::string(agent_name) : front.front(),
+  std::vector<std::string> arguments{front.empty() ? std::string(agent) : front.front(),
                                      "--worker"};
-  std::string name(agent_name);
+  std::string name(agent);
   bool has_config = false;
   for (std::size_t i = 1; i < front.size(); ++i) {
     bool takes_next = false;
@@ -112,4 +112,4 @@ void OwnWorker::watch(std::function<void()> on_end) {
   watch_->want(true, false);
 }
 
-}  // namespace posthorn::pop3d
+}  // namespace posthorn::access

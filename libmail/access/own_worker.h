@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libmail/async/poll.h"
@@ -11,11 +12,12 @@
 #include "libmail/base/result.h"
 #include "libmail/service/site.h"
 
-namespace posthorn::pop3d {
+namespace posthorn::access {
 
 // The worker's command line, made of the front's: --worker added, a name of its own, the front's configuration file.
-// `listen` is where it shall listen. Without I/O but a look whether the file is there.
-[[nodiscard]] std::vector<std::string> worker_arguments(const std::vector<std::string>& front,
+// `agent` is its name if it has no other, `listen` where it shall listen. Without I/O but a look whether the file is there.
+[[nodiscard]] std::vector<std::string> worker_arguments(std::string_view agent,
+                                                        const std::vector<std::string>& front,
                                                         const service::Site& site,
                                                         const std::string& listen);
 
@@ -44,4 +46,4 @@ class OwnWorker {
   std::unique_ptr<async::FdWatch> watch_;
 };
 
-}  // namespace posthorn::pop3d
+}  // namespace posthorn::access

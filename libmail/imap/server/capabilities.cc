@@ -1,0 +1,32 @@
+#include "libmail/imap/server/capabilities.h"
+
+namespace posthorn::imap {
+namespace {
+
+// In both states: what a client may use at once or wants to know before it decides how to go on.
+constexpr std::string_view always = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE";
+
+// Each is whole, with a test, or it is not here.
+constexpr std::string_view logged_in =
+    " NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE QRESYNC"
+    " ESEARCH SEARCHRES WITHIN LIST-EXTENDED LIST-STATUS STATUS=SIZE";
+
+}  // namespace
+
+std::string capabilities_before_login(const LoginCapabilities& state) {
+  std::string words(always);
+  if (state.can_start_tls) words += " STARTTLS";
+  if (!state.plaintext) words += " LOGINDISABLED";
+  for (const std::string& mechanism : state.mechanisms) words += " AUTH=" + mechanism;
+  return words;
+}
+
+std::string capabilities_after_login(std::uint64_t append_limit, bool compressed) {
+  std::string words(always);
+  words += logged_in;
+  (void)compressed;
+  if (append_limit != 0) words += " APPENDLIMIT=" + std::to_string(append_limit);
+  return words;
+}
+
+}  // namespace posthorn::imap

@@ -1,0 +1,21 @@
+// What imapd announces (RFC 9051 6.1.1): one list, cut by state.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace posthorn::imap {
+
+// Words for a client that has not logged in: "IMAP4rev1 IMAP4rev2 ... STARTTLS LOGINDISABLED AUTH=PLAIN".
+struct LoginCapabilities {
+  bool can_start_tls = false;
+  bool plaintext = false;               // LOGIN is taken
+  std::vector<std::string> mechanisms;  // upper case
+};
+[[nodiscard]] std::string capabilities_before_login(const LoginCapabilities& state);
+
+// After log-in; `append_limit` 0: none is said.
+[[nodiscard]] std::string capabilities_after_login(std::uint64_t append_limit, bool compressed);
+
+}  // namespace posthorn::imap
