@@ -1,10 +1,9 @@
 // APPEND (RFC 9051 6.3.12, RFC 3502 MULTIAPPEND, RFC 4469 CATENATE, RFC 6855 UTF8) and REPLACE (RFC 8508), whose messages pass by
 // without being held. Used with LineReader:
 //
-//   event literal    step = parser.announced(reader.line().text)   at every literal of the command
-//                      name, other: small, reader.keep()
-//                      message, text: reader.stream(); the octets are the message's, or its next part's
-//   event line       steps = parser.finish(reader.line()): parts that are URLs, and that it is whole
+//   event literal    parser.announced(reader.line())   at every literal of the command
+//                      keep: reader.keep();  message: look at take_parts(), then reader.stream()
+//   event line       parser.finish(reader.line()): it is whole; take_parts() has the URLs behind the last literal
 #pragma once
 
 #include <optional>
@@ -72,6 +71,8 @@ class AppendParser {
   bool advance(Scanner& in, bool whole);
   void scan_head(Scanner& in);
   void scan_message(Scanner& in);
+  bool announce(Scanner& in);
+  bool scan_part_of_message(Scanner& in, bool whole);
   void fail(const Scanner& in);
 
   CommandDialect dialect_;

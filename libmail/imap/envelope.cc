@@ -11,11 +11,17 @@ constexpr std::string_view no_domain = "MISSING_DOMAIN";
 constexpr std::string_view no_mailbox = "MISSING_MAILBOX";
 
 // A field body on one line: what a quoted string can't hold goes into a literal, line ends and NUL
-// into neither.
+// into neither. A fold is one space, whatever blank it was made with.
 std::string one_line(std::string_view raw) {
-  std::string text = message::unfold(raw);
-  for (char& c : text) {
-    if (c == '\r' || c == '\n' || c == '\0') c = ' ';
+  std::string text;
+  for (const char c : trim(raw)) {
+    const bool folded = c == '\t' && !text.empty() && text.back() == '\n';
+    if (text.empty() || text.back() != '\n') {
+      text += c;
+    } else {
+      text.back() = folded ? ' ' : c;
+    }
+    if (text.back() == '\0' || (text.back() == '\r' && c != '\r')) text.back() = ' ';
   }
   return text;
 }

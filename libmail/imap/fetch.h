@@ -76,7 +76,7 @@ struct FetchItem {
 [[nodiscard]] std::string fetch_items_text(const std::vector<FetchItem>& items);
 
 // The name of an item in a response, up to its value: "BODY[1]<0>" with partial->first set. PREVIEW, RFC822 and so on.
-// Nothing, and a failure, for a name that isn't known: fetch_name_atom() lets a client pass over it.
+// Nothing, and a failure, for a name that is not known.
 [[nodiscard]] std::optional<FetchItem> scan_response_item(Scanner& in);
 
 // "1.2"; RFC 3516 section-part, "" for the whole message.

@@ -97,23 +97,27 @@ class LineReader {
     streaming,
     done,
     failed,
-    dropping,
-    draining
+    draining,  // a literal of a command that was given up
+    dropping,  // the rest of its line
+    dropped,
   };
+  // Where input stands after an error: give_up() goes on from there.
+  enum class Place : std::uint8_t { in_line, behind_line, before_literal };
 
-  Event fail_with(LineError error);
-  Event end_of_line();
+  Event fail_with(LineError error, Place place);
   Event take_text(std::string_view& input);
+  Event end_of_line();
+  Event take_dropped(std::string_view& input);
   [[nodiscard]] bool may_hold_literal() const;
-  [[nodiscard]] bool parse_literal_header();
+  void start_draining();
   void restart();
 
   Side side_;
   Limits limits_;
   std::optional<std::uint64_t> longest_nonsync_;
   State state_ = State::line;
+  Place place_ = Place::in_line;
   Line line_;
-  bool had_cr_ = false;
   std::size_t text_octets_ = 0;  // of the line, kept literals not counted
   std::size_t kept_octets_ = 0;  // of kept literals
   std::size_t count_ = 0;        // of literals

@@ -53,6 +53,8 @@ class Scanner {
   [[nodiscard]] std::size_t position() const { return at_; }
   [[nodiscard]] bool at_end() const { return at_ == text_.size(); }
   [[nodiscard]] std::string_view rest() const { return text_.substr(at_); }
+  // Goes on from an offset where an earlier scanner of the same line stood.
+  void skip_to(std::size_t position) { at_ = position < text_.size() ? position : text_.size(); }
   // The next octet, NUL at the end or after a failure.
   [[nodiscard]] char peek() const { return ok() && at_ < text_.size() ? text_[at_] : '\0'; }
   [[nodiscard]] bool next_is(std::string_view word) const;  // without regard to case

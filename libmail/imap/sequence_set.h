@@ -29,6 +29,8 @@ class NumberSet {
   NumberSet() = default;
   NumberSet(std::initializer_list<std::uint32_t> numbers);
   static NumberSet of(std::uint32_t first, std::uint32_t last);
+  // In whatever order; n log n.
+  static NumberSet of_ranges(std::vector<NumberRange> ranges);
 
   // 0 is no number. In ascending order each costs O(1), otherwise O(ranges).
   void add(std::uint32_t number) { add(number, number); }
