@@ -224,18 +224,10 @@ async::Task<void> check_dkim(Answers& answers, dns::Name domain, std::string sel
   judge_key(*tags, notes);
 }
 
-async::Task<void> check_mta_sts(Answers& answers, dns::Name domain, Findings& findings) {
-  Notes notes(findings, "MTA-STS");
-  const auto at = domain.child("_mta-sts");
-  const auto host = domain.child("mta-sts");
-  if (!at || !host) co_return;
-  const Texts texts = co_await find_texts(answers, *at, "v=STSv1");
-  if (texts.found.empty()) {
-    const bool unknown = texts.answer.presence == Presence::unknown;
-    if (unknown) notes.fail(texts.answer.why);
-    if (!unknown) notes.note("none");
-    co_return;
-  }
+namespace {
+
+// The record says that there is a policy, and which one.
+void judge_sts_record(const Texts& texts, Notes& notes) {
   const auto tags = Tags::parse(texts.found[0]);
   const std::string id = tags ? tags->find("id").value_or("") : "";
   const bool good_id = !id.empty() && id.size() <= 32 && std::ranges::all_of(id, is_alnum);
@@ -247,10 +239,66 @@ async::Task<void> check_mta_sts(Answers& answers, dns::Name domain, Findings& fi
   } else {
     notes.ok("id=" + id);
   }
+}
+
+void judge_sts_policy(const StsPolicy& policy, Notes& notes) {
+  constexpr std::uint32_t day = 86400;
+  const std::string line = fmt::format("mode: {}, max_age: {}, mx: {}", policy.mode, policy.max_age,
+                                       fmt::join(policy.hosts, " "));
+  if (policy.mode == "enforce") {
+    notes.ok(line);
+  } else if (policy.mode == "testing") {
+    notes.note(line + ": senders only report what fails", "once the reports look right: enforce");
+  } else {
+    notes.note(line + ": the domain is leaving MTA-STS");
+  }
+  if (policy.max_age < day && policy.mode != "none") {
+    notes.warn("senders forget it within a day", "max_age of some weeks (RFC 8461 3.2)");
+  }
+}
+
+async::Task<void> check_sts_hosts(Answers& answers, dns::Name domain, const StsPolicy& policy,
+                                  Notes& notes) {
+  const Answer mx = co_await answers.ask(domain, dns::Type::mx);
+  for (const dns::Mx& one : mx.all<dns::Mx>()) {
+    const std::string host = shown(one.exchange);
+    if (policy.mode == "none" || one.exchange.is_root() || policy.covers(host)) continue;
+    const std::string text = "the policy doesn't name " + host;
+    if (policy.mode == "enforce") notes.fail(text + ": no mail goes there", "mx: " + host);
+    if (policy.mode == "testing") notes.warn(text, "mx: " + host);
+  }
+}
+
+}  // namespace
+
+async::Task<void> check_mta_sts(Answers& answers, dns::Name domain, PolicySource& policies,
+                                Findings& findings) {
+  Notes notes(findings, "MTA-STS");
+  const auto at = domain.child("_mta-sts");
+  const auto host = domain.child("mta-sts");
+  if (!at || !host) co_return;
+  const Texts texts = co_await find_texts(answers, *at, "v=STSv1");
+  if (texts.found.empty()) {
+    const bool unknown = texts.answer.presence == Presence::unknown;
+    if (unknown) notes.fail(texts.answer.why);
+    if (!unknown) notes.note("none");
+    co_return;
+  }
+  judge_sts_record(texts, notes);
   const auto addresses = co_await answers.addresses(*host);
   if (addresses.empty()) {
     notes.fail(host->text() + " has no address", "the policy is fetched from there by HTTPS");
+    co_return;
   }
+  const auto text = co_await policies.fetch(shown(*host), addresses);
+  const auto policy = text ? parse_sts_policy(*text) : fail(text.error());
+  if (!policy) {
+    notes.fail("https://" + shown(*host) + "/.well-known/mta-sts.txt: " + policy.error(),
+               "without it senders go on with the policy they know, or with none");
+    co_return;
+  }
+  judge_sts_policy(*policy, notes);
+  co_await check_sts_hosts(answers, domain, *policy, notes);
 }
 
 async::Task<void> check_tls_reports(Answers& answers, dns::Name domain, Findings& findings) {

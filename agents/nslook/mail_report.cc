@@ -15,7 +15,8 @@ async::Task<Texts> find_texts(Answers& answers, dns::Name name, std::string vers
   co_return texts;
 }
 
-async::Task<Findings> check_mail(Answers& answers, MailQuestion question, Vouch vouch) {
+async::Task<Findings> check_mail(Answers& answers, MailQuestion question, Vouch vouch,
+                                 PolicySource& policies) {
   Findings findings;
   auto addresses = co_await check_hosts(answers, question.domain, vouch, findings);
   for (const std::string& address : question.addresses) {
@@ -26,7 +27,7 @@ async::Task<Findings> check_mail(Answers& answers, MailQuestion question, Vouch 
   for (const std::string& selector : question.selectors) {
     co_await check_dkim(answers, question.domain, selector, findings);
   }
-  co_await check_mta_sts(answers, question.domain, findings);
+  co_await check_mta_sts(answers, question.domain, policies, findings);
   co_await check_tls_reports(answers, question.domain, findings);
   if (!question.addresses.empty()) addresses = question.addresses;
   for (const std::string& zone : question.block_lists) {

@@ -7,6 +7,7 @@
 
 #include "agents/nslook/answers.h"
 #include "agents/nslook/finding.h"
+#include "agents/nslook/sts_policy.h"
 #include "libdns/wire/security.h"
 
 namespace posthorn::nslook {
@@ -25,7 +26,8 @@ struct Belief {
 };
 using Vouch = std::function<async::Task<Belief>(dns::Name name, dns::Type type)>;
 
-async::Task<Findings> check_mail(Answers& answers, MailQuestion question, Vouch vouch);
+async::Task<Findings> check_mail(Answers& answers, MailQuestion question, Vouch vouch,
+                                 PolicySource& policies);
 
 // The parts. Each appends to `findings`.
 
@@ -39,7 +41,8 @@ async::Task<void> check_spf(Answers& answers, dns::Name domain, Findings& findin
 async::Task<void> check_dmarc(Answers& answers, dns::Name domain, Findings& findings);
 async::Task<void> check_dkim(Answers& answers, dns::Name domain, std::string selector,
                              Findings& findings);
-async::Task<void> check_mta_sts(Answers& answers, dns::Name domain, Findings& findings);
+async::Task<void> check_mta_sts(Answers& answers, dns::Name domain, PolicySource& policies,
+                                Findings& findings);
 async::Task<void> check_tls_reports(Answers& answers, dns::Name domain, Findings& findings);
 async::Task<void> check_block_list(Answers& answers, std::string zone,
                                    std::vector<std::string> addresses, Findings& findings);

@@ -45,11 +45,25 @@ struct Seen {
   }
 };
 
+// The policy of every host.
+class FakePolicies final : public PolicySource {
+ public:
+  async::Task<Result<std::string, std::string>> fetch(std::string host,
+                                                      std::vector<std::string> addresses) override {
+    asked = host + " at " + addresses.front();
+    co_return policy;
+  }
+  Result<std::string, std::string> policy =
+      "version: STSv1\r\nmode: enforce\r\nmx: *.example.org\r\nmax_age: 604800\r\n";
+  std::string asked;
+};
+
 struct Look : Seen {
   FakeDns dns;
   Asker asker{dns, [] { return test_time; }};
   MailQuestion question;
   dns::Security security = dns::Security::secure;
+  FakePolicies policies;
 
   explicit Look(std::string_view zone = good) {
     dns.at("192.0.2.1#53").add(zone);
@@ -59,10 +73,11 @@ struct Look : Seen {
   Seen operator()() {
     Answers answers(asker, test_settings());
     const Vouch vouch = [this](dns::Name, dns::Type) { return believe(security); };
-    async::run([](Answers& a, MailQuestion q, Vouch v, Findings& into) -> async::Task<void> {
-      auto found = co_await check_mail(a, std::move(q), std::move(v));
+    async::run([](Answers& a, MailQuestion q, Vouch v, PolicySource& p,
+                  Findings& into) -> async::Task<void> {
+      auto found = co_await check_mail(a, std::move(q), std::move(v), p);
       into = std::move(found);
-    }(answers, question, vouch, findings));
+    }(answers, question, vouch, policies, findings));
     const Seen& seen = *this;
     return seen;
   }
@@ -285,6 +300,41 @@ TEST_CASE("MTA-STS needs an id and a host for its policy") {
   CHECK(look.has(Grade::fail, "MTA-STS", "it lacks id="));
   CHECK(look.has(Grade::fail, "MTA-STS", "mta-sts.example.org has no address"));
   CHECK(Look("example.org. MX 0 .\n")().has(Grade::note, "MTA-STS", "none"));
+}
+
+TEST_CASE("An MTA-STS policy is fetched, and the MX hosts must be in it") {
+  Look look;
+  CHECK(look().has(Grade::ok, "MTA-STS", "mode: enforce, max_age: 604800, mx: *.example.org"));
+  CHECK(look.policies.asked == "mta-sts.example.org at 203.0.113.4");
+  look.policies.policy = "version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 3600\n";
+  look();
+  CHECK(look.has(Grade::fail, "MTA-STS", "the policy doesn't name mx2.example.org"));
+  CHECK(look.has(Grade::warn, "MTA-STS", "senders forget it within a day"));
+  look.policies.policy = "version: STSv1\nmode: testing\nmx: mx.example.org\nmax_age: 604800\n";
+  CHECK(look().has(Grade::warn, "MTA-STS", "the policy doesn't name mx2.example.org"));
+  look.policies.policy = fail(std::string("the answer is 404, not 200"));
+  CHECK(look().has(Grade::fail, "MTA-STS", "mta-sts.txt: the answer is 404"));
+}
+
+TEST_CASE("An MTA-STS policy stands on lines that RFC 8461 knows") {
+  CHECK(parse_sts_policy("version: STSv1\nmode: none\nmax_age: 0\nother: x\n"));
+  for (const std::string_view wrong :
+       {"", "\n", "mode: none\n", "version: STSv2\n",
+        "version: STSv1\nmode: on\nmax_age: 1\nmx: a\n", "version: STSv1\nmode: enforce\nmx: a\n",
+        "version: STSv1\nmode: enforce\nmax_age: 1\n",
+        "version: STSv1\nmode: enforce\nmax_age: 31557601\nmx: a\n",
+        "version: STSv1\nmode: enforce\nmax_age: 1\nmx: a*.b\n", "<html>not found</html>"}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(parse_sts_policy(wrong));
+  }
+  const auto policy = parse_sts_policy(
+      "version: STSv1\r\nmode: enforce\r\nmx: Mx.a.test\r\nmx: *.b.test\r\nmax_age: 1\r\n");
+  REQUIRE(policy);
+  CHECK(policy->covers("mx.A.test"));
+  CHECK(policy->covers("x.b.test"));
+  CHECK_FALSE(policy->covers("b.test"));
+  CHECK_FALSE(policy->covers("x.y.b.test"));
+  CHECK_FALSE(policy->covers("mx.a.test.evil.test"));
 }
 
 TEST_CASE("A block list is believed only if its test points are right") {

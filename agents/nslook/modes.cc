@@ -100,7 +100,8 @@ async::Task<Outcome> run_mail(Asker& asker, Settings settings, ModeOptions optio
     return voucher.vouch(std::move(name), type);
   };
   const std::string shown_domain = shown(question.domain);
-  const Findings findings = co_await check_mail(answers, std::move(question), vouch);
+  WebPolicies policies(options.https_port, options.web_authorities);
+  const Findings findings = co_await check_mail(answers, std::move(question), vouch, policies);
   Outcome outcome;
   outcome.text = show(findings);
   outcome.json = {{"version", 1},

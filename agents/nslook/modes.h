@@ -15,6 +15,8 @@ struct ModeOptions {
   std::vector<std::string> selectors;
   std::vector<std::string> block_lists;
   std::vector<std::string> addresses;
+  std::uint16_t https_port = https_port_of_policies;  // where MTA-STS policies are
+  std::string web_authorities;                        // file; empty: the machine's
 };
 
 struct Outcome {

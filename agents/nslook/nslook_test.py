@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """nslook and `posthorn dns` against a sandbox's dnsd: nslook_test.py DIRECTORY-OF-PROGRAMS."""
 
+import http.server
 import json
 import os
 import pathlib
+import ssl
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "test/support"))
 os.environ["POSTHORN_BIN"] = sys.argv[1]
@@ -22,6 +25,8 @@ _dmarc TXT "v=DMARC1; p=reject; rua=mailto:dmarc@beta.test"
 ns A 127.0.0.1
 mx A 192.0.2.25
 alias CNAME mx
+_mta-sts TXT "v=STSv1; id=1"
+mta-sts A 127.0.0.1
 big TXT """ + " ".join('"' + letter * 250 + '"' for letter in "abcdefghij") + "\n"
 
 
@@ -107,6 +112,65 @@ def check_mail(run):
     expect(f"DMARC is read: {lines}", has("ok", "DMARC", "p=reject"))
 
 
+class PolicyServer(http.server.BaseHTTPRequestHandler):
+    """What `answer` says: status, type, body."""
+
+    answer = (200, "text/plain", b"")
+
+    def do_GET(self):
+        status, kind, body = self.answer if self.path == "/.well-known/mta-sts.txt" else (404, "text/plain", b"")
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Location", "https://mta-sts.beta.test/elsewhere")
+        self.end_headers()
+        try:
+            self.wfile.write(body)
+        except OSError:
+            pass  # it was too much
+
+    def log_message(self, *_):
+        pass
+
+
+def certificate(directory, name):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                    f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(directory / f"{name}.key"), "-out",
+                    str(directory / f"{name}.crt")], check=True, capture_output=True)
+    return directory / f"{name}.crt", directory / f"{name}.key"
+
+
+def fetched(run, directory, name):
+    """A server with a certificate of this name; gives a function that says what the report has on MTA-STS."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), PolicyServer)
+    chain, key = certificate(directory, name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def report(authorities=chain):
+        words = ("--https-port", str(server.server_port), "--web-authorities", str(authorities), "--mail", "beta.test")
+        return " | ".join(f"{f['grade']}: {f['text']}" for f in run.json(*words, exit=1)["findings"] if f["subject"] == "MTA-STS")
+    return report
+
+
+def check_policies(run, directory):
+    policy = b"version: STSv1\r\nmode: enforce\r\nmx: mx.beta.test\r\nmax_age: 604800\r\n"
+    report = fetched(run, directory, "mta-sts.beta.test")
+    for answer, said in (((200, "text/plain; charset=utf-8", policy), "ok: mode: enforce, max_age: 604800, mx: mx.beta.test"),
+                         ((200, "text/plain", policy), "fail: the policy doesn't name alias.beta.test"),
+                         ((200, "text/html", policy), "text/html, not text/plain"), ((404, "text/plain", policy), "404, not 200"),
+                         ((301, "text/plain", policy), "301, not 200"), ((200, "text/plain", policy * 2000), "more than 65536 octets"),
+                         ((200, "text/plain", b"hello"), "is no line KEY: VALUE")):
+        PolicyServer.answer = answer
+        expect(f"{answer[:2]}: {report()}", said in report())
+    PolicyServer.answer = (200, "text/plain", policy)
+    expect(f"nobody vouches for the certificate: {report('/etc/ssl/certs/ca-certificates.crt')}",
+           "certificate" in report("/etc/ssl/certs/ca-certificates.crt"))
+    report = fetched(run, directory, "www.beta.test")
+    expect(f"a certificate of another name: {report()}", "fail: https://mta-sts.beta.test" in report())
+
+
 def check_posthorn(run, zone):
     run.posthorn("update", "add", "new.beta.test", "60", "TXT", "two words")
     expect("an update is seen", run("--short", "--type", "txt", "new.beta.test") == '"two words"\n')
@@ -133,6 +197,7 @@ def main():
         check_dialogue(run, workshop.directory)
         check_chain(run, workshop.directory)
         check_mail(run)
+        check_policies(run, workshop.directory)
         check_posthorn(run, zone)
     print("nslook: all as expected")
 

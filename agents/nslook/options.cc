@@ -35,6 +35,9 @@ void Flags::describe(service::OptionTable& table) {
   table.add("selector", selectors, "a DKIM selector to look at").flag_only();
   table.add("dnsbl", block_lists, "a block list to ask about the addresses").flag_only();
   table.add("address", addresses, "an address that sends mail for DOMAIN").flag_only();
+  table.add("https-port", https_port, "where MTA-STS policies are fetched").flag_only();
+  table.add("web-authorities", web_authorities, "file of certificates; empty: the machine's")
+      .flag_only();
 }
 
 OldWords take_old_words(const std::vector<std::string>& arguments) {

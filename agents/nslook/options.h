@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agents/nslook/settings.h"
+#include "agents/nslook/sts_policy.h"
 #include "libmail/service/tool.h"
 
 namespace posthorn::nslook {
@@ -36,6 +37,8 @@ struct Flags {
   std::vector<std::string> selectors;
   std::vector<std::string> block_lists;
   std::vector<std::string> addresses;
+  std::uint16_t https_port = https_port_of_policies;
+  std::string web_authorities;
 
   void describe(service::OptionTable& table);
 };

@@ -211,6 +211,8 @@ Result<void, ToolError> complete_modes(Work& work) {
   work.modes.selectors = flags.selectors;
   work.modes.block_lists = flags.block_lists;
   work.modes.addresses = flags.addresses;
+  work.modes.https_port = flags.https_port;
+  work.modes.web_authorities = flags.web_authorities;
   for (const std::string& address : flags.addresses) {
     if (!is_address(address)) return fail(usage("--address: " + printable(address) + " is none"));
   }
