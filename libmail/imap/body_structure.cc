@@ -14,9 +14,10 @@ using message::MessageView;
 using message::Part;
 using message::PartContent;
 
-// The grammar wants at least one part in a multipart.
-constexpr std::string_view no_part =
-    R"(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0))";
+// The grammar wants at least one part in a multipart, and a message in a message/rfc822.
+constexpr std::string_view no_part = R"(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0)";
+constexpr std::string_view no_envelope = "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)";
+constexpr std::string_view no_extensions = " NIL NIL NIL NIL";
 
 std::string clean(std::string_view text) {
   std::string out(text);
@@ -55,30 +56,27 @@ class BodyWriter {
     std::uint32_t next;
   };
 
-  [[nodiscard]] bool is_container(std::uint32_t index) const {
-    const Part& part = message_.part(index);
-    return (part.media.multipart() || part.media.message()) && !part.has(Part::opaque);
-  }
-
   void begin(std::uint32_t index) {
     out_.raw("(");
     const Part& part = message_.part(index);
     const std::uint32_t child = message_.tree().first_child(index);
     stack_.back().next = child;
-    if (part.media.multipart() && is_container(index)) {
-      if (child == Part::none) out_.raw(no_part);
+    if (part.media.multipart()) {
+      if (child == Part::none) empty_part();
       return;
     }
-    const PartContent content = message_.content(index);
-    single(part, content);
-    if (is_container(index) && child != Part::none)
-      out_.sp().raw(envelope(message_.header(child))).sp();
+    single(part, message_.content(index));
+    if (!part.media.message()) return;
+    out_.sp().raw(child == Part::none ? std::string(no_envelope)
+                                      : envelope(message_.header(child)));
+    out_.sp();
+    if (child == Part::none) empty_part();
   }
 
   void end(std::uint32_t index) {
     const Part& part = message_.part(index);
     const PartContent content = message_.content(index);
-    if (part.media.multipart() && is_container(index)) {
+    if (part.media.multipart()) {
       out_.sp().string(content.type.subtype);
       if (extended_) {
         out_.sp();
@@ -86,7 +84,7 @@ class BodyWriter {
         extensions(content);
       }
     } else {
-      if (is_container(index) || part.media.top == message::TopType::text)
+      if (part.media.message() || part.media.top == message::TopType::text)
         out_.sp().number(part.body_lines);
       if (extended_) {
         out_.sp();
@@ -97,20 +95,21 @@ class BodyWriter {
     out_.raw(")");
   }
 
+  void empty_part() {
+    out_.raw(no_part);
+    if (extended_) out_.raw(no_extensions);
+    out_.raw(")");
+  }
+
   // Type through size.
   void single(const Part& part, const PartContent& content) {
     out_.string(content.type.type).sp().string(content.type.subtype).sp();
-    const bool text = part.media.top == message::TopType::text;
-    if (text && content.type.parameters.raw.empty()) {
-      out_.raw(R"(("charset" "us-ascii"))");
-    } else {
-      parameters(content.type.parameters);
-    }
+    parameters(content.type.parameters, part.media.top == message::TopType::text);
     out_.sp();
     nstring(content.id);
     out_.sp();
     nstring(content.description);
-    out_.sp().string(message::name(content.encoding));
+    out_.sp().string(clean(content.encoding_name));
     out_.sp().number(part.crlf_body_size());
   }
 
@@ -129,17 +128,21 @@ class BodyWriter {
     nstring(content.location);
   }
 
-  void parameters(const message::ParameterList& list) {
-    if (list.raw.empty()) {
-      out_.raw("NIL");
-      return;
-    }
+  // A text without a charset is US-ASCII (RFC 2045 5.2), and says so here.
+  void parameters(const message::ParameterList& list, bool of_text = false) {
+    bool charset = !of_text;
     std::string_view before = "(";
     for (const message::RawParameter& parameter : list.raw) {
-      out_.raw(before).string(lower(clean(parameter.name))).sp().string(clean(parameter.value));
+      const std::string name = lower(clean(parameter.name));
+      charset = charset || name == "charset";
+      out_.raw(before).string(name).sp().string(clean(parameter.value));
       before = " ";
     }
-    out_.raw(")");
+    if (!charset) {
+      out_.raw(before).raw(R"("charset" "us-ascii")");
+      before = " ";
+    }
+    out_.raw(before == "(" ? "NIL" : ")");
   }
 
   // "en, de" (RFC 3282): one is a string, several a list.

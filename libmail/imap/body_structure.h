@@ -14,10 +14,10 @@ enum class BodyForm : std::uint8_t {
 };
 
 // Ready for the wire, 8-bit octets in literals. Sizes count every line end as CRLF, however the
-// message is stored; text lines are its line feeds. Types, encodings and parameter names are in lower
-// case, parameters otherwise as they stand (RFC 2231 is the client's business). A multipart without
-// a part shows an empty text/plain, since the grammar wants one; one that was not taken apart shows
-// as what it says, with its size. Doesn't recurse.
+// message is stored; lines are line feeds. Types and parameter names are in lower case, values as they
+// stand (RFC 2231 is the client's business). What was not taken apart has to have an inside for the
+// grammar: a multipart without parts shows one empty text/plain, an encoded message/rfc822 an empty
+// message, as Dovecot's. Doesn't recurse.
 [[nodiscard]] std::string body_structure(const message::MessageView& message, BodyForm form);
 
 }  // namespace posthorn::imap

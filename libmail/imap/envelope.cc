@@ -10,20 +10,19 @@ namespace {
 constexpr std::string_view no_domain = "MISSING_DOMAIN";
 constexpr std::string_view no_mailbox = "MISSING_MAILBOX";
 
-// A field body on one line: what a quoted string can't hold goes into a literal, line ends and NUL
-// into neither. A fold is one space, whatever blank it was made with.
+// A field body on one line, without what no string of IMAP can hold. A fold that was made with a
+// TAB becomes a space, as in Dovecot's.
 std::string one_line(std::string_view raw) {
-  std::string text;
-  for (const char c : trim(raw)) {
-    const bool folded = c == '\t' && !text.empty() && text.back() == '\n';
-    if (text.empty() || text.back() != '\n') {
-      text += c;
-    } else {
-      text.back() = folded ? ' ' : c;
-    }
-    if (text.back() == '\0' || (text.back() == '\r' && c != '\r')) text.back() = ' ';
+  const std::string_view text = trim(raw);
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool behind_fold = i > 0 && text[i - 1] == '\n';
+    if (c == '\n' || (c == '\r' && i + 1 < text.size() && text[i + 1] == '\n')) continue;
+    out += c == '\0' || c == '\r' || (c == '\t' && behind_fold) ? ' ' : c;
   }
-  return text;
+  return out;
 }
 
 void write_text(Writer& out, const message::Header& header, std::string_view name) {
@@ -77,25 +76,28 @@ void write_list(Writer& out, const message::AddressList& list) {
   begin_groups(list.mailboxes.size());
 }
 
-// Several To fields are one list to everybody; of all others the first counts.
-std::string addresses(const message::Header& header, std::string_view name) {
-  const message::Field* field = header.find(name);
-  if (field == nullptr) return "NIL";
-  const auto list = message::parse_address_list(header.raw_value(*field));
-  Writer out;
-  out.raw("(");
-  if (!list) {
-    message::Address unreadable;
-    unreadable.display_name = header.value(*field);
-    unreadable.local_part = no_mailbox;
-    write_address(out, unreadable);
-  } else if (list->mailboxes.empty() && list->groups.empty()) {
-    return "NIL";
-  } else {
+// What can't be read is one address whose name is the text.
+void write_field(Writer& out, const message::Header& header, const message::Field& field) {
+  const auto list = message::parse_address_list(header.raw_value(field));
+  if (list) {
     write_list(out, *list);
+    return;
   }
-  out.raw(")");
-  return out.take();
+  message::Address unreadable;
+  unreadable.display_name = header.value(field);
+  unreadable.local_part = no_mailbox;
+  write_address(out, unreadable);
+}
+
+// Several To, Cc or Bcc fields are one list to everybody; of all others the first counts.
+std::string addresses(const message::Header& header, std::string_view name, bool all = false) {
+  Writer out;
+  for (const message::Field* field : header.find_all(name)) {
+    write_field(out, header, *field);
+    if (!all) break;
+  }
+  const std::string list = out.take();
+  return list.empty() ? "NIL" : "(" + list + ")";
 }
 
 }  // namespace
@@ -112,7 +114,8 @@ std::string envelope(const message::Header& header) {
     const std::string list = addresses(header, name);
     out.sp().raw(list == "NIL" ? from : list);
   }
-  for (const std::string_view name : {"To", "Cc", "Bcc"}) out.sp().raw(addresses(header, name));
+  for (const std::string_view name : {"To", "Cc", "Bcc"})
+    out.sp().raw(addresses(header, name, true));
   for (const std::string_view name : {"In-Reply-To", "Message-ID"}) {
     out.sp();
     write_text(out, header, name);

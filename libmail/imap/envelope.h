@@ -8,7 +8,8 @@
 namespace posthorn::imap {
 
 // "(date subject from sender reply-to to cc bcc in-reply-to message-id)", ready for the wire:
-// 8-bit octets stand in literals, encoded-words as they are. The first field of a name counts.
+// 8-bit octets stand in literals, encoded-words as they are. Several To, Cc or
+// Bcc fields are one; of all others the first counts.
 // Sender and Reply-To that are absent or empty repeat From. An address without a domain has the
 // host MISSING_DOMAIN, as Dovecot's, because NIL would begin a group; a list that can't be read is
 // one address whose name is the text. Folds are undone; linear in the header.

@@ -21,6 +21,7 @@ enum class AnomalyKind : std::uint8_t {
   leading_continuation,  // the first line of the block begins with a blank
   blank_folded_line,     // a folded line of nothing but blanks: the end of the header for some
   mbox_from_line,        // "From " above the first field
+  blank_before_colon,    // obsolete (RFC 5322 4.5); the end of the header for some
   nul_in_header,
   bare_cr_in_header,
   unencoded_8bit,        // octets above 127 in a header field that are not UTF-8
@@ -36,6 +37,7 @@ enum class AnomalyKind : std::uint8_t {
   bad_disposition,
   unknown_encoding,       // Content-Transfer-Encoding; the body is octets (RFC 2045 6.4)
   encoding_on_composite,  // base64 or quoted-printable on multipart or message (RFC 2045 6.4)
+  comment_in_field,       // RFC 2045 allows it, but many readers don't know
   bad_parameter,          // no "=", junk behind the value, an open quote
   duplicate_parameter,    // the same parameter again, the same value
   conflicting_parameter,  // ... another value; also plain and RFC 2231 form that differ
@@ -45,7 +47,7 @@ enum class AnomalyKind : std::uint8_t {
   deceptive_filename,     // bidi controls, two extensions, a path, a device name
   // Structure.
   multipart_without_boundary,  // a leaf for us
-  bad_boundary,                // above 70 octets, or with octets that RFC 2046 5.1.1 excludes
+  bad_boundary,                // above 70 octets, or not as RFC 2046 5.1.1 wants it
   boundary_too_long,           // MimeLimits::boundary; a leaf for us
   boundary_reused,             // that of an enclosing multipart, or one that reads as its end
   boundary_with_tail,          // a line that begins with an open boundary and goes on: no delimiter

@@ -77,6 +77,7 @@ class Reader {
       const char c = text_[at_];
       if (c == '(') {
         ++depth;
+        comment_ = true;
       } else if (depth > 0) {
         if (c == '\\') ++at_;
         if (c == ')') --depth;
@@ -114,13 +115,16 @@ class Reader {
     return text_.substr(at_);
   }
   [[nodiscard]] std::size_t at() const { return at_; }
+  [[nodiscard]] bool met_comment() const { return comment_; }
 
  private:
   std::string_view text_;
   std::size_t at_ = 0;
+  bool comment_ = false;
 };
 
 ParameterList read_parameters(Reader& in, Anomalies& anomalies, std::uint64_t offset) {
+  if (in.met_comment()) anomalies.add(AnomalyKind::comment_in_field, offset);
   const std::string_view text = in.parameters();
   if (text.empty()) return {};
   return parse_parameters(text, anomalies, offset + in.at());
@@ -183,7 +187,9 @@ Disposition parse_disposition(std::string_view body, Anomalies& anomalies, std::
 Encoding parse_encoding(std::string_view body, Anomalies& anomalies, std::uint64_t offset) {
   Reader in(body);
   const std::string_view token = in.token();
-  if (in.at_end()) {
+  const bool alone = in.at_end();
+  if (in.met_comment()) anomalies.add(AnomalyKind::comment_in_field, offset);
+  if (alone) {
     for (const NamedEncoding& known : encodings) {
       if (known.value != Encoding::unknown && iequals(token, known.name)) return known.value;
     }

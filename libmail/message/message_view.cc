@@ -1,5 +1,6 @@
 #include "libmail/message/message_view.h"
 
+#include "libmail/base/text.h"
 #include "libmail/message/filename.h"
 #include "libmail/message/mime_parser.h"
 
@@ -58,6 +59,11 @@ PartContent MessageView::content(std::uint32_t index, Anomalies* anomalies) cons
     const Field* field = fields.find(name);
     return field == nullptr ? std::string() : fields.value(*field);
   };
+  content.encoding_name = name(of.encoding);
+  if (of.encoding == Encoding::unknown) {
+    const std::string written = lower(text("Content-Transfer-Encoding"));
+    if (!written.empty()) content.encoding_name = written;
+  }
   content.id = text("Content-ID");
   content.description = text("Content-Description");
   content.language = text("Content-Language");
@@ -68,12 +74,11 @@ PartContent MessageView::content(std::uint32_t index, Anomalies* anomalies) cons
       content.disposition ? &content.disposition->parameters : nullptr, &content.type.parameters);
   content.filename = std::move(filename.name);
   content.conflicting_filename = filename.conflicting;
-  if (anomalies != nullptr && (filename.conflicting || is_deceptive(content.filename))) {
+  if (anomalies != nullptr) {
     const std::uint64_t offset =
         disposition != nullptr ? offset_of(of, *disposition) : of.header_begin;
-    anomalies->add(
-        filename.conflicting ? AnomalyKind::conflicting_parameter : AnomalyKind::deceptive_filename,
-        offset);
+    if (filename.conflicting) anomalies->add(AnomalyKind::conflicting_parameter, offset);
+    if (is_deceptive(content.filename)) anomalies->add(AnomalyKind::deceptive_filename, offset);
   }
   return content;
 }

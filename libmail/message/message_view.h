@@ -19,6 +19,7 @@ struct PartContent {
   ContentType type;
   std::optional<Disposition> disposition;
   Encoding encoding = Encoding::seven_bit;
+  std::string encoding_name = "7bit";  // as it says, in lower case
   std::string filename;     // part_filename(): as a stranger chose it, see filename.h; or ""
   std::string id;           // Content-ID as written: "<a@b>"; or ""
   std::string description;  // encoded-words left as they are

@@ -32,27 +32,26 @@ std::uint64_t hash_on(std::uint64_t hash, std::string_view text) {
 }
 constexpr std::uint64_t hash_start = 0xcbf29ce484222325U;
 
-// In the octets of the message: `value` is well-formed UTF-8, and a delimiter need not be. Blanks at
-// its end can't be told from those behind a delimiter (RFC 2046 5.1.1).
+// In the octets of the message: `value` is well-formed UTF-8, and a delimiter need not be.
 std::string boundary_of(const ParameterList& list) {
   const Parameter* parameter = list.find("boundary");
   if (parameter == nullptr) return {};
-  std::string boundary = parameter->value;
   if (!parameter->extended) {
     const auto raw = std::find_if(list.raw.begin(), list.raw.end(), [](const RawParameter& one) {
       return iequals(one.name, "boundary");
     });
-    if (raw != list.raw.end()) boundary = raw->value;
+    if (raw != list.raw.end()) return raw->value;
   }
-  while (!boundary.empty() && (is_space(boundary.back()) || boundary.back() == '\r'))
-    boundary.pop_back();
-  return boundary;
+  return parameter->value;
 }
 
-// RFC 2046 5.1.1.
-bool is_boundary_text(std::string_view boundary) {
+// RFC 2046 5.1.1. Blanks at the end can't be told from those behind a delimiter; `field` shows
+// whether there were quoted pairs, which many readers take for a backslash.
+bool is_good_boundary(std::string_view boundary, std::string_view field) {
   constexpr std::string_view specials = "'()+_,-./:=? ";
-  return boundary.size() <= 70 && std::all_of(boundary.begin(), boundary.end(), [&](char c) {
+  return boundary.size() <= 70 && boundary.back() != ' ' &&
+         field.find('\\') == std::string_view::npos &&
+         std::all_of(boundary.begin(), boundary.end(), [&](char c) {
            return is_alnum(c) || specials.find(c) != std::string_view::npos;
          });
 }
@@ -146,7 +145,10 @@ void PartHeaderReader::begin_field(const Line& line) {
   if (too_many_) return;
   const std::size_t colon = line.text.find(':');
   std::string_view name = line.text.substr(0, colon == std::string_view::npos ? 0 : colon);
-  while (!name.empty() && is_space(name.back())) name.remove_suffix(1);
+  if (!name.empty() && is_space(name.back())) {
+    note(AnomalyKind::blank_before_colon, line.offset);
+    while (!name.empty() && is_space(name.back())) name.remove_suffix(1);
+  }
   if (!is_field_name(name)) {
     const bool mbox = whole_message_ && line.offset == begin_ &&
                       (line.text.substr(0, 5) == "From " || line.text.substr(0, 6) == ">From ");
@@ -231,8 +233,9 @@ PartHeader PartHeaderReader::finish() {
     header.type_offset = type->offset;
     if (content.media.multipart()) {
       header.boundary = boundary_of(content.parameters);
-      if (!header.boundary.empty() && !is_boundary_text(header.boundary))
+      if (!header.boundary.empty() && !is_good_boundary(header.boundary, type->body))
         note(AnomalyKind::bad_boundary, type->offset);
+      header.boundary.resize(header.boundary.find_last_not_of(" \t\r") + 1);
     }
     if (whole_message_ && !seen_[static_cast<std::size_t>(Known::mime_version)].once)
       note(AnomalyKind::missing_mime_version, type->offset);
