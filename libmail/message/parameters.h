@@ -38,8 +38,8 @@ struct ParameterList {
 
 // What follows the type or disposition, from its first ';' on (folds and comments are fine). Never
 // fails, does not recurse, linear in text.size(). Two values for one name: the first counts, RFC 2231
-// before plain; where segments are missing, what is there up to the gap. An encoded-word in a value, which
-// RFC 2047 forbids and many agents write, is decoded. Adds bad_parameter, duplicate_parameter,
+// before plain; segments are joined in the order of their numbers, over a gap too, since what stands behind it may be the extension. An encoded-word in a name of a file,
+// which RFC 2047 forbids and many agents write, is decoded. Adds bad_parameter, duplicate_parameter,
 // conflicting_parameter, too_many_parameters, missing_segment, bad_percent_encoding, unknown_charset,
 // invalid_in_charset and what decode_encoded_words() adds, at `offset` plus where in text it is.
 [[nodiscard]] ParameterList parse_parameters(std::string_view text, Anomalies& anomalies,
