@@ -34,7 +34,7 @@ constexpr std::array<Entry, anomaly_kinds> entries = {{
     {warning, "bad_disposition"},
     {critical, "unknown_encoding"},
     {critical, "encoding_on_composite"},
-    {critical, "comment_in_field"},
+    {critical, "loose_syntax"},
     {warning, "bad_parameter"},
     {warning, "duplicate_parameter"},
     {critical, "conflicting_parameter"},

@@ -37,7 +37,7 @@ enum class AnomalyKind : std::uint8_t {
   bad_disposition,
   unknown_encoding,       // Content-Transfer-Encoding; the body is octets (RFC 2045 6.4)
   encoding_on_composite,  // base64 or quoted-printable on multipart or message (RFC 2045 6.4)
-  comment_in_field,       // RFC 2045 allows it, but many readers don't know
+  loose_syntax,           // comments, blanks around "/": allowed, but many readers don't know
   bad_parameter,          // no "=", junk behind the value, an open quote
   duplicate_parameter,    // the same parameter again, the same value
   conflicting_parameter,  // ... another value; also plain and RFC 2231 form that differ

@@ -77,7 +77,7 @@ class Reader {
       const char c = text_[at_];
       if (c == '(') {
         ++depth;
-        comment_ = true;
+        loose_ = true;
       } else if (depth > 0) {
         if (c == '\\') ++at_;
         if (c == ')') --depth;
@@ -95,9 +95,12 @@ class Reader {
     return text_.substr(begin, at_ - begin);
   }
 
-  bool take(char c) {
+  // The slash of a type. Blanks beside it are allowed, but nobody writes them.
+  bool take_slash() {
+    const std::size_t before = at_;
     skip();
-    if (at_ == text_.size() || text_[at_] != c) return false;
+    if (at_ == text_.size() || text_[at_] != '/') return false;
+    loose_ = loose_ || at_ != before || (at_ + 1 < text_.size() && !is_token(text_[at_ + 1]));
     ++at_;
     return true;
   }
@@ -115,16 +118,16 @@ class Reader {
     return text_.substr(at_);
   }
   [[nodiscard]] std::size_t at() const { return at_; }
-  [[nodiscard]] bool met_comment() const { return comment_; }
+  [[nodiscard]] bool loose() const { return loose_; }
 
  private:
   std::string_view text_;
   std::size_t at_ = 0;
-  bool comment_ = false;
+  bool loose_ = false;
 };
 
 ParameterList read_parameters(Reader& in, Anomalies& anomalies, std::uint64_t offset) {
-  if (in.met_comment()) anomalies.add(AnomalyKind::comment_in_field, offset);
+  if (in.loose()) anomalies.add(AnomalyKind::loose_syntax, offset);
   const std::string_view text = in.parameters();
   if (text.empty()) return {};
   return parse_parameters(text, anomalies, offset + in.at());
@@ -159,7 +162,7 @@ ContentType parse_content_type(std::string_view body, Anomalies& anomalies, std:
   ContentType content;
   Reader in(body);
   const std::string_view type = in.token();
-  const bool slash = in.take('/');
+  const bool slash = in.take_slash();
   const std::string_view subtype = slash ? in.token() : std::string_view();
   content.valid = !type.empty() && !subtype.empty() && in.at_parameters();
   if (content.valid) {
@@ -188,7 +191,7 @@ Encoding parse_encoding(std::string_view body, Anomalies& anomalies, std::uint64
   Reader in(body);
   const std::string_view token = in.token();
   const bool alone = in.at_end();
-  if (in.met_comment()) anomalies.add(AnomalyKind::comment_in_field, offset);
+  if (in.loose()) anomalies.add(AnomalyKind::loose_syntax, offset);
   if (alone) {
     for (const NamedEncoding& known : encodings) {
       if (known.value != Encoding::unknown && iequals(token, known.name)) return known.value;
