@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libmail/message/address_lexer.h"
 #include "libmail/message/address_list.h"
 #include "libmail/message/anomaly.h"
 
@@ -27,8 +28,10 @@ class AddressReader {
     std::size_t offset = 0;  // where it begins in the text
   };
 
-  // `text` must outlive the reader.
+  // `text` must outlive the reader, which stays where it is.
   explicit AddressReader(std::string_view text, const AddressLimits& limits = reading_limits());
+  AddressReader(const AddressReader&) = delete;
+  AddressReader& operator=(const AddressReader&) = delete;
   // Nothing at the end. Does not recurse; all calls together are linear in text.size().
   [[nodiscard]] std::optional<Item> next();
   [[nodiscard]] const Anomalies& anomalies() const { return anomalies_; }
@@ -36,14 +39,25 @@ class AddressReader {
   [[nodiscard]] static AddressLimits reading_limits() { return {.mailboxes = 100'000}; }
 
  private:
-  struct Word;
-  struct Element;
+  void bad(std::size_t offset) { anomalies_.add(AnomalyKind::bad_address_list, offset); }
+  std::optional<Item> element();
+  void read_words();
+  [[nodiscard]] std::string phrase(std::size_t count) const;
+  std::optional<Item> open_group(std::size_t begin);
+  Item angle(std::size_t begin, std::string display_name);
+  std::optional<Item> bare(std::size_t begin);
+  std::optional<Item> own_name(std::size_t begin);
+  std::size_t local_part(Address& into) const;
+  void read_address(Address& into);
+  [[nodiscard]] std::string read_domain();
+
   std::string_view text_;
   AddressLimits limits_;
-  std::size_t at_ = 0;
+  Anomalies anomalies_;
+  AddressLexer lexer_;
+  std::vector<AddressToken> words_;
   std::size_t depth_ = 0;  // of groups
   std::size_t mailboxes_ = 0;
-  Anomalies anomalies_;
 };
 
 // The whole list. A group's mailboxes are those of its inner groups, too.
