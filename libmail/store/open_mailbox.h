@@ -9,7 +9,7 @@
 //   STORE    store_flags(change) -> the modseq that all changed rows got; view.update() lists them with those of others
 //   EXPUNGE  expunge(uids) -> view.update(..., true) gives the sequence numbers
 //   APPEND   append(messages) -> UIDs for APPENDUID; COPY and MOVE: copy_to(), move_to()
-//   IDLE     Watcher::watch() calls back when something may have changed; then sync() and view.update()
+//   IDLE     Listening(mailbox->bell(), callback): something may have changed; then sync() and view.update()
 //   rest     rest(): what can be read again from the index leaves memory
 #pragma once
 
@@ -21,10 +21,12 @@
 #include <string>
 #include <vector>
 
+#include "libmail/store/content.h"
 #include "libmail/store/mail_index.h"
 #include "libmail/store/mailbox.h"
 #include "libmail/store/mailbox_view.h"
 #include "libmail/store/snapshot.h"
+#include "libmail/store/watcher.h"
 
 namespace posthorn::store {
 
@@ -94,6 +96,8 @@ class OpenMailbox {
 
   // From any thread, without waiting. Before the first sync() it is empty.
   [[nodiscard]] virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
+  // Rings when the mailbox may have changed, whoever did it; put a Listening (watcher.h) on it. nullptr: there is no watcher.
+  [[nodiscard]] virtual std::shared_ptr<Bell> bell() const = 0;
   // 32 hex digits; MAILBOXID is "F" and this (RFC 8474).
   [[nodiscard]] virtual std::string guid() const = 0;
 
@@ -107,8 +111,8 @@ class OpenMailbox {
   virtual StoreResult<FlagsStored> store_flags(std::span<const std::uint32_t> uids,
                                                const FlagChange& change) = 0;
   virtual StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids) = 0;
-  // All messages or none.
-  virtual StoreResult<Appended> append(std::vector<AppendMessage> messages) = 0;
+  // All messages or none. Waits a little for locks itself, since writing the messages again costs more.
+  virtual StoreResult<Appended> append(const std::vector<AppendMessage>& messages) = 0;
   // Hard links, or copies where the file system has none; flags, keywords and INTERNALDATE go along. `target` may be this
   // mailbox. All or none.
   virtual StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids) = 0;

@@ -115,6 +115,7 @@ class SnapshotEditor {
   std::size_t remove(std::span<const std::uint32_t> uids);
   [[nodiscard]] std::optional<MessageRow> find(std::uint32_t uid) const;
   [[nodiscard]] std::uint32_t last_uid() const;
+  [[nodiscard]] std::size_t size() const { return next_.counts_.messages; }
 
   // The editor is empty afterwards.
   std::shared_ptr<const Snapshot> finish();

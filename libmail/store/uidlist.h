@@ -28,6 +28,7 @@ struct UidRecord {
 // Letters of Dovecot's fields that we read.
 inline constexpr char uid_field_crlf_size = 'W';
 inline constexpr char uid_field_pop3_uidl = 'P';
+inline constexpr char uid_field_guid = 'G';  // of a copy: its original's
 
 class UidList {
  public:

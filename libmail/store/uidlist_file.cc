@@ -24,12 +24,73 @@ std::uint32_t seconds_of(WallTime time) {
 UidListFile::UidListFile(Files& files, Directory& maildir, DotLock lock)
     : files_(&files), maildir_(&maildir), lock_(std::move(lock)), mode_(file_mode) {}
 
-StoreResult<UidListFile> UidListFile::lock(Files& files, Directory& maildir) {
+StoreResult<UidListFile> UidListFile::lock_unread(Files& files, Directory& maildir) {
   auto lock = DotLock::try_acquire(files, maildir, uidlist_name);
   if (!lock) return fail(std::move(lock.error()));
-  UidListFile file(files, maildir, std::move(*lock));
-  if (auto done = file.read(); !done) return fail(std::move(done.error()));
+  return UidListFile(files, maildir, std::move(*lock));
+}
+
+StoreResult<UidListFile> UidListFile::lock(Files& files, Directory& maildir) {
+  auto file = lock_unread(files, maildir);
+  if (!file) return file;
+  if (auto done = file->read(); !done) return fail(std::move(done.error()));
   return file;
+}
+
+StoreResult<bool> UidListFile::read_news(const UidListMark& mark) {
+  if (mark.uid_validity != 0) {
+    auto tail = read_tail(mark);
+    if (!tail || *tail) return tail;
+  }
+  if (auto done = read(); !done) return fail(std::move(done.error()));
+  return false;
+}
+
+// False: it is another list, or nothing that was only continued.
+StoreResult<bool> UidListFile::read_tail(const UidListMark& mark) {
+  const auto file = maildir_->open_file(uidlist_name, OpenMode::read, 0);
+  if (!file) return false;
+  const auto status = (*file)->status();
+  if (!status) return fail(StoreError(status.error()));
+  if (status->inode != mark.stamp.inode || status->size < mark.stamp.size ||
+      status->size > size_limit)
+    return false;
+  list_ = UidList();
+  if (status->size > mark.stamp.size) {
+    // The line end before what is new comes along: it must be where it was.
+    const auto text = (*file)->read(mark.stamp.size - 1, status->size - mark.stamp.size + 1);
+    if (!text) return fail(StoreError(text.error()));
+    if (!text->starts_with('\n')) return false;
+    const UidList header = UidList::parse("3 V1 N1 G" + std::string(32, '0') + *text);
+    if (header.must_rewrite || !header.damage.empty()) return false;
+    list_.records = header.records;
+  } else if (stamp_of(*status) != mark.stamp) {
+    return false;
+  }
+  mode_ = status->mode & 0666;
+  list_.uid_validity = mark.uid_validity;
+  list_.guid = mark.guid;
+  list_.next_uid = mark.next_uid;
+  if (!list_.records.empty()) {
+    if (list_.records.front().uid < mark.next_uid) return false;
+    list_.next_uid = list_.records.back().uid + 1;
+  }
+  on_disk_ = list_.records.size();
+  lines_ = mark.lines + on_disk_;
+  must_rewrite_ = false;
+  return true;
+}
+
+StoreResult<UidListMark> UidListFile::mark() {
+  const auto status = maildir_->status(uidlist_name);
+  if (!status) return fail(StoreError(status.error()));
+  UidListMark mark;
+  mark.stamp = stamp_of(*status);
+  mark.uid_validity = list_.uid_validity;
+  mark.next_uid = list_.next_uid;
+  mark.guid = list_.guid;
+  mark.lines = lines_;
+  return mark;
 }
 
 StoreResult<bool> UidListFile::read_from(const char* name) {
@@ -50,6 +111,8 @@ StoreResult<bool> UidListFile::read_from(const char* name) {
 }
 
 StoreResult<void> UidListFile::read() {
+  list_ = UidList();
+  on_disk_ = lines_ = 0;
   auto found = read_from(uidlist_name);
   if (!found) return fail(std::move(found.error()));
   if (*found) {
@@ -77,10 +140,12 @@ void UidListFile::begin_again() {
   must_rewrite_ = true;
 }
 
+bool UidListFile::next_would_begin_again(std::size_t fresh) const {
+  return list_.next_uid > UidList::last_uid || UidList::last_uid - list_.next_uid + 1 < fresh;
+}
+
 void UidListFile::assign(std::vector<UidRecord> fresh) {
-  if (list_.next_uid > UidList::last_uid || UidList::last_uid - list_.next_uid + 1 < fresh.size()) {
-    begin_again();  // RFC 9051 2.3.1.1
-  }
+  if (next_would_begin_again(fresh.size())) begin_again();  // RFC 9051 2.3.1.1
   for (UidRecord& record : fresh) {
     record.uid = list_.next_uid++;
     list_.records.push_back(std::move(record));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "libmail/store/dotlock.h"
+#include "libmail/store/keywords.h"
 #include "libmail/store/uidlist.h"
 
 namespace posthorn::store {
@@ -9,8 +10,29 @@ namespace posthorn::store {
 inline constexpr const char* uidlist_name = "dovecot-uidlist";
 inline constexpr const char* courier_uidlist_name = "courierimapuiddb";
 
+// What a reader remembers of the list, to read only what is new the next time.
+struct UidListMark {
+  FileStamp stamp;
+  std::uint32_t uid_validity = 0;
+  std::uint32_t next_uid = 1;
+  std::string guid;
+  std::size_t lines = 0;  // records in the file, dead ones too
+};
+
 class UidListFile {
  public:
+  // Takes the lock and reads nothing yet: renames and unlinks need no more. read_news() before anything else is asked.
+  static StoreResult<UidListFile> lock_unread(Files& files, Directory& maildir);
+  // Reads what was added since `mark`: list() then holds these records alone. False: the list is another one, and list() is
+  // all of it.
+  StoreResult<bool> read_news(const UidListMark& mark);
+  StoreResult<void> read_all() { return read(); }
+  // Whether assign() would begin again under a new UIDVALIDITY: there are no UIDs left.
+  [[nodiscard]] bool next_would_begin_again(std::size_t fresh) const;
+  // The next save() writes the whole list, which must have been read.
+  void rewrite_next() { must_rewrite_ = true; }
+  // As it is on disk after read_news() or save().
+  StoreResult<UidListMark> mark();
   // Takes dovecot-uidlist.lock and reads the list; without one, Courier's is taken over. `locked`: come again. `files` and
   // `maildir` outlive it; the lock ends with it.
   static StoreResult<UidListFile> lock(Files& files, Directory& maildir);
@@ -33,6 +55,7 @@ class UidListFile {
   UidListFile(Files& files, Directory& maildir, DotLock lock);
   StoreResult<void> read();
   StoreResult<bool> read_from(const char* name);
+  StoreResult<bool> read_tail(const UidListMark& mark);
   StoreResult<void> append();
   StoreResult<void> rewrite();
   void begin_again();

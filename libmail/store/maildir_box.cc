@@ -1,0 +1,495 @@
+#include "libmail/store/maildir_box.h"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "libmail/base/base64.h"
+#include "libmail/base/text.h"
+#include "libmail/store/maildrop.h"
+#include "libmail/store/memory_index.h"
+
+namespace posthorn::store {
+
+namespace {
+
+constexpr std::size_t remark_limit = 50;
+constexpr std::size_t flush_at = 4096;  // changes that wait for the index
+constexpr std::size_t chunk = 256 * 1024;
+
+class OpenMessage final : public MessageSource {
+ public:
+  explicit OpenMessage(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  StoreResult<std::string> read(std::size_t limit) override {
+    auto octets = file_->read(offset_, limit);
+    if (!octets) return fail(StoreError(octets.error()));
+    offset_ += octets->size();
+    return std::move(*octets);
+  }
+
+ private:
+  std::unique_ptr<File> file_;
+  std::uint64_t offset_ = 0;
+};
+
+std::uint64_t microseconds(WallTime time) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(time.time_since_epoch().count(), 1));
+}
+
+}  // namespace
+
+StoredName StoredName::parse(std::string_view text) {
+  StoredName stored;
+  const std::size_t end = std::min(text.find('\0'), text.size());
+  stored.name = text.substr(0, end);
+  if (end < text.size()) stored.guid = text.substr(end + 1);
+  return stored;
+}
+
+std::string StoredName::text() const {
+  return guid.empty() ? name : name + '\0' + guid;
+}
+
+std::string_view StoredName::base() const {
+  return std::string_view(name).substr(0, name.find(':'));
+}
+
+void BaseTable::reserve(std::size_t count) {
+  const std::size_t wanted = std::bit_ceil(count * 2 + 16);
+  if (wanted <= slots_.size()) return;
+  const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(wanted));
+  for (const Slot& slot : old) {
+    if (slot.uid != 0) put(slot);
+  }
+}
+
+void BaseTable::put(const Slot& slot) {
+  std::size_t at = slot.hash & (slots_.size() - 1);
+  while (slots_[at].uid != 0) at = (at + 1) & (slots_.size() - 1);
+  slots_[at] = slot;
+}
+
+void BaseTable::insert(std::string_view base, std::uint32_t uid) {
+  reserve(++count_);
+  Slot slot;
+  slot.hash = hash_of(base);
+  slot.uid = uid;
+  put(slot);
+}
+
+void BaseTable::clear() {
+  slots_ = std::vector<Slot>();
+  count_ = 0;
+}
+
+MaildirBox::MaildirBox(StoreHost& host, MaildirDirectories directories,
+                       std::unique_ptr<MailIndex> index, BoxSettings settings)
+    : host_(host),
+      dirs_(std::move(directories)),
+      index_(std::move(index)),
+      settings_(std::move(settings)),
+      keywords_(host.files(), *dirs_.root) {
+  if (index_ == nullptr) index_ = std::make_shared<MemoryIndex>();
+  if (Watcher* watcher = host.watcher(); watcher != nullptr) {
+    bell_ = watcher->make_bell();
+    if (dirs_.cur->descriptor() >= 0)
+      watch_ = watcher->watch(dirs_.fresh->descriptor(), dirs_.cur->descriptor(), bell_);
+  }
+}
+
+MaildirBox::~MaildirBox() {
+  settle();
+  static_cast<void>(flush());
+}
+
+std::shared_ptr<const Snapshot> MaildirBox::snapshot() const {
+  const std::lock_guard hold(quick_);
+  return snapshot_;
+}
+
+std::string MaildirBox::guid() const {
+  const std::lock_guard hold(quick_);
+  return guid_;
+}
+
+std::uint32_t MaildirBox::take_recent(bool read_only) {
+  const std::lock_guard hold(quick_);
+  const std::uint32_t from = recent_from_;
+  if (!read_only) recent_from_ = snapshot_->uid_next();
+  return from;
+}
+
+std::vector<std::string> MaildirBox::take_remarks() {
+  const std::lock_guard hold(quick_);
+  return std::exchange(remarks_, {});
+}
+
+void MaildirBox::remark(std::string text) {
+  const std::lock_guard hold(quick_);
+  if (remarks_.size() < remark_limit) remarks_.push_back(dirs_.path + ": " + std::move(text));
+}
+
+StoreResult<MaildirBox::Guard> MaildirBox::begin() {
+  Guard guard(work_, std::try_to_lock);
+  if (!guard.owns_lock())
+    return fail(StoreError(StoreError::Kind::locked, dirs_.path + " is being worked on"));
+  return guard;
+}
+
+StoreResult<UidListFile> MaildirBox::lock_list() {
+  return UidListFile::lock_unread(host_.files(), *dirs_.root);
+}
+
+// An index that says nothing: the next scan makes it. Its modseqs begin above all that a lost one can have given.
+void MaildirBox::begin_index() {
+  static_cast<void>(index_->clear());
+  pending_ = IndexBatch();
+  pending_rows_.clear();
+  pending_names_.clear();
+  table_.clear();
+  header_ = IndexHeader();
+  header_.highest_modseq = microseconds(host_.files().now());
+  header_.vanished_from = header_.highest_modseq;
+  must_scan_ = true;
+}
+
+StoreResult<void> MaildirBox::load() {
+  if (loaded_) return {};
+  auto header = index_->header();
+  SnapshotEditor editor;
+  bool usable = header && *header && (*header)->uid_validity != 0;
+  if (usable) {
+    header_ = **header;
+    std::uint32_t last = 0;
+    const auto take = [&](const MessageRow& row) {
+      if (row.uid <= last || row.uid >= header_.uid_next) usable = false;
+      last = std::max(last, row.uid);
+      if (usable) editor.append(row);
+    };
+    const auto read = index_->rows(take);
+    usable = usable && read.has_value();
+  }
+  if (usable) {
+    if (auto loaded = keywords_.load(header_.uid_validity); !loaded) return fail(loaded.error());
+    editor.set_validity(header_.uid_validity);
+    editor.set_uid_next(header_.uid_next);
+    editor.raise_modseq(header_.highest_modseq);
+    editor.set_keywords(keywords_.names());
+    auto snapshot = editor.finish();
+    usable = snapshot->counts() == header_.counts;
+    if (usable) {
+      const std::lock_guard hold(quick_);
+      snapshot_ = std::move(snapshot);
+      guid_ = header_.guid;
+      recent_from_ = header_.recent_from;
+      must_scan_ = false;
+    }
+  }
+  if (!usable) {
+    if (!header || *header) remark("the index can't be used and is made anew");
+    begin_index();
+  }
+  // Between this and the look at the directories nothing can be missed: the watch stands already.
+  if (watch_) must_scan_ = must_scan_ || directories_changed().value_or(true);
+  loaded_ = true;
+  return {};
+}
+
+std::uint64_t MaildirBox::modseq_of(Work& work) {
+  if (work.modseq == 0) {
+    work.modseq = std::max(header_.highest_modseq + 1, microseconds(host_.files().now()));
+    header_.highest_modseq = work.modseq;
+    work.editor.raise_modseq(work.modseq);
+    work.changed = true;
+  }
+  return work.modseq;
+}
+
+void MaildirBox::publish(Work& work) {
+  if (!work.changed) return;
+  auto next = work.editor.finish();
+  header_.counts = next->counts();
+  {
+    const std::lock_guard hold(quick_);
+    snapshot_ = std::move(next);
+    guid_ = header_.guid;
+  }
+  if (bell_) bell_->ring();
+}
+
+// What was done becomes the snapshot, and soon the index.
+StoreResult<void> MaildirBox::commit(Work& work) {
+  publish(work);
+  IndexBatch& batch = work.batch;
+  for (auto& name : batch.names) pending_names_.insert_or_assign(name.first, name.second);
+  for (const std::uint32_t uid : batch.removed) pending_names_.erase(uid);
+  const auto add = [](auto& to, auto& from) {
+    if (to.empty())
+      to = std::move(from);
+    else
+      to.insert(to.end(), std::make_move_iterator(from.begin()),
+                std::make_move_iterator(from.end()));
+  };
+  for (const MessageRow& row : batch.rows) pending_rows_.push_back(row.uid);
+  add(pending_.removed, batch.removed);
+  add(pending_.vanished, batch.vanished);
+  const std::size_t waiting =
+      pending_rows_.size() + pending_.removed.size() + pending_names_.size();
+  if (waiting < flush_at && std::chrono::steady_clock::now() - flushed_ < settings_.index_delay)
+    return {};
+  return flush();
+}
+
+StoreResult<void> MaildirBox::flush() {
+  if (!loaded_ || header_.uid_validity == 0) return {};
+  {
+    const std::lock_guard hold(quick_);
+    header_.recent_from = recent_from_;
+  }
+  std::sort(pending_rows_.begin(), pending_rows_.end());
+  pending_rows_.erase(std::unique(pending_rows_.begin(), pending_rows_.end()), pending_rows_.end());
+  const auto now = snapshot();
+  pending_.rows.clear();
+  pending_.rows.reserve(pending_rows_.size());
+  for (const std::uint32_t uid : pending_rows_) {
+    if (const auto row = now->find(uid)) pending_.rows.push_back(*row);
+  }
+  std::sort(pending_.removed.begin(), pending_.removed.end());
+  pending_.names.assign(pending_names_.begin(), pending_names_.end());
+  pending_.header = header_;
+  auto written = index_->write(pending_);
+  flushed_ = std::chrono::steady_clock::now();
+  if (written) {
+    pending_ = IndexBatch();
+    pending_rows_.clear();
+    pending_names_.clear();
+    return {};
+  }
+  pending_.header.reset();
+  pending_.rows.clear();
+  pending_.names.clear();
+  if (written.error().kind == StoreError::Kind::corrupt_index) {
+    remark(written.error().text + "; the index is made anew");
+    loaded_ = false;
+    begin_index();
+    return {};
+  }
+  // A full disk: everything stays in memory, and is tried again.
+  remark(written.error().text);
+  return {};
+}
+
+StoreResult<std::vector<StoredName>> MaildirBox::names_of(std::span<const std::uint32_t> uids) {
+  auto texts = index_->names_of(uids);
+  if (!texts) return fail(std::move(texts.error()));
+  std::vector<StoredName> names;
+  names.reserve(uids.size());
+  for (std::size_t i = 0; i < uids.size(); ++i) {
+    if (!pending_names_.empty()) {
+      const auto pending = pending_names_.find(uids[i]);
+      if (pending != pending_names_.end()) (*texts)[i] = pending->second;
+    }
+    names.push_back(StoredName::parse((*texts)[i]));
+  }
+  return names;
+}
+
+MaildirBox::Place MaildirBox::flagged_place(std::string_view base, std::uint16_t flags,
+                                            std::uint64_t keywords) const {
+  // The letters in ASCII order, as everybody writes them.
+  Place place;
+  place.name.reserve(base.size() + 12);
+  place.name.append(base).append(":2,");
+  if ((flags & flag::draft) != 0) place.name.push_back('D');
+  if ((flags & flag::flagged) != 0) place.name.push_back('F');
+  if ((flags & flag::passed) != 0) place.name.push_back('P');
+  if ((flags & flag::answered) != 0) place.name.push_back('R');
+  if ((flags & flag::seen) != 0) place.name.push_back('S');
+  if ((flags & flag::deleted) != 0) place.name.push_back('T');
+  for (std::size_t i = 0; i < letter_keywords; ++i) {
+    if ((keywords >> i & 1) != 0) place.name.push_back(static_cast<char>('a' + i));
+  }
+  return place;
+}
+
+MaildirBox::Place MaildirBox::place_of(const MessageRow& row, const StoredName& stored) const {
+  Place place;
+  if ((row.flags & (flag::odd_name | flag::fresh)) == 0) {
+    place = flagged_place(stored.name, row.flags, row.keywords);
+  } else {
+    place.name = stored.name;
+  }
+  place.fresh = (row.flags & flag::fresh) != 0;
+  return place;
+}
+
+// Where the file of a message is now. not_found: it is gone.
+StoreResult<MaildirBox::Place> MaildirBox::find_place(std::uint32_t uid) {
+  const StoreError none(StoreError::Kind::not_found,
+                        dirs_.path + ": no message with UID " + std::to_string(uid));
+  const auto row = snapshot()->find(uid);
+  if (!row) return fail(none);
+  const auto names = names_of(std::span(&uid, 1));
+  if (!names) return fail(names.error());
+  if (names->front().name.empty()) return fail(none);
+  return place_of(*row, names->front());
+}
+
+// Its name is resolved in a moment; the file is read without anybody waiting.
+StoreResult<std::unique_ptr<File>> MaildirBox::open_file(std::uint32_t uid) {
+  for (int attempt = 0;; ++attempt) {
+    auto guard = begin();
+    if (!guard) return fail(std::move(guard.error()));
+    auto place = find_place(uid);
+    if (!place) return fail(std::move(place.error()));
+    auto file = directory_of(place->fresh).open_file(place->name, OpenMode::read, 0);
+    if (file) {
+      const auto status = (*file)->status();
+      if (!status || status->type != FileStatus::Type::file) {
+        return fail(StoreError(StoreError::Kind::refused,
+                               dirs_.path + ": " + printable(place->name) + " is no plain file"));
+      }
+      return std::move(*file);
+    }
+    if (file.error().code != ENOENT || attempt == 3) return fail(StoreError(file.error()));
+    // Somebody renamed it.
+    SyncRules rules;
+    rules.full_scan = attempt > 0;
+    if (auto done = sync_now(rules); !done) return fail(std::move(done.error()));
+  }
+}
+
+StoreResult<std::unique_ptr<MessageSource>> MaildirBox::open(std::uint32_t uid) {
+  auto file = open_file(uid);
+  if (!file) return fail(std::move(file.error()));
+  return std::make_unique<OpenMessage>(std::move(*file));
+}
+
+StoreResult<std::string> MaildirBox::text(std::uint32_t uid) {
+  const auto file = open_file(uid);
+  if (!file) return fail(file.error());
+  const auto status = (*file)->status();
+  if (!status) return fail(StoreError(status.error()));
+  const auto octets = (*file)->read(0, status->size);
+  if (!octets) return fail(StoreError(octets.error()));
+  std::string text;
+  text.reserve(octets->size() + octets->size() / 32);
+  bool after_cr = false;
+  append_crlf(*octets, after_cr, text);
+  return text;
+}
+
+StoreResult<void> MaildirBox::measure(std::span<const std::uint32_t> uids, Need need) {
+  const auto before = snapshot();
+  std::vector<MessageRow> measured;
+  const std::uint16_t has = need == Need::date ? flag::has_date : flag::has_size;
+  for (const std::uint32_t uid : uids) {
+    auto row = before->find(uid);
+    if (!row || (row->flags & has) != 0) continue;
+    auto file = open_file(uid);
+    if (!file && file.error().kind == StoreError::Kind::not_found) continue;
+    if (!file) return fail(std::move(file.error()));
+    const auto status = (*file)->status();
+    if (!status) return fail(StoreError(status.error()));
+    row->date = static_cast<std::uint32_t>(microseconds(status->modified) / 1000000);
+    row->flags |= flag::has_date;
+    if (need == Need::size && (row->flags & flag::has_size) == 0) {
+      row->size = 0;
+      bool after_cr = false;
+      for (std::uint64_t at = 0; at < status->size;) {
+        const auto octets = (*file)->read(at, chunk);
+        if (!octets) return fail(StoreError(octets.error()));
+        if (octets->empty()) break;
+        at += octets->size();
+        row->size += octets->size();
+        for (const char c : *octets) {
+          if (c == '\n' && !after_cr) ++row->size;
+          after_cr = c == '\r';
+        }
+      }
+      row->flags |= flag::has_size;
+    }
+    measured.push_back(*row);
+  }
+  if (measured.empty()) return {};
+  auto guard = begin();
+  if (!guard) return fail(std::move(guard.error()));
+  Work work(*snapshot());
+  for (const MessageRow& found : measured) {
+    auto now = work.editor.find(found.uid);
+    if (!now) continue;
+    now->date = found.date;
+    now->size = found.size;
+    now->flags |= found.flags & (flag::has_date | flag::has_size);
+    work.editor.replace(*now);
+    work.batch.rows.push_back(*now);
+    work.changed = true;
+  }
+  return commit(work);
+}
+
+StoreResult<std::vector<std::string>> MaildirBox::email_ids(std::span<const std::uint32_t> uids) {
+  auto guard = begin();
+  if (!guard) return fail(std::move(guard.error()));
+  auto names = names_of(uids);
+  if (!names) return fail(std::move(names.error()));
+  std::vector<std::string> ids;
+  ids.reserve(uids.size());
+  for (const StoredName& stored : *names) {
+    const std::string_view guid = stored.guid.empty() ? stored.base() : stored.guid;
+    std::string id = guid.empty() ? std::string() : "M" + encode_base64(guid);
+    while (id.ends_with('=')) id.pop_back();
+    std::replace(id.begin(), id.end(), '+', '-');
+    std::replace(id.begin(), id.end(), '/', '_');
+    ids.push_back(std::move(id));
+  }
+  return ids;
+}
+
+StoreResult<void> MaildirBox::values(
+    CachedValue kind, std::span<const std::uint32_t> uids,
+    const std::function<void(std::uint32_t, std::string_view)>& take) {
+  return index_->values(kind, uids, take);
+}
+
+StoreResult<void> MaildirBox::put_values(
+    CachedValue kind, std::span<const std::pair<std::uint32_t, std::string>> values) {
+  auto guard = begin();
+  if (!guard) return fail(std::move(guard.error()));
+  if (!pending_rows_.empty()) {
+    if (auto done = flush(); !done) return done;
+  }
+  return index_->put_values(kind, values);
+}
+
+StoreResult<Vanished> MaildirBox::vanished(std::uint64_t modseq) {
+  auto guard = begin();
+  if (!guard) return fail(std::move(guard.error()));
+  Vanished vanished;
+  if (modseq < header_.vanished_from) {
+    vanished.complete = false;
+    return vanished;
+  }
+  auto uids = index_->vanished(modseq);
+  if (!uids) return fail(std::move(uids.error()));
+  vanished.uids = std::move(*uids);
+  for (const auto& [when, more] : pending_.vanished) {
+    if (when > modseq) vanished.uids.insert(vanished.uids.end(), more.begin(), more.end());
+  }
+  std::sort(vanished.uids.begin(), vanished.uids.end());
+  vanished.uids.erase(std::unique(vanished.uids.begin(), vanished.uids.end()), vanished.uids.end());
+  return vanished;
+}
+
+StoreResult<void> MaildirBox::rest() {
+  auto guard = begin();
+  if (!guard) return fail(std::move(guard.error()));
+  settle();
+  if (auto done = flush(); !done) return done;
+  table_.clear();
+  return {};
+}
+
+}  // namespace posthorn::store

@@ -1,0 +1,36 @@
+// What all stores of a process share: the file system, the watcher, and names that are never the same twice.
+#pragma once
+
+#include <mutex>
+#include <string>
+
+#include "libmail/store/files.h"
+#include "libmail/store/maildir_name.h"
+#include "libmail/store/watcher.h"
+
+namespace posthorn::store {
+
+class StoreHost {
+ public:
+  // `files` and `watcher` outlive it. Without a watcher (nullptr: programs without a loop) directories are looked at when a
+  // mailbox is synced.
+  StoreHost(Files& files, std::string_view host, int pid, Watcher* watcher = nullptr)
+      : files_(files), watcher_(watcher), names_(host, pid) {}
+
+  [[nodiscard]] Files& files() { return files_; }
+  [[nodiscard]] Watcher* watcher() { return watcher_; }
+  // The base of a new message's name, with both sizes in it.
+  std::string new_base(std::uint64_t size, std::uint64_t crlf_size) {
+    const WallTime now = files_.now();
+    const std::lock_guard hold(mutex_);
+    return names_.make(now, size, crlf_size);
+  }
+
+ private:
+  Files& files_;
+  Watcher* watcher_;
+  std::mutex mutex_;
+  MaildirNames names_;
+};
+
+}  // namespace posthorn::store
