@@ -176,8 +176,9 @@ ContentType parse_content_type(std::string_view body, Anomalies& anomalies, std:
   return content;
 }
 
-Disposition parse_disposition(std::string_view body, Anomalies& anomalies, std::uint64_t offset) {
-  Disposition disposition;
+ContentDisposition parse_disposition(std::string_view body, Anomalies& anomalies,
+                                     std::uint64_t offset) {
+  ContentDisposition disposition;
   Reader in(body);
   disposition.type = lower(in.token());
   if (disposition.type.empty() || !in.at_parameters())

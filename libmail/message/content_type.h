@@ -82,7 +82,7 @@ struct ContentType {
   [[nodiscard]] std::string_view charset() const;
 };
 
-struct Disposition {
+struct ContentDisposition {
   std::string type;  // lower case: "inline", "attachment", anything else means attachment
   ParameterList parameters;
   [[nodiscard]] bool is_inline() const { return type == "inline"; }
@@ -92,8 +92,8 @@ struct Disposition {
 // with offsets that count from `offset` at the first octet of `body`.
 [[nodiscard]] ContentType parse_content_type(std::string_view body, Anomalies& anomalies,
                                              std::uint64_t offset = 0);
-[[nodiscard]] Disposition parse_disposition(std::string_view body, Anomalies& anomalies,
-                                            std::uint64_t offset = 0);
+[[nodiscard]] ContentDisposition parse_disposition(std::string_view body, Anomalies& anomalies,
+                                                   std::uint64_t offset = 0);
 [[nodiscard]] Encoding parse_encoding(std::string_view body, Anomalies& anomalies,
                                       std::uint64_t offset = 0);
 

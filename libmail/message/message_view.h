@@ -17,7 +17,7 @@ namespace posthorn::message {
 // The Content-* fields of one part, taken apart. Owns its octets.
 struct PartContent {
   ContentType type;
-  std::optional<Disposition> disposition;
+  std::optional<ContentDisposition> disposition;
   Encoding encoding = Encoding::seven_bit;
   std::string encoding_name = "7bit";  // as it says, in lower case
   std::string filename;     // part_filename(): as a stranger chose it, see filename.h; or ""
