@@ -1,0 +1,170 @@
+#include "libmail/store/lmdb_index.h"
+
+#include <random>
+
+#include "libmail/store/index_values.h"
+#include "libmail/store/test_maildir.h"
+
+namespace posthorn::store {
+namespace {
+
+using namespace test;
+using Uids = std::vector<std::uint32_t>;
+
+std::unique_ptr<MaildirBox> open_indexed(Site& site) {
+  auto directories = site.directories();
+  return site.open({}, open_lmdb_index(*directories.root));
+}
+
+TEST_CASE("LmdbIndex: what was written is there after opening it again") {
+  Site site;
+  auto directories = site.directories();
+  IndexBatch batch;
+  IndexHeader header;
+  header.uid_validity = 7;
+  header.guid = "abc";
+  header.counts.messages = 2;
+  batch.header = header;
+  for (const std::uint32_t uid : {3U, 900U}) {
+    MessageRow row;
+    row.uid = uid;
+    row.modseq = uid * 1000ULL;
+    row.keywords = 1ULL << 63;
+    batch.rows.push_back(row);
+    batch.names.emplace_back(uid, "name" + std::to_string(uid));
+  }
+  batch.vanished.emplace_back(50, Uids{1, 2, 5});
+  {
+    auto index = open_lmdb_index(*directories.root);
+    REQUIRE(index);
+    CHECK_FALSE(index->header().value());
+    REQUIRE(index->write(batch));
+    const std::vector<std::pair<std::uint32_t, std::string>> values = {
+        {3, "three"}, {4, "nobody"}, {900, std::string(100000, 'x')}};
+    REQUIRE(index->put_values(CachedValue::envelope, values));
+    // Nobody else may have it meanwhile.
+    CHECK(open_lmdb_index(*directories.root) == nullptr);
+  }
+  auto index = open_lmdb_index(*directories.root);
+  REQUIRE(index);
+  CHECK(index->header().value() == header);
+  std::vector<MessageRow> rows;
+  REQUIRE(index->rows([&](const MessageRow& row) { rows.push_back(row); }));
+  CHECK(rows == batch.rows);
+  CHECK(index->names_of(Uids{1, 3, 900, 901}).value() ==
+        std::vector<std::string>{"", "name3", "name900", ""});
+  CHECK(index->vanished(49).value() == Uids{1, 2, 5});
+  CHECK(index->vanished(50)->empty());
+  std::map<std::uint32_t, std::size_t> found;
+  REQUIRE(
+      index->values(CachedValue::envelope, Uids{2, 3, 4, 900},
+                    [&](std::uint32_t uid, std::string_view value) { found[uid] = value.size(); }));
+  CHECK(found == std::map<std::uint32_t, std::size_t>{{3, 5}, {900, 100000}});
+  IndexBatch removal;
+  removal.removed = {3};
+  REQUIRE(index->write(removal));
+  found.clear();
+  REQUIRE(
+      index->values(CachedValue::envelope, Uids{3, 900},
+                    [&](std::uint32_t uid, std::string_view value) { found[uid] = value.size(); }));
+  CHECK(found.size() == 1);
+  REQUIRE(index->clear());
+  CHECK_FALSE(index->header().value());
+}
+
+TEST_CASE("LmdbIndex: the map grows with what is put in") {
+  Site site;
+  auto directories = site.directories();
+  auto index = open_lmdb_index(*directories.root);
+  for (std::uint32_t uid = 1; uid <= 60; ++uid) {
+    IndexBatch batch;
+    MessageRow row;
+    row.uid = uid;
+    batch.rows.push_back(row);
+    REQUIRE(index->write(batch));
+    const std::vector<std::pair<std::uint32_t, std::string>> values = {
+        {uid, std::string(1 << 20, 'x')}};
+    REQUIRE(index->put_values(CachedValue::header, values));
+  }
+  std::size_t octets = 0;
+  Uids all;
+  for (std::uint32_t uid = 1; uid <= 60; ++uid) all.push_back(uid);
+  REQUIRE(index->values(CachedValue::header, all,
+                        [&](std::uint32_t, std::string_view value) { octets += value.size(); }));
+  CHECK(octets == 60U << 20);
+}
+
+TEST_CASE("MaildirBox: the next process reads the index and no directory") {
+  Site site(GENERATE(false, true));
+  {
+    auto box = open_indexed(site);
+    for (int i = 0; i < 3; ++i) site.deliver();
+    sync(*box, true);
+    REQUIRE(box->store_flags(Uids{2}, add_flags(flag::seen, {"work"})));
+    REQUIRE(box->expunge(Uids{3}));
+    usleep(40000);
+    sync(*box);
+    REQUIRE(box->rest());
+  }
+  auto box = open_indexed(site);
+  sync(*box);
+  const auto snapshot = box->snapshot();
+  CHECK(uids_of(*snapshot) == Uids{1, 2});
+  CHECK(snapshot->find(2)->keywords == 1);
+  const std::uint64_t modseq = snapshot->highest_modseq();
+  sync(*box);
+  CHECK(box->snapshot()->highest_modseq() == modseq);
+  CHECK(box->vanished(snapshot->find(1)->modseq)->uids == Uids{3});
+  CHECK(box->text(2).value() == "Subject: x\r\n\r\nbody\r\n");
+}
+
+TEST_CASE("MaildirBox: without its index nothing is lost but the history") {
+  Site site;
+  std::uint64_t modseq = 0;
+  {
+    auto box = open_indexed(site);
+    for (int i = 0; i < 3; ++i) site.deliver();
+    sync(*box);
+    REQUIRE(box->store_flags(Uids{2}, add_flags(flag::seen)));
+    REQUIRE(box->expunge(Uids{1}));
+    modseq = box->snapshot()->highest_modseq();
+  }
+  const std::string damage = GENERATE("removed", "cut", "garbage", "nothing");
+  const std::string file = site.maildir(index_name);
+  if (damage == "removed") fs::remove(file);
+  if (damage == "cut") fs::resize_file(file, 5000);
+  if (damage == "garbage") std::ofstream(file) << std::string(100000, 'z');
+  auto box = open_indexed(site);
+  sync(*box);
+  const auto snapshot = box->snapshot();
+  CHECK(uids_of(*snapshot) == Uids{2, 3});
+  CHECK((snapshot->find(2)->flags & flag::seen) != 0);
+  CHECK(snapshot->uid_next() == 4);
+  CHECK(box->vanished(modseq)->complete == (damage == "nothing"));
+  if (damage != "nothing") {
+    CHECK(snapshot->find(2)->modseq > modseq);
+    CHECK(snapshot->find(3)->modseq > modseq);
+  }
+}
+
+TEST_CASE("Index values: what is encoded is decoded, and anything else is refused") {
+  IndexHeader header;
+  header.uid_validity = 1;
+  header.guid = std::string(32, 'a');
+  header.cur.modified = -5;
+  const std::string text = encode_header(header);
+  CHECK(decode_header(text) == header);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    std::string other = text;
+    other[i] = static_cast<char>(other[i] ^ 1);
+    CHECK_FALSE(decode_header(other));
+    CHECK_FALSE(decode_header(text.substr(0, i)));
+  }
+  CHECK(encode_uids({1, 2, 3, 9}).size() == 16);
+  CHECK(decode_uids(encode_uids({1, 2, 3, 9})) == Uids{1, 2, 3, 9});
+  CHECK_FALSE(decode_uids(std::string(8, '\xff')));
+  CHECK_FALSE(decode_uids("x"));
+}
+
+}  // namespace
+}  // namespace posthorn::store
