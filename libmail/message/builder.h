@@ -22,10 +22,10 @@ namespace posthorn::message {
 // what EncodingChooser chose over the same octets, else base64, which can carry all.
 struct StreamedContent {
   std::size_t id = 0;  // the caller's, comes back from MessageWriter::source()
-  TransferEncoding encoding = TransferEncoding::base64;
+  Encoding encoding = Encoding::base64;
 };
 
-enum class Disposition : std::uint8_t { none, shown_inline, attachment };
+enum class Presentation : std::uint8_t { none, shown_inline, attachment };
 
 // A leaf, or a multipart if type is "multipart/..." (then `parts` count and `content` doesn't).
 struct BuildPart {
@@ -33,7 +33,7 @@ struct BuildPart {
   std::vector<std::pair<std::string, std::string>> parameters;  // not boundary, charset, name
   // text/* that is no attachment: UTF-8 with LF or CRLF. Everything else: octets, kept to the last one.
   std::variant<std::string, StreamedContent> content;
-  Disposition disposition = Disposition::none;
+  Presentation disposition = Presentation::none;
   std::string filename;    // UTF-8; written as filename (or filename*) and as name
   std::string content_id;  // "part1@host" without brackets; "" for none
   std::vector<BuildPart> parts;
@@ -100,22 +100,28 @@ class MessageWriter {
   void end_source(std::string& out);
   // Of the content wanted.
   [[nodiscard]] std::size_t source() const { return source_; }
+  // What the way to the recipients has to speak: SMTPUTF8 for UTF-8 in the header (addresses),
+  // 8BITMIME for a body that isn't 7bit.
+  [[nodiscard]] bool needs_smtputf8() const { return needs_smtputf8_; }
+  [[nodiscard]] bool needs_8bitmime() const { return needs_8bitmime_; }
 
- private:
   struct Piece {  // of the message, in order
-    enum class Kind : std::uint8_t { text, encoded, streamed } kind = Kind::text;
-    std::string text;
-    TransferEncoding encoding = TransferEncoding::seven_bit;
-    bool octets = false;  // kept to the last one
+    enum class Kind : std::uint8_t { written, encoded, streamed };
+    Kind kind = Kind::written;
+    std::string text;  // as it goes out, or content to be encoded
+    Encoding encoding = Encoding::seven_bit;
+    Exactness exactness = Exactness::text;
     std::size_t source = 0;
   };
-  friend class MessageAssembler;
 
+ private:
   std::vector<Piece> pieces_;
   std::size_t piece_ = 0;
   std::size_t at_ = 0;  // in the text of the piece
   std::size_t source_ = 0;
   std::optional<TransferEncoder> encoder_;
+  bool needs_smtputf8_ = false;
+  bool needs_8bitmime_ = false;
 };
 
 // The whole message at once; without streamed content.
