@@ -35,6 +35,28 @@ Tools verbs() {
   return tools;
 }
 
+namespace {
+
+// "-is:read" and "-flagged" are words of these verbs, not options.
+std::vector<std::string> words_behind_options(std::vector<std::string> arguments) {
+  if (arguments.empty() || (arguments[0] != "search" && arguments[0] != "flag")) return arguments;
+  const auto is_word = [](const std::string& word) {
+    return word.size() > 2 && word[0] == '-' && word[1] != '-';
+  };
+  const auto dashes = std::ranges::find(arguments, "--");
+  std::vector<std::string> before(arguments.begin(), dashes);
+  std::vector<std::string> behind(dashes == arguments.end() ? dashes : dashes + 1, arguments.end());
+  std::vector<std::string> options;
+  std::vector<std::string> words;
+  for (std::string& each : before) (is_word(each) ? words : options).push_back(std::move(each));
+  options.emplace_back("--");
+  options.insert(options.end(), words.begin(), words.end());
+  options.insert(options.end(), behind.begin(), behind.end());
+  return options;
+}
+
+}  // namespace
+
 int run(const std::vector<std::string>& arguments) {
   ::signal(SIGPIPE, SIG_IGN);
   // Options of every verb may stand in front of it; the verb reads them behind it.
@@ -56,7 +78,8 @@ int run(const std::vector<std::string>& arguments) {
     all = front;
   else
     all.insert(std::ranges::find(all, "--"), front.begin(), front.end());
-  return service::run_tools("mua", "Sends, lists, reads, answers and searches mail.", verbs(), all);
+  return service::run_tools("mua", "Sends, lists, reads, answers and searches mail.", verbs(),
+                            words_behind_options(std::move(all)));
 }
 
 void Common::describe(OptionTable& table) {

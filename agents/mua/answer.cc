@@ -1,0 +1,209 @@
+// mua reply and forward.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "agents/mua/envelope.h"
+#include "agents/mua/sending.h"
+#include "agents/mua/verbs.h"
+#include "libmail/async/loop.h"
+#include "libmail/base/text.h"
+#include "libmail/message/reply.h"
+
+namespace posthorn::mua {
+
+namespace {
+
+constexpr std::size_t most_octets = 64 << 20;
+
+struct Original {
+  std::string folder;
+  std::string octets;
+};
+
+Task<Mail<Original>> fetch(const Account& account, std::string word, std::uint32_t uid,
+                           Duration timeout) {
+  const Deadline deadline = Deadline::in(timeout);
+  auto store = co_await open_store(account, deadline);
+  if (!store) co_return fail(store.error());
+  Original original;
+  auto folder = co_await find_folder(**store, account, std::move(word));
+  if (!folder) co_return fail(folder.error());
+  original.folder = *folder;
+  const auto opened = co_await (*store)->open(*folder, true);
+  if (!opened) co_return fail(opened.error());
+  auto octets = co_await read_whole(**store, uid, most_octets);
+  if (!octets) co_return fail(octets.error());
+  original.octets = std::move(*octets);
+  co_await (*store)->close();
+  co_return original;
+}
+
+Task<void> mark(const Account& account, std::string folder, std::uint32_t uid, std::string flag,
+                Duration timeout) {
+  const Deadline deadline = Deadline::in(timeout);
+  auto store = co_await open_store(account, deadline);
+  if (!store) co_return;
+  const auto opened = co_await (*store)->open(folder, false);
+  if (opened) {
+    FlagEdit edit;
+    edit.add.add(flag);
+    Uids one = {uid};
+    (void)co_await (*store)->edit_flags(std::move(one), std::move(edit));
+  }
+  co_await (*store)->close();
+}
+
+class Answer : public Tool {
+ public:
+  [[nodiscard]] std::string_view words() const override { return "UID"; }
+  void describe(OptionTable& table) override {
+    common_.describe(table);
+    table.group("Which");
+    table.add("folder", folder_, "where the message is").flag_only();
+    flags_.describe(table);
+  }
+  Result<int, ToolError> run(const ToolCall& call) final {
+    const auto account = common_.one();
+    if (!account) return fail(account.error());
+    const auto uid =
+        call.words.size() == 1 ? parse_number<std::uint32_t>(call.words.front()) : std::nullopt;
+    if (!uid || *uid == 0)
+      return fail(ToolError(exit_code::usage, "usage", "one message has to be named by its UID",
+                            "mua list shows the UIDs"));
+    const auto original = async::run(fetch(*account, folder_, *uid, common_.timeout));
+    if (!original) return fail(tool_error(original.error()));
+    auto composed = make(*account, original->octets);
+    if (!composed) return fail(composed.error());
+    const auto file = read_accounts(accounts_file(common_.config));
+    const std::function<Task<void>()> after = [this, &account, &original, &uid] {
+      return mark(*account, original->folder, *uid, std::string(flag()), common_.timeout);
+    };
+    return finish(*account, file ? file->outbox : "", std::move(*composed), flags_, common_.timeout,
+                  call.json, after);
+  }
+
+ protected:
+  virtual Result<Composed, ToolError> make(const Account& account, const std::string& octets) = 0;
+  [[nodiscard]] virtual std::string_view flag() const = 0;
+
+  // The draft with From, edited if the user is to be asked.
+  Result<Composed, ToolError> compose_draft(const Account& account, const message::Header& header,
+                                            message::Draft draft, std::string behind,
+                                            std::vector<message::BuildPart> more) {
+    draft.from = {sender_for(account, header)};
+    auto body = find_body(flags_);
+    if (!body) return fail(body.error());
+    std::string text = body->text;
+    if (!behind.empty())
+      text = body->wants_editor ? "\n\n" + behind
+                                : text + (text.ends_with('\n') ? "\n" : "\n\n") + behind;
+    ComposeFlags flags = flags_;
+    if (body->wants_editor) {
+      if (auto done = apply_addresses(account, flags, draft); !done) return fail(done.error());
+      if (auto done = edit(draft, text); !done) return fail(done.error());
+      flags.to.clear();
+      flags.cc.clear();
+      flags.bcc.clear();
+      flags.from.clear();
+      flags.subject.clear();
+      flags.headers.clear();
+    }
+    return compose(account, std::move(draft), flags, std::move(text), std::move(more));
+  }
+  // The address it was sent to answers it.
+  static message::Address sender_for(const Account& account, const message::Header& header) {
+    for (const char* field : {"To", "Cc", "Delivered-To"}) {
+      for (const message::Address& each : read_addresses(header, field)) {
+        const auto alias = std::ranges::find_if(account.aliases, [&](const message::Address& own) {
+          return iequals(own.domain, each.domain) && iequals(own.local_part, each.local_part);
+        });
+        if (alias == account.aliases.end()) continue;
+        message::Address from = *alias;
+        if (from.display_name.empty()) from.display_name = account.address.display_name;
+        return from;
+      }
+    }
+    return account.address;
+  }
+
+  ComposeFlags flags_;
+
+ private:
+  Common common_;
+  std::string folder_ = "inbox";
+};
+
+class Reply final : public Answer {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "reply"; }
+  [[nodiscard]] std::string_view purpose() const override { return "answer a message"; }
+  void describe(OptionTable& table) override {
+    Answer::describe(table);
+    table.group("Answer");
+    table.add("all", all_, "everybody who got it gets the answer").flag_only();
+    table.add("list", list_, "the mailing list gets the answer").flag_only();
+    table.add("quote", quote_, "quote its text").flag_only();
+  }
+
+ protected:
+  [[nodiscard]] std::string_view flag() const override { return "\\Answered"; }
+  Result<Composed, ToolError> make(const Account& account, const std::string& octets) override {
+    const message::MessageView view(octets);
+    const message::Header header = view.header(0);
+    message::ReplyOptions options;
+    options.to_all = all_;
+    options.to_list = list_;
+    options.own = account.aliases;
+    options.own.push_back(account.address);
+    constexpr std::size_t unwrapped = 100'000;
+    const std::string quoted =
+        quote_ ? message::quote_text(main_text(view, unwrapped), message::attribution(header)) : "";
+    return compose_draft(account, header, message::make_reply(header, options), quoted, {});
+  }
+
+ private:
+  bool all_ = false;
+  bool list_ = false;
+  bool quote_ = true;
+};
+
+class Forward final : public Answer {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "forward"; }
+  [[nodiscard]] std::string_view purpose() const override {
+    return "send a message on, whole as an attachment";
+  }
+  void describe(OptionTable& table) override {
+    Answer::describe(table);
+    table.group("Forwarding");
+    table.add("inline", inline_, "as text within the text, without its attachments").flag_only();
+  }
+
+ protected:
+  [[nodiscard]] std::string_view flag() const override { return "$Forwarded"; }
+  Result<Composed, ToolError> make(const Account& account, const std::string& octets) override {
+    const message::MessageView view(octets);
+    const message::Header header = view.header(0);
+    std::string behind;
+    std::vector<message::BuildPart> more;
+    if (inline_)
+      behind = message::forwarded_head(header) + "\n" + main_text(view, 78);
+    else
+      more.push_back(message::make_forwarded(octets, false));
+    return compose_draft(account, header, message::make_forward(header), std::move(behind),
+                         std::move(more));
+  }
+
+ private:
+  bool inline_ = false;
+};
+
+}  // namespace
+
+void add_answer_verbs(Tools& tools) {
+  tools.push_back(std::make_unique<Reply>());
+  tools.push_back(std::make_unique<Forward>());
+}
+
+}  // namespace posthorn::mua

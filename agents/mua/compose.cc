@@ -1,0 +1,341 @@
+#include "agents/mua/compose.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "libmail/base/random.h"
+#include "libmail/base/text.h"
+#include "libmail/message/address_format.h"
+#include "libmail/message/address_reader.h"
+#include "libmail/message/date.h"
+#include "libmail/message/flowed.h"
+#include "libmail/message/html_text.h"
+#include "libmail/message/markdown.h"
+#include "libmail/message/message_id.h"
+#include "libmail/message/submission.h"
+#include "libmail/smtp/envelope.h"
+
+namespace posthorn::mua {
+
+namespace exit_code = service::exit_code;
+using message::Address;
+using service::ToolError;
+
+namespace {
+
+constexpr std::size_t most_input = 100 << 20;
+
+ToolError bad_data(const std::string& text, std::string hint = {}) {
+  return {exit_code::data, "bad-data", text, std::move(hint)};
+}
+ToolError usage(const std::string& text, std::string hint = {}) {
+  return {exit_code::usage, "usage", text, std::move(hint)};
+}
+
+Result<void, ToolError> add_addresses(const std::vector<std::string>& texts, std::string_view flag,
+                                      std::vector<Address>& into) {
+  for (const std::string& text : texts) {
+    auto list = message::parse_address_list(text);
+    if (!list)
+      return fail(usage(fmt::format("{} {}: {}", flag, printable(text), list.error().text)));
+    for (Address& each : list->mailboxes) {
+      if (each.domain.empty())
+        return fail(usage(fmt::format("{} {}: there is no domain", flag, printable(text))));
+      if (const auto fine = message::check_address(each); !fine)
+        return fail(usage(fmt::format("{} {}: {}", flag, printable(text), fine.error())));
+      into.push_back(std::move(each));
+    }
+  }
+  return {};
+}
+
+std::vector<std::string> recipients_of(const message::Draft& draft) {
+  std::vector<std::string> all;
+  const auto add = [&](const std::vector<Address>& list) {
+    for (const Address& each : list) {
+      const std::string spec = each.addr_spec();
+      if (std::ranges::find(all, spec) == all.end()) all.push_back(spec);
+    }
+  };
+  add(draft.to.mailboxes);
+  add(draft.cc.mailboxes);
+  add(draft.bcc);
+  return all;
+}
+
+Result<message::BuildPart, ToolError> attachment(const std::string& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  if (error) return fail(bad_data(path + ": " + error.message()));
+  if (size > most_input) return fail(bad_data(path + " is larger than 100 MiB"));
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream octets;
+  octets << in.rdbuf();
+  if (!in) return fail(bad_data(path + " can't be read"));
+  message::BuildPart part;
+  part.filename = std::filesystem::path(path).filename().string();
+  part.type = type_of_file(part.filename);
+  part.content = octets.str();
+  part.disposition = message::Disposition::attachment;
+  return part;
+}
+
+Result<std::string, ToolError> read_text_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  if (!in) return fail(bad_data(path + " can't be read"));
+  return text.str();
+}
+
+Result<message::BuildPart, ToolError> make_body(const Account& account, const ComposeFlags& flags,
+                                                std::string text,
+                                                std::vector<message::BuildPart> more) {
+  message::BodyParts parts;
+  if (!account.signature.empty() && text.find("\n-- \n") == std::string::npos)
+    text +=
+        (text.empty() || text.ends_with('\n') ? "\n-- \n" : "\n\n-- \n") + account.signature + "\n";
+  if (flags.markdown) parts.html = message::markdown_to_html(text);
+  if (!flags.html.empty()) {
+    auto html = read_text_file(flags.html);
+    if (!html) return fail(html.error());
+    if (text.empty()) text = message::html_to_text(*html);
+    parts.html = std::move(*html);
+  }
+  parts.flowed = true;
+  parts.text = message::make_flowed(text);
+  for (const std::string& path : flags.attach) {
+    auto part = attachment(path);
+    if (!part) return fail(part.error());
+    parts.attachments.push_back(std::move(*part));
+  }
+  for (message::BuildPart& part : more) parts.attachments.push_back(std::move(part));
+  return message::make_body(std::move(parts));
+}
+
+std::string now_text() {
+  const WallTime now = wall_now();
+  return format_rfc5322_date(now);
+}
+
+std::string host_of(const Address& from) {
+  return from.domain.empty() ? "localhost" : from.domain;
+}
+
+}  // namespace
+
+void ComposeFlags::describe(service::OptionTable& table) {
+  table.group("Message");
+  table.add("to", to, "whom it goes to; a list, or several times").flag_only();
+  table.add("cc", cc, "who gets a copy").flag_only();
+  table.add("bcc", bcc, "who gets a copy that nobody sees").flag_only();
+  table.add("from", from, "the sender; else the account's address").flag_only();
+  table.add("subject", subject, "what it is about").flag_only();
+  table.add("body", body, "its text; - reads standard input").flag_only();
+  table.add("html", html, "a file with an HTML version of the text").flag_only();
+  table.add("markdown", markdown, "the text is Markdown: HTML goes beside it").flag_only();
+  table.add("attach", attach, "a file to go with it").flag_only();
+  table.add("header", headers, "a field more, NAME:VALUE").flag_only();
+  table.group("Sending");
+  table.add("notify", notify, "reports wanted (RFC 3461): NEVER, or of SUCCESS,FAILURE,DELAY")
+      .check_with([](const std::string& text) {
+        return text.empty() || smtp::parse_notify(text) ? "" : "is no NOTIFY of RFC 3461";
+      })
+      .flag_only();
+  table.add("ret", ret, "what a report gives back").one_of({"", "FULL", "HDRS"}).flag_only();
+  table.add("draft", draft, "put it into the folder of drafts").flag_only();
+  table.add("dry-run", dry_run, "print the message and do nothing else").flag_only();
+  table.add("edit", edit, "open it in $EDITOR first").flag_only();
+  table.add("copy", copy, "keep a copy in the folder of sent mail").flag_only();
+}
+
+bool ComposeFlags::any() const {
+  return !to.empty() || !cc.empty() || !bcc.empty() || !subject.empty() || !body.empty() ||
+         !html.empty() || !attach.empty();
+}
+
+Result<void, ToolError> apply_addresses(const Account& account, const ComposeFlags& flags,
+                                        message::Draft& draft) {
+  if (auto done = add_addresses(flags.to, "--to", draft.to.mailboxes); !done) return done;
+  if (auto done = add_addresses(flags.cc, "--cc", draft.cc.mailboxes); !done) return done;
+  if (auto done = add_addresses(flags.bcc, "--bcc", draft.bcc); !done) return done;
+  if (!flags.from.empty()) {
+    draft.from.clear();
+    if (auto done = add_addresses({flags.from}, "--from", draft.from); !done) return done;
+  }
+  if (draft.from.empty() && !account.address.domain.empty()) draft.from = {account.address};
+  if (draft.from.empty()) {
+    return fail(ToolError(exit_code::config, "configuration", "the account has no address",
+                          "address = \"...\" in its table, or --from"));
+  }
+  if (!flags.subject.empty()) draft.subject = flags.subject;
+  for (const std::string& line : flags.headers) {
+    const auto colon = line.find(':');
+    if (colon == std::string::npos) return fail(usage("--header NAME:VALUE has a colon"));
+    auto name = message::HeaderName::make(line.substr(0, colon));
+    auto value = message::HeaderValue::from_text(trim(std::string_view(line).substr(colon + 1)));
+    if (!name) return fail(usage("--header " + printable(line) + ": " + name.error()));
+    if (!value) return fail(usage("--header " + printable(line) + ": " + value.error()));
+    draft.fields.emplace_back(std::move(*name), std::move(*value));
+  }
+  return {};
+}
+
+Result<Composed, ToolError> compose(const Account& account, message::Draft draft,
+                                    const ComposeFlags& flags, std::string text,
+                                    std::vector<message::BuildPart> more) {
+  if (auto done = apply_addresses(account, flags, draft); !done) return fail(done.error());
+  Composed composed;
+  composed.letter.recipients = recipients_of(draft);
+  if (composed.letter.recipients.empty() && !flags.draft)
+    return fail(usage("the message goes to nobody", "--to ADDRESS"));
+  auto body = make_body(account, flags, std::move(text), std::move(more));
+  if (!body) return fail(body.error());
+  draft.body = std::move(*body);
+  draft.date = now_text();
+  draft.message_id =
+      message::make_message_id(wall_now(), random_u64(), host_of(draft.from.front()));
+  composed.letter.from = draft.from.front().addr_spec();
+  composed.letter.message_id = draft.message_id;
+  composed.letter.notify = flags.notify;
+  composed.letter.ret = flags.ret;
+  composed.subject = draft.subject;
+  message::BuildOptions options;
+  options.random = random_u64();
+  auto built = message::build_message(draft, options);
+  if (!built) return fail(bad_data(built.error().field + ": " + built.error().text));
+  composed.letter.message = std::move(*built);
+  if (draft.bcc.empty()) {
+    composed.for_draft = composed.letter.message;
+    return composed;
+  }
+  options.write_bcc = true;
+  auto with_bcc = message::build_message(std::move(draft), options);
+  if (!with_bcc) return fail(bad_data(with_bcc.error().field + ": " + with_bcc.error().text));
+  composed.for_draft = std::move(*with_bcc);
+  return composed;
+}
+
+Result<Composed, ToolError> compose_whole(const Account& account, const ComposeFlags& flags,
+                                          std::string text) {
+  if (text.starts_with("From ")) text.erase(0, std::min(text.find('\n'), text.size() - 1) + 1);
+  std::string crlf;
+  crlf.reserve(text.size() + text.size() / 32);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r')) crlf += '\r';
+    crlf += text[i];
+  }
+  const message::Header header = message::Header::parse(crlf);
+  message::Draft draft;
+  const auto add = [&](const char* name, std::vector<Address>& into) {
+    for (const message::Field* field : header.find_all(name)) {
+      for (Address& each : message::read_address_list(header.raw_value(*field)).mailboxes)
+        into.push_back(std::move(each));
+    }
+  };
+  add("From", draft.from);
+  add("To", draft.to.mailboxes);
+  add("Cc", draft.cc.mailboxes);
+  add("Bcc", draft.bcc);
+  ComposeFlags more = flags;
+  more.subject.clear();
+  if (auto done = apply_addresses(account, more, draft); !done) return fail(done.error());
+  if (header.find("From") == nullptr)
+    crlf.insert(0, "From: " + message::format_address(draft.from.front()) + "\r\n");
+  Composed composed;
+  composed.for_draft = crlf;
+  const std::string id =
+      message::make_message_id(wall_now(), random_u64(), host_of(draft.from.front()));
+  message::SubmissionFilter filter({now_text(), id});
+  filter.feed(crlf, composed.letter.message);
+  filter.finish(composed.letter.message);
+  if (filter.problem()) return fail(bad_data(filter.problem()->reply_text()));
+  composed.letter.from = draft.from.front().addr_spec();
+  composed.letter.recipients = recipients_of(draft);
+  composed.letter.notify = flags.notify;
+  composed.letter.ret = flags.ret;
+  if (composed.letter.recipients.empty() && !flags.draft)
+    return fail(usage("the message goes to nobody", "a To field, or --to ADDRESS"));
+  const message::Header sent = message::Header::parse(composed.letter.message);
+  if (const auto* field = sent.find("Message-ID")) composed.letter.message_id = sent.value(*field);
+  if (const auto* field = sent.find("Subject")) composed.subject = sent.value(*field);
+  return composed;
+}
+
+Result<std::string, ToolError> read_standard_input() {
+  std::string text;
+  std::array<char, 64 * 1024> chunk{};
+  for (;;) {
+    const ssize_t count = ::read(STDIN_FILENO, chunk.data(), chunk.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(bad_data(io_error("read", "standard input").text()));
+    if (count == 0) return text;
+    text.append(chunk.data(), static_cast<std::size_t>(count));
+    if (text.size() > most_input) return fail(bad_data("standard input is larger than 100 MiB"));
+  }
+}
+
+Result<BodyText, ToolError> find_body(const ComposeFlags& flags) {
+  BodyText body;
+  body.wants_editor = flags.edit;
+  if (!flags.body.empty() && flags.body != "-") {
+    body.text = flags.body;
+    return body;
+  }
+  const bool terminal = ::isatty(STDIN_FILENO) == 1;
+  if (flags.body.empty() && (terminal || !flags.html.empty())) {
+    body.wants_editor = flags.edit || (terminal && flags.html.empty());
+    return body;
+  }
+  auto text = read_standard_input();
+  if (!text) return fail(text.error());
+  body.text = std::move(*text);
+  return body;
+}
+
+std::string type_of_file(std::string_view name) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 28> types{{
+      {"7z", "application/x-7z-compressed"},
+      {"csv", "text/csv"},
+      {"css", "text/css"},
+      {"doc", "application/msword"},
+      {"eml", "message/rfc822"},
+      {"gif", "image/gif"},
+      {"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+      {"gz", "application/gzip"},
+      {"htm", "text/html"},
+      {"html", "text/html"},
+      {"ics", "text/calendar"},
+      {"jpeg", "image/jpeg"},
+      {"jpg", "image/jpeg"},
+      {"json", "application/json"},
+      {"md", "text/markdown"},
+      {"mp3", "audio/mpeg"},
+      {"mp4", "video/mp4"},
+      {"odt", "application/vnd.oasis.opendocument.text"},
+      {"pdf", "application/pdf"},
+      {"patch", "text/x-diff"},
+      {"png", "image/png"},
+      {"svg", "image/svg+xml"},
+      {"txt", "text/plain"},
+      {"vcf", "text/vcard"},
+      {"webp", "image/webp"},
+      {"xml", "application/xml"},
+      {"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+      {"zip", "application/zip"},
+  }};
+  const std::string extension = lower(name.substr(std::min(name.rfind('.'), name.size() - 1) + 1));
+  for (const auto& [known, type] : types) {
+    // A message as an attachment keeps its octets: it is no part of ours.
+    if (known == extension && type != "message/rfc822") return std::string(type);
+  }
+  return "application/octet-stream";
+}
+
+}  // namespace posthorn::mua

@@ -1,0 +1,74 @@
+// From flags, standard input or an editor to a message and its envelope.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agents/mua/accounts.h"
+#include "agents/mua/submission.h"
+#include "libmail/message/builder.h"
+#include "libmail/service/options.h"
+
+namespace posthorn::mua {
+
+// What send, reply, forward and drafts create have in common.
+struct ComposeFlags {
+  std::vector<std::string> to, cc, bcc;
+  std::string from;
+  std::string subject;
+  std::string body;  // text, "-" = standard input
+  std::string html;  // file
+  bool markdown = false;
+  std::vector<std::string> attach;
+  std::vector<std::string> headers;
+  std::string notify;
+  std::string ret;
+  bool draft = false;
+  bool dry_run = false;
+  bool edit = false;
+  bool copy = true;
+
+  void describe(service::OptionTable& table);
+  // Something of the message is said by flags, so standard input is its text and not a whole message.
+  [[nodiscard]] bool any() const;
+};
+
+struct Composed {
+  Letter letter;
+  std::string for_draft;  // the same message with Bcc
+  std::string subject;
+};
+
+// `draft` holds what is known already (of an answer: To, Subject, References); flags are added to it, a subject replaces
+// its. `text`: the body, as people write it; `more`: parts that go behind it.
+[[nodiscard]] Result<Composed, service::ToolError> compose(
+    const Account& account, message::Draft draft, const ComposeFlags& flags, std::string text,
+    std::vector<message::BuildPart> more = {});
+// The addresses, subject and fields of the flags, and the account's From, put into `draft`.
+[[nodiscard]] Result<void, service::ToolError> apply_addresses(const Account& account,
+                                                               const ComposeFlags& flags,
+                                                               message::Draft& draft);
+// A whole message (RFC 5322), as it stands: what RFC 6409 8 allows is added, Bcc taken away. Recipients are those
+// of To, Cc and Bcc and of the flags.
+[[nodiscard]] Result<Composed, service::ToolError> compose_whole(const Account& account,
+                                                                 const ComposeFlags& flags,
+                                                                 std::string message);
+
+// The text of the message: --body, standard input if that is no terminal, else "" with `wants_editor`.
+struct BodyText {
+  std::string text;
+  bool wants_editor = false;
+};
+[[nodiscard]] Result<BodyText, service::ToolError> find_body(const ComposeFlags& flags);
+// Everything on standard input, 100 MiB at most.
+[[nodiscard]] Result<std::string, service::ToolError> read_standard_input();
+
+// Opens $VISUAL, $EDITOR or vi on the fields and the text, and reads both back: `draft` and `text` change. An empty
+// text, or an editor that ends with an error, gives up: exit code 1.
+[[nodiscard]] Result<void, service::ToolError> edit(message::Draft& draft, std::string& text);
+
+// "image/png" by the name's extension; "application/octet-stream".
+[[nodiscard]] std::string type_of_file(std::string_view name);
+
+}  // namespace posthorn::mua

@@ -1,0 +1,99 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "agents/mua/command.h"
+#include "agents/mua/compose.h"
+#include "libmail/base/fd.h"
+#include "libmail/base/text.h"
+#include "libmail/message/address_format.h"
+#include "libmail/message/header.h"
+
+namespace posthorn::mua {
+
+namespace exit_code = service::exit_code;
+using message::Address;
+using service::ToolError;
+
+namespace {
+
+// Names as people read them: the builder encodes them.
+std::string plain(const std::vector<Address>& addresses) {
+  std::string text;
+  for (const Address& each : addresses) {
+    text += text.empty() ? "" : ", ";
+    const std::string& name = each.display_name;
+    if (name.empty())
+      text += each.addr_spec();
+    else if (name.find_first_of("\"(),:;<>@[\\].") == std::string::npos)
+      text += name + " <" + each.addr_spec() + ">";
+    else
+      text += fmt::format("\"{}\" <{}>", name, each.addr_spec());
+  }
+  return text;
+}
+
+std::string editor() {
+  for (const char* name : {"VISUAL", "EDITOR"}) {
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): never set by us
+    if (value != nullptr && *value != '\0') return value;
+  }
+  return "vi";
+}
+
+// What the fields say now.
+Result<void, ToolError> take_fields(const message::Header& header, message::Draft& draft) {
+  const auto addresses = [&](const char* name,
+                             std::vector<Address>& into) -> Result<void, ToolError> {
+    into.clear();
+    for (const message::Field* field : header.find_all(name)) {
+      auto list = message::parse_address_list(header.raw_value(*field));
+      if (!list)
+        return fail(
+            ToolError(exit_code::data, "bad-data", fmt::format("{}: {}", name, list.error().text)));
+      for (Address& each : list->mailboxes) into.push_back(std::move(each));
+    }
+    return {};
+  };
+  if (auto done = addresses("From", draft.from); !done) return done;
+  if (auto done = addresses("To", draft.to.mailboxes); !done) return done;
+  if (auto done = addresses("Cc", draft.cc.mailboxes); !done) return done;
+  if (auto done = addresses("Bcc", draft.bcc); !done) return done;
+  draft.to.groups.clear();
+  draft.cc.groups.clear();
+  const message::Field* subject = header.find("Subject");
+  draft.subject = subject == nullptr ? "" : header.value(*subject);
+  return {};
+}
+
+}  // namespace
+
+Result<void, ToolError> edit(message::Draft& draft, std::string& text) {
+  std::string path = (std::filesystem::temp_directory_path() / "mua-XXXXXX").string();
+  const Fd file(::mkstemp(path.data()));
+  if (!file) return fail(ToolError(exit_code::try_again, "io", io_error("mkstemp", path).text()));
+  const std::string whole = fmt::format(
+      "From: {}\nTo: {}\nCc: {}\nBcc: {}\nSubject: {}\n\n{}", plain(draft.from),
+      plain(draft.to.mailboxes), plain(draft.cc.mailboxes), plain(draft.bcc), draft.subject, text);
+  const bool written = write_all(file.get(), whole);
+  const auto code = run_on_terminal({"/bin/sh", "-c", editor() + " \"$1\"", "editor", path});
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream back;
+  back << in.rdbuf();
+  ::unlink(path.c_str());
+  if (!written || !code || *code != 0)
+    return fail(ToolError(exit_code::failed, "given-up",
+                          "the editor ended with an error; nothing was sent"));
+  const std::string now = back.str();
+  const message::Header header = message::Header::parse(now);
+  text = now.substr(std::min(header.body(), now.size()));
+  if (trim(text).empty() && header.find("Subject") == nullptr)
+    return fail(ToolError(exit_code::failed, "given-up", "the message is empty; nothing was sent"));
+  return take_fields(header, draft);
+}
+
+}  // namespace posthorn::mua

@@ -1,0 +1,35 @@
+// What happens to a composed message: printed, kept as a draft, or sent, with a copy in the folder of sent mail and the
+// outbox where nobody answers.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "agents/mua/compose.h"
+#include "agents/mua/mail_store.h"
+#include "agents/mua/outbox.h"
+
+namespace posthorn::mua {
+
+struct Sent {
+  enum class How { printed, draft, sent, queued } how = How::sent;
+  std::string folder;     // where the draft or the copy is; "" for none
+  std::string outbox_id;  // queued
+  std::string trouble;    // why it is queued, or why there is no copy
+};
+
+// Sends, and queues in the outbox if it is worth another try. The error: it was refused for good.
+async::Task<Mail<Sent>> send_letter(const Account& account, std::string outbox, Composed composed,
+                                    bool copy, Duration timeout);
+// Into the folder of a role, through a store of its own; its name.
+async::Task<Mail<std::string>> keep_copy(const Account& account, std::string role,
+                                         const std::string& message, imap::Flags flags,
+                                         Duration timeout);
+
+// All of it, as flags say, with what is to be printed. `after` runs once it is sent (flags of the answered message).
+Result<int, service::ToolError> finish(const Account& account, const std::string& outbox,
+                                       Composed composed, const ComposeFlags& flags,
+                                       Duration timeout, bool json,
+                                       std::function<Task<void>()> after = {});
+
+}  // namespace posthorn::mua

@@ -1,0 +1,211 @@
+#include "agents/mua/submission.h"
+
+#include <fmt/format.h>
+
+#include "agents/mua/command.h"
+#include "agents/mua/secret.h"
+#include "libmail/base/text.h"
+#include "libmail/service/exit_code.h"
+#include "libmail/service/options.h"
+#include "libmail/session/smtp_client.h"
+
+namespace posthorn::mua {
+
+namespace exit_code = service::exit_code;
+using async::Deadline;
+using async::Task;
+using Kind = MailError::Kind;
+
+namespace {
+
+MailError from_status(const smtp::Status& status, const std::string& about) {
+  const std::string text = fmt::format("{}{}{} {}", about, about.empty() ? "" : ": ",
+                                       status.enhanced.text(), status.text);
+  if (status.is_transient()) {
+    // 4.7.x before anything was sent is a log-in or TLS trouble: waiting does not mend it.
+    return {status.enhanced.subject == 7 ? Kind::refused : Kind::try_again, text};
+  }
+  if (status.enhanced.subject == 1) return {Kind::not_found, text};
+  if (status.enhanced.subject == 7) return {Kind::refused, text};
+  return {Kind::bad_data, text};
+}
+
+Mail<smtp::Envelope> make_envelope(const Letter& letter) {
+  smtp::Envelope envelope;
+  const auto mailbox = [](const std::string& text) -> Mail<smtp::Mailbox> {
+    auto parsed = smtp::parse_mailbox(text, smtp::Utf8::allowed);
+    if (parsed) return std::move(*parsed);
+    return fail(MailError(Kind::bad_data,
+                          fmt::format("{}: {}", printable(text), smtp::describe(parsed.error()))));
+  };
+  auto from = mailbox(letter.from);
+  if (!from) return fail(from.error());
+  envelope.reverse_path = *from;
+  envelope.smtputf8 = smtp::needs_smtputf8(*from);
+  const auto notify = smtp::parse_notify(letter.notify);
+  for (const std::string& text : letter.recipients) {
+    auto to = mailbox(text);
+    if (!to) return fail(to.error());
+    envelope.smtputf8 = envelope.smtputf8 || smtp::needs_smtputf8(*to);
+    auto& recipient = envelope.recipients.emplace_back(std::move(*to));
+    if (notify) recipient.notify = *notify;
+  }
+  if (letter.ret == "FULL") envelope.ret = smtp::Ret::full;
+  if (letter.ret == "HDRS") envelope.ret = smtp::Ret::headers;
+  const std::size_t header = std::min(letter.message.find("\r\n\r\n"), letter.message.size());
+  if (!is_ascii(std::string_view(letter.message).substr(0, header))) envelope.smtputf8 = true;
+  if (!is_ascii(letter.message)) envelope.body = smtp::Body::eight_bit_mime;
+  envelope.size = letter.message.size();
+  return envelope;
+}
+
+Mail<session::SmtpClientOptions> client_options(const Server& server, const LogIn& login) {
+  session::SmtpClientOptions options;
+  options.core.name = service::HostOptions().hostname;
+  options.core.remote_name = server.host;
+  // Who wrote tls = "none" wants a password to pass in clear.
+  options.core.private_path = server.tls == TlsMode::none;
+  options.core.tls =
+      server.tls == TlsMode::starttls ? smtp::TlsLevel::required : smtp::TlsLevel::never;
+  options.implicit_tls = server.tls == TlsMode::implicit;
+  options.tls_name = server.tls_name;
+  if (server.tls != TlsMode::none) {
+    tls::ClientContext::Options rules;
+    rules.verify = tls::ClientContext::Verify::require;
+    rules.ca_file = server.ca_file;
+    auto context = tls::ClientContext::load(rules);
+    if (!context) return fail(MailError(Kind::config, context.error().text));
+    options.tls_context = std::move(*context);
+  }
+  if (!login.token.empty()) {
+    return fail(MailError(Kind::unsupported,
+                          "the submission server is asked for a password, not a token",
+                          "a password_command in [accounts.NAME.submission]"));
+  }
+  if (!login.user.empty()) options.core.login = smtp::Credentials{login.user, login.password};
+  return options;
+}
+
+// After MAIL and all RCPTs: why nobody is to get it; nothing if everybody was accepted.
+std::optional<MailError> envelope_error(const smtp::ClientCore& core,
+                                        const smtp::Envelope& envelope) {
+  const auto& mail = core.mail_status();
+  if (!mail || core.rcpt_count() != envelope.recipients.size())
+    return from_status(core.trouble(), "");
+  if (!mail->succeeded())
+    return from_status(*mail, "sender " + smtp::format_path(envelope.reverse_path));
+  std::optional<MailError> worst;
+  for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
+    const auto& status = core.rcpt_status(i);
+    if (!status) return from_status(core.trouble(), "");
+    if (status->succeeded()) continue;
+    MailError one = from_status(*status, smtp::format_mailbox(envelope.recipients[i].mailbox));
+    if (!worst)
+      worst = std::move(one);
+    else if (status->is_permanent() && worst->kind == Kind::try_again)
+      std::swap(*worst, one);
+    else
+      worst->text += "; " + one.text;
+  }
+  return worst;
+}
+
+Task<Mail<void>> submit_by_smtp(const Server& server, std::string account, const Letter& letter,
+                                Deadline deadline) {
+  auto envelope = make_envelope(letter);
+  if (!envelope) co_return fail(envelope.error());
+  const auto login = co_await find_log_in(server, std::move(account), deadline);
+  if (!login) co_return fail(login.error());
+  auto options = client_options(server, *login);
+  if (!options) co_return fail(options.error());
+  const async::Endpoint endpoint = server.socket.empty()
+                                       ? async::Endpoint::inet(server.host, server.port)
+                                       : async::Endpoint::unix_path(server.socket);
+  session::SmtpClient client(session::NextHop(smtp::ClientDialect::smtp, endpoint),
+                             std::move(*options));
+  const auto opened = co_await client.open(deadline);
+  if (!opened) co_return fail(from_status(opened.error(), server.host));
+  (void)co_await client.say_envelope(*envelope, deadline);
+  auto trouble = envelope_error(client.core(), *envelope);
+  if (trouble) {
+    client.reset();
+    co_await client.quit(deadline);
+    co_return fail(std::move(*trouble));
+  }
+  const bool begun = co_await client.begin_body(deadline);
+  if (begun) (void)co_await client.body(letter.message, deadline);
+  const auto statuses = co_await client.finish(deadline);
+  co_await client.quit(deadline);
+  if (!statuses.front().succeeded()) co_return fail(from_status(statuses.front(), "message"));
+  co_return Mail<void>();
+}
+
+MailError sendmail_error(const std::string& program, int code) {
+  const std::string text = fmt::format("{} ended with {}", program, code);
+  switch (code) {
+    case exit_code::data:
+    case exit_code::usage:
+      return {Kind::bad_data, text};
+    case exit_code::unknown_user:
+      return {Kind::not_found, text};
+    case exit_code::refused:
+      return {Kind::refused, text};
+    case exit_code::try_again:
+      return {Kind::try_again, text};
+    default:
+      return {Kind::unavailable, text};
+  }
+}
+
+Task<Mail<void>> submit_by_sendmail(const Account& account, const Letter& letter,
+                                    Deadline deadline) {
+  // Line ends as programs write them to sendmail.
+  std::string text;
+  text.reserve(letter.message.size());
+  for (std::size_t i = 0; i < letter.message.size(); ++i) {
+    const bool crlf = letter.message[i] == '\r' && letter.message.compare(i, 2, "\r\n") == 0;
+    if (!crlf) text += letter.message[i];
+  }
+  auto input = file_in_memory(text);
+  if (!input) co_return fail(input.error());
+  CommandCall call;
+  call.argv = account.sendmail;
+  std::vector<std::string> more = {"-f", letter.from};
+  if (!letter.notify.empty()) more.insert(more.end(), {"-N", lower(letter.notify)});
+  if (!letter.ret.empty()) more.insert(more.end(), {"-R", lower(letter.ret)});
+  more.emplace_back("--");
+  more.insert(more.end(), letter.recipients.begin(), letter.recipients.end());
+  // A command line for the shell gets them as "$@".
+  const bool shell = call.argv.size() == 3 && call.argv[0] == "/bin/sh" && call.argv[1] == "-c";
+  if (shell) call.argv[2] += " \"$@\"";
+  if (shell) call.argv.emplace_back("sendmail");
+  call.argv.insert(call.argv.end(), more.begin(), more.end());
+  call.input = input->get();
+  call.keep_output = true;
+  const std::string program = shell ? account.sendmail[2] : account.sendmail[0];
+  const auto done = co_await run_command(std::move(call), deadline);
+  if (!done) co_return fail(done.error());
+  if (done->code != 0) co_return fail(sendmail_error(program, done->code));
+  co_return Mail<void>();
+}
+
+}  // namespace
+
+bool is_worth_another_try(const MailError& error) {
+  return error.kind == Kind::try_again || error.kind == Kind::unavailable;
+}
+
+Task<Mail<void>> submit(const Account& account, const Letter& letter, Deadline deadline) {
+  if (!account.submission.empty()) {
+    auto done = co_await submit_by_smtp(account.submission, account.name, letter, deadline);
+    co_return done;
+  }
+  if (account.sendmail.empty()) {
+    co_return fail(MailError(Kind::config, "the account says no way to send",
+                             "a table [accounts.NAME.submission] or sendmail = [...]"));
+  }
+  auto done = co_await submit_by_sendmail(account, letter, deadline);
+  co_return done;
+}
+
+}  // namespace posthorn::mua
