@@ -143,8 +143,10 @@ bool MimeParser::take_delimiter(const Line& line) {
     return false;
   }
   const std::uint64_t line_end = last_end_crlf_ ? 2 : 1;
-  const End end{line.offset - line_end, lines_ - 1, bare_lf_ - (last_end_crlf_ ? 0 : 1), false};
+  End end{line.offset - line_end, lines_ - 1, bare_lf_ - (last_end_crlf_ ? 0 : 1), false};
   if (state_ == State::header) cut_header(end);
+  // Right behind an empty line, which is the header's: then there is no line end to be had.
+  if (end.offset < tree_.parts[current_].body_begin) end = {line.offset, lines_, bare_lf_, false};
   close_above(match.level + 1, end);
   if (line.ended) {
     ++lines_;
@@ -291,14 +293,9 @@ void MimeParser::close_container(const End& end) {
 
 void MimeParser::close_body(std::uint32_t index, const End& end) {
   Part& part = tree_.parts[index];
-  if (end.offset < part.body_begin) {  // a delimiter right behind the header
-    part.body_end = part.body_begin;
-    part.body_lines = part.body_bare_lf = 0;
-  } else {
-    part.body_end = end.offset;
-    part.body_lines = end.lines - part.body_lines;
-    part.body_bare_lf = end.bare_lf - part.body_bare_lf;
-  }
+  part.body_end = end.offset;
+  part.body_lines = end.lines - part.body_lines;
+  part.body_bare_lf = end.bare_lf - part.body_bare_lf;
   if (part.header_size() == 0 && part.body_size() == 0 && part.parent != Part::none)
     note(AnomalyKind::empty_part, part.header_begin);
   if (part.has(Part::eight_bit) && part.encoding == Encoding::seven_bit)

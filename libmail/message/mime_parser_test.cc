@@ -166,6 +166,18 @@ TEST_CASE("MimeParser: a delimiter right behind the header leaves an empty body"
   CHECK(parse_mime(message).anomalies.empty());
 }
 
+TEST_CASE("MimeParser: a message ends where the part ends that it is in") {
+  const PartTree tree =
+      parse_mime(multipart("--b\nContent-Type: message/rfc822\n\nSubject: x\n\n--b\n"
+                           "Content-Type: message/rfc822\n\n--b--\n"));
+  REQUIRE(tree.parts.size() == 5);
+  CHECK(tree.parts[2].body_size() == 0);
+  CHECK(tree.parts[1].body_end == tree.parts[2].body_end);
+  CHECK(tree.parts[1].body_lines == 2);
+  CHECK(tree.parts[3].body_size() == 0);
+  CHECK(tree.parts[4].body_end == tree.parts[3].body_end);
+}
+
 TEST_CASE("MimeParser: a header that a delimiter ends has no body") {
   const std::string message = multipart("--b\nContent-Type: text/html\n--b\n\nx\n--b--\n");
   const PartTree tree = parse_mime(message);
