@@ -176,7 +176,7 @@ TEST_CASE("build_message: the encoding is the cheapest that can carry the text")
   CHECK(encoding(std::string(999, 'x')) == "quoted-printable");
   CHECK(encoding(std::string(998, 'x')) == "7bit");
   CHECK(encoding("a\rb\n", true) == "quoted-printable");
-  CHECK(encoding(std::string("a\0\0b", 4), true) == "base64");
+  CHECK(encoding(std::string("a\0\0\0b", 5), true) == "base64");
 }
 
 TEST_CASE("make_body: alternative in related in mixed") {
