@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <fstream>
+#include <cstdint>
 
 #include "agents/dnsd/zone_files.h"
+#include "libmail/base/read_file.h"
 #include "libmail/service/site.h"
 
 namespace posthorn::dnsd {
@@ -36,12 +37,10 @@ std::string journal_path(const std::string& zone_path) {
 
 Result<ReadJournal, std::string> read_journal(const std::string& path) {
   ReadJournal read;
-  std::ifstream in(path, std::ios::binary);
-  if (!in && errno == ENOENT) return read;
-  if (!in) return fail(io_error("open", path).text());
-  const std::string octets{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) return fail(io_error("read", path).text());
-  dns::JournalReader reader(octets);
+  const auto octets = read_file(path, SIZE_MAX);
+  if (!octets && octets.error().code == ENOENT) return read;
+  if (!octets) return fail(octets.error().text());
+  dns::JournalReader reader(*octets);
   while (auto entry = reader.next()) read.entries.push_back(std::move(*entry));
   read.whole_octets = reader.offset();
   read.is_torn = reader.end() == dns::JournalEnd::torn;

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "agents/dnsd/addresses.h"
 #include "agents/dnsd/signed_ask.h"
+#include "libdns/resolver/server_address.h"
 #include "libdns/wire/builder.h"
 #include "libmail/base/text.h"
 
@@ -66,7 +66,7 @@ Result<dns::Grant, std::string> parse_grant(std::string_view text) {
 
 Result<NotifyTarget, std::string> parse_notify(std::string_view text) {
   const auto comma = text.find(',');
-  auto server = parse_server(text.substr(0, comma));
+  auto server = dns::parse_server_address(text.substr(0, comma));
   if (!server) return fail(server.error());
   NotifyTarget target{std::move(*server), std::nullopt};
   if (comma == std::string_view::npos) return target;

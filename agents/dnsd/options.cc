@@ -2,21 +2,14 @@
 
 #include <unistd.h>
 
-#include <fstream>
-
-#include "agents/dnsd/addresses.h"
 #include "agents/dnsd/zone_files.h"
+#include "libdns/resolver/server_address.h"
+#include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::dnsd {
 
 namespace {
-
-Result<std::string, std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(io_error("open", path).text());
-  return std::string{std::istreambuf_iterator<char>(in), {}};
-}
 
 std::string name_problem(const std::string& text) {
   return dns::Name::parse(text) ? "" : "expects a domain name, not \"" + printable(text) + "\"";
@@ -76,7 +69,7 @@ Result<dns::Forward, std::string> parse_forward(const std::string& text) {
   if (equals == std::string::npos || equals == 0 || !suffix)
     return fail("expects DOMAIN=ADDRESS[:PORT] or DOMAIN=unix:PATH, not \"" + printable(text) +
                 "\"");
-  auto server = parse_server(std::string_view(text).substr(equals + 1));
+  auto server = dns::parse_server_address(std::string_view(text).substr(equals + 1));
   if (!server) return fail(server.error());
   return dns::Forward(std::move(*suffix), {std::move(*server)});
 }
@@ -287,7 +280,7 @@ std::vector<std::string> Options::check(const service::Site&) const {
   const auto check_text = [&problems](const std::string& path, auto parse) {
     if (path.empty()) return;
     const auto text = read_file(path);
-    if (!text) return problems.push_back(text.error());
+    if (!text) return problems.push_back(text.error().text());
     const auto parsed = parse(*text);
     if (!parsed) problems.push_back(path + ": " + parsed.error());
   };
@@ -299,7 +292,7 @@ std::vector<std::string> Options::check(const service::Site&) const {
 Result<std::vector<dns::TsigKey>, std::string> Options::read_keys() const {
   if (keys.empty() || ::access(keys.c_str(), F_OK) != 0) return std::vector<dns::TsigKey>();
   const auto text = read_file(keys);
-  if (!text) return fail(text.error());
+  if (!text) return fail(text.error().text());
   auto parsed = dns::parse_tsig_keys(*text);
   if (!parsed) return fail(keys + ": " + parsed.error());
   return std::move(*parsed);

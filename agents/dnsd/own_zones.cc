@@ -8,6 +8,7 @@
 #include "libdns/wire/serial.h"
 #include "libdns/zone/update.h"
 #include "libmail/async/files.h"
+#include "libmail/base/read_file.h"
 
 namespace posthorn::dnsd {
 
@@ -24,7 +25,7 @@ std::string signed_path(const std::string& zone_path) {
 
 // As it was last served; nothing if there is none, or none that can be read.
 dns::Zones::Pointer read_signed(const ZoneFile& file) {
-  const auto text = read_zone_text(signed_path(file.path));
+  const auto text = read_file(signed_path(file.path));
   return text ? dns::parse_master_file(*text, file.origin).zone : nullptr;
 }
 

@@ -3,20 +3,18 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <fstream>
 
-#include "agents/dnsd/addresses.h"
 #include "agents/dnsd/journal_file.h"
 #include "agents/dnsd/signed_ask.h"
-#include "libdns/resolver/dns_stream.h"
+#include "libdns/resolver/server_address.h"
 #include "libdns/resolver/wall_clock.h"
+#include "libdns/resolver/zone_copy.h"
 #include "libdns/wire/builder.h"
 #include "libdns/zone/master_file.h"
 #include "libdns/zone/serial.h"
-#include "libdns/zone/transfer.h"
 #include "libmail/async/files.h"
 #include "libmail/async/loop.h"
-#include "libmail/base/random.h"
+#include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::dnsd {
@@ -27,14 +25,9 @@ using async::Task;
 namespace {
 
 constexpr Duration ask_time = std::chrono::seconds(5);
-constexpr Duration transfer_idle = std::chrono::seconds(30);
 constexpr Duration least_wait = std::chrono::seconds(2);
 // Before the first copy there is no SOA to say how long to wait.
 constexpr Duration first_retry = std::chrono::seconds(10);
-
-std::uint16_t random_id() {
-  return static_cast<std::uint16_t>(random_u64());
-}
 
 struct DiskCopy {
   dns::Zones::Pointer zone;   // null if there is none that can be read
@@ -45,24 +38,10 @@ DiskCopy read_copy(const std::string& path, const dns::Name& origin) {
   DiskCopy copy;
   struct stat facts{};
   if (::stat(path.c_str(), &facts) != 0) return copy;
-  std::ifstream in(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  copy.zone = dns::parse_master_file(text, origin).zone;
+  const auto text = read_file(path);
+  if (text) copy.zone = dns::parse_master_file(*text, origin).zone;
   copy.checked = static_cast<std::uint64_t>(facts.st_mtime);
   return copy;
-}
-
-// IXFR with the SOA that we have, AXFR without one.
-std::string transfer_request(std::uint16_t id, const dns::Question& question,
-                             const dns::Zones::Pointer& current) {
-  dns::Header header;
-  header.id = id;
-  dns::MessageBuilder builder(header);
-  const bool asked = builder.question(question);
-  const bool told = question.type != dns::Type::ixfr ||
-                    builder.authority(current->soa_set(), dns::Signatures::omit);
-  check(asked && told, "a question and a SOA fit into a message");
-  return builder.finish();
 }
 
 }  // namespace
@@ -85,7 +64,7 @@ Result<SecondarySettings, std::string> parse_secondary(std::string_view text) {
   const auto parts = split(text.substr(equals + 1), ',');
   if (parts.size() > 2) return wrong();
   auto zone = dns::Name::parse(text.substr(0, equals));
-  const auto primary = parse_server(parts[0]);
+  const auto primary = dns::parse_server_address(parts[0]);
   if (!zone || !primary) return wrong();
   SecondarySettings settings;
   settings.zone = std::move(*zone);
@@ -256,36 +235,16 @@ Task<Result<std::uint32_t, std::string>> Secondaries::ask_serial(std::shared_ptr
 
 Task<Result<dns::ZoneVersion, std::string>> Secondaries::transfer(std::shared_ptr<Copy> copy,
                                                                   dns::Type type) {
-  const dns::TsigKey* key = key_of(*copy);
-  const dns::Question question(copy->settings.zone, type);
-  auto stream = co_await dns::DnsStream::connect(copy->settings.primary, Deadline::in(ask_time));
-  if (!stream) co_return fail(stream.error().text());
-  const std::uint16_t id = random_id();
-  std::string request = transfer_request(id, question, copy->current);
-  std::optional<dns::TsigVerifier> verifier;
-  if (key != nullptr) {
-    const dns::TsigKey signing = *key;
-    std::string mac = dns::sign_request(request, signing, dns::wall_seconds());
-    verifier.emplace(signing, std::move(mac));
-  }
-  const auto sent = co_await stream->send(std::move(request), Deadline::in(ask_time));
-  if (!sent) co_return fail(sent.error().text());
-  dns::TransferReader reader(question, id, copy->current);
-  while (true) {
-    auto message = co_await stream->receive(Deadline::in(transfer_idle));
-    if (!message) co_return fail(message.error().text());
-    if (verifier) {
-      const auto good = verifier->check(*message, dns::wall_seconds());
-      if (!good) co_return fail(good.error().why);
-    }
-    const std::string plain = dns::without_tsig(*message);
-    const auto state = reader.take(plain);
-    if (!state) co_return fail(state.error().reason);
-    if (*state == dns::TransferReader::State::complete) break;
-  }
-  if (verifier && !verifier->is_complete())
-    co_return fail(std::string("the last message of the transfer is not signed"));
-  co_return reader.version();
+  dns::CopyRequest request;
+  request.server = copy->settings.primary;
+  request.zone = copy->settings.zone;
+  request.type = type;
+  request.current = copy->current;
+  if (const dns::TsigKey* key = key_of(*copy)) request.key = *key;
+  request.ask_time = ask_time;
+  auto version = co_await dns::copy_zone(std::move(request));
+  if (!version) co_return fail(version.error().reason);
+  co_return std::move(*version);
 }
 
 // Its time of change is when the primary last said that it is the newest.

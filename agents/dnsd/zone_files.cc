@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
+#include "libdns/server/zone_file.h"
 #include "libdns/zone/check.h"
 #include "libmail/base/text.h"
 
@@ -14,12 +14,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool lies_in(const fs::path& path, const fs::path& folder) {
-  const auto [end, rest] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
-  (void)rest;
-  return end == folder.end();
-}
-
 Result<ZoneFile, std::string> zone_file(std::string_view name, std::string path) {
   auto origin = dns::Name::parse(name);
   if (!origin) return fail(path + ": " + printable(name) + " is no domain name");
@@ -27,18 +21,6 @@ Result<ZoneFile, std::string> zone_file(std::string_view name, std::string path)
 }
 
 }  // namespace
-
-Result<std::string, std::string> read_zone_text(const std::string& path) {
-  std::error_code error;
-  if (!fs::is_regular_file(path, error)) {
-    return fail(error ? error.message() : std::string("is no regular file"));
-  }
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(io_error("open", path).text());
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) return fail(io_error("read", path).text());
-  return text;
-}
 
 Result<std::vector<ZoneFile>, std::string> find_zone_files(const std::string& directory,
                                                            const std::vector<std::string>& named) {
@@ -73,25 +55,13 @@ Result<std::vector<ZoneFile>, std::string> find_zone_files(const std::string& di
 
 dns::MasterFile load_zone_file(const ZoneFile& file) {
   dns::MasterFile loaded;
-  const auto text = read_zone_text(file.path);
-  if (!text) {
-    loaded.problems.emplace_back(dns::Problem::Severity::error, file.path, text.error(),
+  auto read = dns::read_zone_file(file.path, file.origin);
+  if (!read) {
+    loaded.problems.emplace_back(dns::Problem::Severity::error, file.path, read.error().text(),
                                  "the zone is served as it was");
     return loaded;
   }
-  std::error_code error;
-  const fs::path folder = fs::weakly_canonical(fs::path(file.path).parent_path(), error);
-  dns::MasterFileOptions options;
-  options.file = file.path;
-  options.open = [&folder](std::string_view path,
-                           std::string_view from) -> Result<std::string, std::string> {
-    std::error_code trouble;
-    const fs::path wanted = fs::path(from).parent_path() / fs::path(path);
-    const fs::path found = fs::weakly_canonical(wanted, trouble);
-    if (!lies_in(found, folder)) return fail("leads out of " + folder.string());
-    return read_zone_text(found.string());
-  };
-  loaded = dns::parse_master_file(*text, file.origin, options);
+  loaded = std::move(*read);
   if (!loaded.zone) return loaded;
   auto found = dns::check_zone(*loaded.zone);
   std::ranges::move(found, std::back_inserter(loaded.problems));

@@ -25,12 +25,8 @@ struct ZoneFile {
 [[nodiscard]] Result<std::vector<ZoneFile>, std::string> find_zone_files(
     const std::string& directory, const std::vector<std::string>& named);
 
-// The text of a regular file; why there is none, otherwise.
-[[nodiscard]] Result<std::string, std::string> read_zone_text(const std::string& path);
-
-// Reads, parses and checks it; sleeps as long as the disk takes. $INCLUDE is relative to the file
-// it stands in and may not lead out of the folder that the zone file lies in. There is a zone if
-// the text can be read and is not unfit; other errors are told.
+// Reads, parses and checks it; sleeps as long as the disk takes. There is a zone if the text can be
+// read and is not unfit; other errors are told.
 [[nodiscard]] dns::MasterFile load_zone_file(const ZoneFile& file);
 
 }  // namespace posthorn::dnsd

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 
 #include "libdns/wire/presentation.h"
 #include "libmail/base/fd.h"
+#include "libmail/base/read_file.h"
 
 namespace posthorn::dnsd {
 
@@ -25,16 +25,10 @@ std::string file_prefix(const dns::Name& zone) {
   return "K" + name + (zone.is_root() ? "+" : ".+");
 }
 
-Result<std::string, std::string> read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(io_error("open", path).text());
-  return std::string{std::istreambuf_iterator<char>(in), {}};
-}
-
 // The flags of the DNSKEY record in a .key file, whose comments begin with ';'.
 Result<std::uint16_t, std::string> read_flags(const std::string& path) {
-  const auto text = read_text(path);
-  if (!text) return fail(text.error());
+  const auto text = read_file(path);
+  if (!text) return fail(text.error().text());
   const auto records = dns::parse_records(*text);
   if (!records) return fail(path + ": " + records.error().text());
   for (const dns::PlacedRecord& placed : *records) {
@@ -44,8 +38,8 @@ Result<std::uint16_t, std::string> read_flags(const std::string& path) {
 }
 
 Result<dns::SigningKey, std::string> read_key(const std::string& path) {
-  const auto text = read_text(path);
-  if (!text) return fail(text.error());
+  const auto text = read_file(path);
+  if (!text) return fail(text.error().text());
   const std::string stem = path.substr(0, path.size() - private_suffix.size());
   const auto flags = read_flags(stem + ".key");
   if (!flags) return fail(flags.error());

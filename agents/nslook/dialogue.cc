@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "agents/nslook/report.h"
@@ -143,22 +144,22 @@ async::Task<std::string> Dialogue::list(Words words) {
   if (!listing) co_return "*** " + listing.error() + "\n";
   const auto zone = dns::Name::parse(listing->zone);
   if (!zone) co_return "*** \"" + printable(listing->zone) + "\" is no name of a zone\n";
-  std::vector<dns::Record> records;
-  const auto take = [&](const dns::Record& record) {
-    const bool wanted = listing->types.empty() ||
-                        std::ranges::find(listing->types, record.type()) != listing->types.end();
-    if (wanted) records.push_back(record);
+  const auto is_wanted = [&](const dns::Record& record) {
+    return listing->types.empty() ||
+           std::ranges::find(listing->types, record.type()) != listing->types.end();
   };
-  const TakeRecord into = take;
   std::string last = "there is no server to ask";
   for (std::size_t i = 0; i < settings_.servers.size(); ++i) {
-    records.clear();
     Place place = settings_.servers[i];
     Manner manner = settings_.manner;
-    const auto done = co_await zones_.transfer(std::move(place), *zone, std::move(manner), into);
-    exit_code_ = done ? 0 : 1;
-    if (done) co_return "[" + settings_.servers[i].name + "]\n" + show_listing(records);
-    last = done.error();
+    auto records = co_await zones_.transfer(std::move(place), *zone, std::move(manner));
+    exit_code_ = records ? 0 : 1;
+    if (!records) {
+      last = records.error();
+      continue;
+    }
+    std::erase_if(*records, std::not_fn(is_wanted));
+    co_return "[" + settings_.servers[i].name + "]\n" + show_listing(*records);
   }
   co_return "*** Can't list zone " + zone->text() + ": " + last + "\n";
 }

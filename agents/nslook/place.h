@@ -6,12 +6,12 @@
 #include <string_view>
 #include <vector>
 
-#include "libmail/async/endpoint.h"
-#include "libmail/base/result.h"
+#include "libdns/resolver/server_address.h"
 
 namespace posthorn::nslook {
 
-inline constexpr std::uint16_t dns_port = 53;
+using dns::dns_port;
+using dns::is_address;
 
 struct Place {
   std::string name;    // as it was given, for people
@@ -26,11 +26,9 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
-// "HOST", "HOST:PORT", "HOST#PORT", "[2001:db8::1]:PORT", "2001:db8::1", "unix:PATH". The error says what
-// is wrong with it.
+// As dns::parse_server_address(), names included.
 [[nodiscard]] Result<Place, std::string> parse_place(std::string_view text,
                                                      std::uint16_t default_port = dns_port);
-[[nodiscard]] bool is_address(std::string_view text);
 
 // resolv.conf(5): servers, the search list (the last of `search` and `domain` counts), ndots.
 struct ResolvConf {

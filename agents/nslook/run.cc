@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "agents/nslook/dialogue.h"
 #include "agents/nslook/modes.h"
@@ -16,7 +14,7 @@
 #include "libdns/resolver/root_hints.h"
 #include "libmail/async/files.h"
 #include "libmail/async/loop.h"
-#include "libmail/async/socket.h"
+#include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
 #include "libmail/service/agent.h"
 #include "libmail/service/settings.h"
@@ -45,13 +43,6 @@ ToolError usage(std::string message) {
   return {exit_code::usage, "usage", std::move(message), "nslook --help lists the options"};
 }
 
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 // What the command line said.
 struct Work {
   Flags flags;
@@ -65,7 +56,7 @@ struct Work {
 
 // The servers when none is named: dnsd of the site, if one is meant; else those of the machine.
 void add_default_servers(Work& work) {
-  const ResolvConf conf = parse_resolv_conf(read_file("/etc/resolv.conf"));
+  const ResolvConf conf = parse_resolv_conf(read_file("/etc/resolv.conf").value_or(""));
   Settings& settings = work.settings;
   if (settings.search.empty()) settings.search = conf.search;
   settings.ndots = conf.ndots;
@@ -86,7 +77,7 @@ void add_default_servers(Work& work) {
 struct Tools {
   dns::NetworkExchange exchange;
   Asker asker{exchange, wall_seconds};
-  StreamZoneSource zones{async::connect, wall_seconds};
+  NetworkZoneSource zones;
 };
 
 async::Task<Result<void, ToolError>> find_servers(Tools& tools, Work& work) {
@@ -218,7 +209,9 @@ Result<void, ToolError> complete_modes(Work& work) {
   }
   work.modes.anchors = dns::TrustAnchors::built_in();
   if (!flags.trust_anchor.empty()) {
-    auto anchors = dns::TrustAnchors::parse(read_file(flags.trust_anchor));
+    const auto text = read_file(flags.trust_anchor);
+    if (!text) return fail(ToolError(exit_code::data, "bad-anchor", text.error().text()));
+    auto anchors = dns::TrustAnchors::parse(*text);
     if (!anchors || anchors->empty()) {
       const std::string why = anchors ? "no DS or DNSKEY in it" : anchors.error();
       return fail(ToolError(exit_code::data, "bad-anchor", flags.trust_anchor + ": " + why));

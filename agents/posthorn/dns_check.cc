@@ -7,6 +7,7 @@
 #include "agents/posthorn/commands.h"
 #include "agents/posthorn/dns_zone_file.h"
 #include "libdns/resolver/wall_clock.h"
+#include "libdns/server/zone_file.h"
 #include "libdns/zone/check.h"
 #include "libmail/base/text.h"
 
@@ -51,8 +52,8 @@ class DnsCheck final : public Tool {
     }
     const auto origin = find_origin(call.words[0]);
     if (!origin) return fail(origin.error());
-    auto file = read_zone_file(call.words[0], *origin);
-    if (!file) return fail(ToolError(exit_code::unavailable, "no-file", file.error()));
+    auto file = dns::read_zone_file(call.words[0], *origin);
+    if (!file) return fail(ToolError(exit_code::unavailable, "no-file", file.error().text()));
     std::vector<dns::Problem> problems = std::move(file->problems);
     if (file->zone) {
       dns::CheckOptions options;

@@ -8,6 +8,7 @@
 #include "agents/posthorn/dns_update_script.h"
 #include "libdns/dnssec/tsig.h"
 #include "libdns/resolver/dns_stream.h"
+#include "libdns/resolver/server_address.h"
 #include "libdns/resolver/wall_clock.h"
 #include "libdns/wire/builder.h"
 #include "libmail/async/loop.h"
@@ -19,21 +20,6 @@ namespace exit_code = service::exit_code;
 using Json = nlohmann::ordered_json;
 
 namespace {
-
-// "HOST", "HOST:PORT", "[IPV6]:PORT", "unix:PATH".
-Result<async::Endpoint, ToolError> parse_server(const std::string& text) {
-  const bool has_kind = text.starts_with("unix:") || text.starts_with("inet:");
-  const bool has_port = text.find(':') != std::string::npos && !text.ends_with(']') &&
-                        (text.find(':') == text.rfind(':') || text.find("]:") != std::string::npos);
-  std::string whole = has_kind ? text : "inet:" + text;
-  if (!has_kind && !has_port) {
-    const bool is_bare_v6 = text.find(':') != std::string::npos && !text.starts_with('[');
-    whole = is_bare_v6 ? "inet:[" + text + "]:53" : whole + ":53";
-  }
-  const auto endpoint = async::parse_endpoint(whole);
-  if (endpoint) return *endpoint;
-  return fail(ToolError(exit_code::usage, "usage", "--server: " + endpoint.error()));
-}
 
 // Where to send, and how.
 struct Way {
@@ -184,8 +170,8 @@ class DnsUpdate final : public Tool {
     way.timeout = timeout_;
     const std::string text =
         script.server.empty() ? "unix:" + call.site.path("run/dns.sock") : script.server;
-    auto server = parse_server(text);
-    if (!server) return fail(server.error());
+    auto server = dns::parse_server_address(text, dns::Hosts::names);
+    if (!server) return fail(ToolError(exit_code::usage, "usage", "--server: " + server.error()));
     way.server = std::move(*server);
     if (script.key.empty()) return way;
     auto key = dns::TsigKey::parse(script.key);

@@ -4,6 +4,7 @@
 
 #include "agents/posthorn/commands.h"
 #include "agents/posthorn/test_site.h"
+#include "libdns/server/zone_file.h"
 
 namespace posthorn::operate {
 namespace {
@@ -35,13 +36,13 @@ TEST_CASE("An included file may lie in the zone's folder, and nowhere else") {
   dir.write("mx", "@ MX 10 ns\n");
   dir.write("conf/a.zone", std::string(good) + "$INCLUDE sub\n");
   dir.write("conf/sub", "@ MX 10 ns\n");
-  const auto inside = read_zone_file(dir.path("conf/a.zone"), origin);
+  const auto inside = dns::read_zone_file(dir.path("conf/a.zone"), origin);
   REQUIRE(inside);
   REQUIRE(inside->zone);
   CHECK(inside->zone->find(origin, dns::Type::mx) != nullptr);
   for (const std::string& path : {std::string("../mx"), dir.path("mx")}) {
     dir.write("conf/b.zone", std::string(good) + "$INCLUDE " + path + "\n");
-    const auto outside = read_zone_file(dir.path("conf/b.zone"), origin);
+    const auto outside = dns::read_zone_file(dir.path("conf/b.zone"), origin);
     REQUIRE(outside);
     CHECK_FALSE(outside->zone);
   }
@@ -52,7 +53,7 @@ TEST_CASE("A symbolic link doesn't lead out of the folder") {
   dir.write("mx", "@ MX 10 ns\n");
   std::filesystem::create_symlink("../mx", dir.path("conf/link"));
   dir.write("conf/a.zone", std::string(good) + "$INCLUDE link\n");
-  const auto file = read_zone_file(dir.path("conf/a.zone"), origin);
+  const auto file = dns::read_zone_file(dir.path("conf/a.zone"), origin);
   REQUIRE(file);
   CHECK_FALSE(file->zone);
 }

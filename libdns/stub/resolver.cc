@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "libdns/resolver/dns_stream.h"
+#include "libdns/resolver/server_address.h"
 #include "libdns/stub/channel.h"
 #include "libdns/stub/reply.h"
 #include "libdns/wire/address.h"
@@ -80,33 +81,11 @@ std::string Server::text() const {
 }
 
 std::optional<Server> parse_server(std::string_view text) {
-  if (constexpr std::string_view unix_prefix = "unix:"; text.starts_with(unix_prefix)) {
-    Server server;
-    server.path = text.substr(unix_prefix.size());
-    return server.path.empty() ? std::nullopt : std::optional(std::move(server));
-  }
-  std::string_view address = text;
-  std::uint16_t port = 53;
-  const auto take_port = [&port](std::string_view digits) {
-    const auto number = parse_number<std::uint16_t>(digits);
-    if (number) port = *number;
-    return number && *number != 0;
-  };
-  if (text.starts_with('[')) {
-    const std::size_t end = text.find(']');
-    if (end == std::string_view::npos) return std::nullopt;
-    address = text.substr(1, end - 1);
-    const std::string_view rest = text.substr(end + 1);
-    if (!rest.empty() && (rest[0] != ':' || !take_port(rest.substr(1)))) return std::nullopt;
-    if (!parse_aaaa(address)) return std::nullopt;
-  } else if (std::count(text.begin(), text.end(), ':') == 1) {
-    const std::size_t colon = text.find(':');
-    address = text.substr(0, colon);
-    if (!take_port(text.substr(colon + 1)) || !parse_a(address)) return std::nullopt;
-  } else if (!parse_a(address) && !parse_aaaa(address)) {
-    return std::nullopt;
-  }
-  return Server(std::string(address), port);
+  auto endpoint = parse_server_address(text);
+  if (!endpoint) return std::nullopt;
+  Server server(std::move(endpoint->host), endpoint->port);
+  server.path = std::move(endpoint->path);
+  return server;
 }
 
 std::vector<Server> parse_resolv_conf(std::string_view text) {

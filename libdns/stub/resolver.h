@@ -52,7 +52,7 @@ struct Server {
   [[nodiscard]] std::string text() const;  // "127.0.0.1:53", "[::1]:53", "unix:/run/dns.sock"
   bool operator==(const Server&) const = default;
 };
-// "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353", "unix:PATH".
+// As parse_server_address(); no names.
 [[nodiscard]] std::optional<Server> parse_server(std::string_view text);
 // The `nameserver` lines of resolv.conf(5), three at most; 127.0.0.1 if there is none.
 [[nodiscard]] std::vector<Server> parse_resolv_conf(std::string_view text);

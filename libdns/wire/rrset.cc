@@ -40,16 +40,24 @@ void drop_doubles(std::vector<std::string>& octets) {
   octets.resize(kept);
 }
 
+std::vector<Record> records_of(const RrSet& set, Type type, const std::vector<std::string>& all) {
+  std::vector<Record> records;
+  records.reserve(all.size());
+  for (const std::string& octets : all) {
+    auto data = rdata_from_wire(type, octets);
+    if (data) records.emplace_back(set.owner, set.ttl, std::move(*data), set.klass);
+  }
+  return records;
+}
+
 }  // namespace
 
 std::vector<Record> RrSet::records() const {
-  std::vector<Record> records;
-  records.reserve(rdata.size());
-  for (const std::string& octets : rdata) {
-    auto data = rdata_from_wire(type, octets);
-    if (data) records.emplace_back(owner, ttl, std::move(*data), klass);
-  }
-  return records;
+  return records_of(*this, type, rdata);
+}
+
+std::vector<Record> RrSet::signature_records() const {
+  return records_of(*this, Type::rrsig, signatures);
 }
 
 void RrSet::add(std::string octets) {

@@ -26,6 +26,7 @@ struct RrSet {
   [[nodiscard]] bool empty() const { return rdata.empty(); }
   // The records, without the signatures. `rdata` was read before, so this can't fail.
   [[nodiscard]] std::vector<Record> records() const;
+  [[nodiscard]] std::vector<Record> signature_records() const;
   // Adds the octets unless they are there.
   void add(std::string octets);
   bool operator==(const RrSet&) const = default;

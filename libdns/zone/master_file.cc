@@ -307,15 +307,11 @@ MasterFile parse_master_file(std::string_view text, const Name& origin,
 std::string to_master_file(const Zone& zone) {
   std::string text;
   zone.for_each([&text](const RrSet& set) {
-    for (const Record& record : set.records()) {
-      text += record.text();
-      text += '\n';
-    }
-    for (const std::string& octets : set.signatures) {
-      auto data = rdata_from_wire(Type::rrsig, octets);
-      if (!data) continue;
-      text += Record(set.owner, set.ttl, std::move(*data)).text();
-      text += '\n';
+    for (const auto& records : {set.records(), set.signature_records()}) {
+      for (const Record& record : records) {
+        text += record.text();
+        text += '\n';
+      }
     }
   });
   return text;

@@ -1,13 +1,11 @@
 #include "libmail/route/file_table.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 
 #include "libmail/async/files.h"
-#include "libmail/base/fd.h"
+#include "libmail/base/read_file.h"
 
 namespace posthorn::route {
 
@@ -15,33 +13,11 @@ namespace {
 
 using Parsed = Result<std::shared_ptr<const TextTable>, std::string>;
 
-// The whole file; "" if there is none.
-Result<std::string, IoError> read_file(const std::string& path, std::size_t limit) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!file) {
-    if (errno == ENOENT) return std::string();
-    return fail(io_error("open", path));
-  }
-  struct stat facts{};
-  if (::fstat(file.get(), &facts) != 0) return fail(io_error("stat", path));
-  if (!S_ISREG(facts.st_mode)) return fail(IoError(EINVAL, "not a regular file", path));
-  std::string bytes;
-  while (bytes.size() <= limit) {
-    constexpr std::size_t piece = 65536;
-    const std::size_t had = bytes.size();
-    bytes.resize(had + piece);
-    const ssize_t count = ::read(file.get(), bytes.data() + had, piece);
-    bytes.resize(had + static_cast<std::size_t>(count > 0 ? count : 0));
-    if (count < 0 && errno != EINTR) return fail(io_error("read", path));
-    if (count == 0) break;
-  }
-  return bytes;
-}
-
 Parsed parse_file(const std::string& path, const EntryCheck& check, const TextTableLimits& limits) {
   const auto bytes = read_file(path, limits.octets);
-  if (!bytes) return fail(bytes.error().text());
-  auto table = TextTable::parse(*bytes, check, limits);
+  const bool is_absent = !bytes && bytes.error().code == ENOENT;  // an empty table
+  if (!bytes && !is_absent) return fail(bytes.error().text());
+  auto table = TextTable::parse(is_absent ? "" : *bytes, check, limits);
   if (!table) return fail(fmt::format("{}:{}: {}", path, table.error().line, table.error().text));
   return std::make_shared<const TextTable>(std::move(*table));
 }

@@ -1,25 +1,12 @@
-#include "agents/dnsd/addresses.h"
+#include "agents/dnsd/options.h"
 
 #include <catch2/catch.hpp>
 
 #include "agents/dnsd/keeper.h"
-#include "agents/dnsd/options.h"
 #include "agents/dnsd/secondary.h"
 
 using namespace posthorn;
 using namespace posthorn::dnsd;
-
-TEST_CASE("parse_server: addresses with and without a port, Unix sockets, no names") {
-  CHECK(parse_server("192.0.2.1")->text() == "inet:192.0.2.1:53");
-  CHECK(parse_server("192.0.2.1:5353")->text() == "inet:192.0.2.1:5353");
-  CHECK(parse_server("2001:db8::1")->text() == "inet:[2001:db8::1]:53");
-  CHECK(parse_server("[2001:db8::1]")->text() == "inet:[2001:db8::1]:53");
-  CHECK(parse_server("[2001:db8::1]:5353")->text() == "inet:[2001:db8::1]:5353");
-  CHECK(parse_server("unix:/run/dns.sock")->path == "/run/dns.sock");
-  for (const char* wrong :
-       {"", "unix:", "ns.example.org", "192.0.2.1:x", "192.0.2.1:99999", "[::1"})
-    CHECK_FALSE(parse_server(wrong));
-}
 
 TEST_CASE("parse_forward: a domain and its server") {
   const auto forward = parse_forward("Example.ORG=192.0.2.1:5353");
