@@ -1,0 +1,95 @@
+// What changed in the selected mailbox, told before a tagged reply and in IDLE (RFC 9051 7.4.1, 7.5.1; RFC 7162 3.2.10).
+#include "agents/imapd/commands.h"
+#include "agents/imapd/session.h"
+
+namespace posthorn::imapd {
+
+using store::StoreError;
+
+namespace {
+
+void say_keywords(Session& session, Selected& selected, const store::Snapshot& snapshot) {
+  const auto& keywords = snapshot.keywords();
+  if (keywords.size() == selected.keywords_told) return;
+  selected.keywords_told = keywords.size();
+  session.out().untagged("FLAGS " + known_flags_text(keywords, false));
+  session.out().untagged("OK [PERMANENTFLAGS " +
+                         (selected.read_only ? "()" : known_flags_text(keywords, true)) +
+                         "] flags that stay");
+}
+
+void say_expunges(Session& session, const store::ViewChanges& changes) {
+  if (session.enabled().qresync) {
+    session.out().untagged("VANISHED " + set_of(changes.vanished).text());
+    return;
+  }
+  std::string& text = session.out().text();
+  for (const std::uint32_t number : changes.expunged)
+    text.append("* ").append(std::to_string(number)).append(" EXPUNGE\r\n");
+}
+
+}  // namespace
+
+Task<void> Session::announce(bool may_expunge) {
+  if (!selected_) co_return;
+  selected_->changed = false;
+  auto mailbox = selected_->mailbox;
+  store::SyncRules rules;
+  rules.take_new = !selected_->read_only;
+  auto look = [mailbox, rules] { return mailbox->sync(rules); };
+  const auto looked = co_await in_store(std::move(look));
+  if (!looked && looked.error().kind == StoreError::Kind::not_found) {
+    out_.untagged("BYE the mailbox is gone");
+    over_ = true;
+    co_return;
+  }
+  if (!looked) (void)refusal(looked.error());
+  if (!selected_) co_return;
+  for (const std::string& remark : mailbox->take_remarks())
+    log_.warning("", "mailbox-remark", {{"user", account_->user}, {"what", remark}});
+  co_await announce_known(may_expunge);
+}
+
+Task<void> Session::announce_known(bool may_expunge) {
+  if (!selected_) co_return;
+  const auto snapshot = selected_->mailbox->snapshot();
+  const store::ViewChanges changes = selected_->view.update(*snapshot, may_expunge);
+  say_keywords(*this, *selected_, *snapshot);
+  if (!changes.expunged.empty()) {
+    say_expunges(*this, changes);
+    for (const std::uint32_t uid : changes.vanished) selected_->saved.remove(uid);
+  }
+  if (changes.exists) {
+    out_.untagged(std::to_string(selected_->view.size()) + " EXISTS");
+    if (!enabled_.rev2) out_.untagged(std::to_string(selected_->recent_count()) + " RECENT");
+  }
+  co_await say_changes(changes, snapshot);
+}
+
+Task<void> Session::say_changes(const store::ViewChanges& changes,
+                                std::shared_ptr<const store::Snapshot> snapshot) {
+  const bool with_modseq = enabled_.condstore || enabled_.qresync;
+  const bool with_uid = with_modseq || enabled_.rev2;
+  for (const std::uint32_t uid : changes.changed) {
+    const auto number = selected_->view.uids().sequence_of(uid);
+    const auto row = snapshot->find(uid);
+    if (!number || !row) continue;
+    const bool silent = selected_->silent_modseq != 0 && row->modseq == selected_->silent_modseq;
+    const bool told = selected_->told_modseq != 0 && row->modseq == selected_->told_modseq;
+    if (told || (silent && !with_modseq)) continue;
+    std::string& text = out_.text();
+    text.append("* ").append(std::to_string(*number)).append(" FETCH (");
+    if (with_uid) text.append("UID ").append(std::to_string(uid)).append(silent ? "" : " ");
+    if (!silent)
+      text.append("FLAGS (")
+          .append(flags_text(*row, snapshot->keywords(), uid >= selected_->recent_from))
+          .append(")");
+    if (with_modseq) text.append(" MODSEQ (").append(std::to_string(row->modseq)).append(")");
+    text.append(")\r\n");
+    const bool goes_on = co_await out_.flush_if_full();
+    if (!goes_on || !selected_) co_return;
+  }
+  selected_->silent_modseq = 0;
+}
+
+}  // namespace posthorn::imapd

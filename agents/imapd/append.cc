@@ -1,0 +1,276 @@
+// APPEND (RFC 9051 6.3.12, RFC 3502 MULTIAPPEND) and REPLACE (RFC 8508): messages pass by into the store, in memory or a
+// nameless file; all of them become visible at once, or none.
+#include "agents/imapd/commands.h"
+#include "libmail/imap/append_command.h"
+
+namespace posthorn::imapd {
+
+using imap::AppendParser;
+using imap::LineReader;
+using store::Right;
+using store::StoreResult;
+
+namespace {
+
+class Appending {
+ public:
+  explicit Appending(Session& session) : session_(session), parser_(session.dialect()) {}
+
+  // A literal was announced. False: the command is over, answered.
+  Task<bool> on_literal();
+  // Octets of a message. False: the client gets a NO when all has come.
+  Task<void> on_part();
+  Task<void> finish();
+  void refuse(const Reply& reply);
+
+ private:
+  Task<bool> begin();
+  Task<bool> spill();
+  Task<bool> end_message();
+  [[nodiscard]] bool takes(const imap::AppendPart& part);
+  Task<Reply> store_all();
+  Task<Reply> replace(Reply reply);
+
+  Session& session_;
+  AppendParser parser_;
+  std::shared_ptr<store::OpenMailbox> mailbox_;
+  std::unique_ptr<store::ContentWriter> content_;
+  imap::AppendMessage head_;
+  std::vector<store::AppendMessage> messages_;
+  std::uint64_t size_ = 0;  // of the message that is coming
+  bool binary_ = false;
+  bool has_nul_ = false;
+  std::optional<Reply> failed_;  // what is said at the end
+};
+
+void Appending::refuse(const Reply& reply) {
+  session_.out().status(session_.tag(), reply);
+}
+
+// Before the first octet is asked for: is there such a mailbox, and may the user put something there?
+Task<bool> Appending::begin() {
+  const imap::AppendHead& head = parser_.head();
+  if (head.replace && session_.selected() == nullptr) {
+    refuse(imap::bad("no mailbox is selected"));
+    co_return false;
+  }
+  if (head.mailbox.bad_name) {
+    refuse(imap::no("TRYCREATE", "there is no such mailbox"));
+    co_return false;
+  }
+  store::Store& store = session_.store();
+  const std::string name = head.mailbox.name;
+  auto work = [&]() -> StoreResult<std::shared_ptr<store::OpenMailbox>> {
+    const auto allowed = store.authorise(name, Right::insert);
+    if (!allowed) return fail(allowed.error());
+    if (!*allowed) return std::shared_ptr<store::OpenMailbox>();
+    return store.open(name);
+  };
+  auto opened = co_await session_.in_store(std::move(work));
+  if (!opened && opened.error().kind == store::StoreError::Kind::not_found) {
+    refuse(imap::no("TRYCREATE", "there is no such mailbox"));
+    co_return false;
+  }
+  if (!opened) {
+    refuse(session_.refusal(opened.error()));
+    co_return false;
+  }
+  if (!*opened) {
+    refuse(imap::no("NOPERM", "you may not put messages there"));
+    co_return false;
+  }
+  mailbox_ = std::move(*opened);
+  co_return true;
+}
+
+bool Appending::takes(const imap::AppendPart& part) {
+  if (part.size > session_.settings().append_limit ||
+      (!part.begins_message && size_ + part.size > session_.settings().append_limit)) {
+    refuse(imap::no("TOOBIG", "the message is larger than APPENDLIMIT"));
+    return false;
+  }
+  if (part.size == 0 && part.begins_message && !parser_.message().catenate) {
+    refuse(imap::no("a message of no octets is none"));
+    return false;
+  }
+  return true;
+}
+
+Task<bool> Appending::on_literal() {
+  const bool waits = session_.reader().literal().waits;
+  const auto announced = parser_.announced(session_.reader().line());
+  if (announced == AppendParser::Announced::wrong) {
+    refuse(imap::bad(parser_.error().text()));
+    session_.reader().discard();
+    co_return false;
+  }
+  if (announced == AppendParser::Announced::keep) {
+    if (session_.reader().keep() && waits) session_.out().text() += "+ go ahead\r\n";
+    co_return true;
+  }
+  if (!mailbox_) {
+    const bool begun = co_await begin();
+    if (!begun) {
+      session_.reader().discard();
+      co_return false;
+    }
+  }
+  for (const imap::AppendPart& part : parser_.take_parts()) {
+    if (part.kind == imap::AppendPart::Kind::url) {
+      refuse(imap::no(imap::ResponseCode("BADURL", part.url), "URLs are not looked up"));
+      session_.reader().discard();
+      co_return false;
+    }
+    if (part.begins_message) {
+      const bool ended = co_await end_message();
+      if (!ended) {
+        session_.reader().discard();
+        co_return false;
+      }
+      head_ = parser_.message();
+      content_ = std::make_unique<store::ContentWriter>();
+      size_ = 0;
+    }
+    if (!takes(part)) {
+      session_.reader().discard();
+      co_return false;
+    }
+    size_ += part.size;
+    binary_ = part.binary;
+  }
+  session_.reader().stream();
+  if (waits) session_.out().text() += "+ go ahead\r\n";
+  co_return true;
+}
+
+Task<void> Appending::on_part() {
+  const std::string_view octets = session_.reader().part();
+  if (failed_) co_return;
+  has_nul_ = has_nul_ || octets.find('\0') != std::string_view::npos;
+  content_->append(octets);
+  if (!content_->wants_spill()) co_return;
+  const bool spilled = co_await spill();
+  (void)spilled;
+}
+
+Task<bool> Appending::spill() {
+  store::Files& files = session_.accounts().files();
+  const std::string path = session_.account().location.path();
+  store::ContentWriter& content = *content_;
+  auto work = [&]() -> StoreResult<void> {
+    auto directory = files.open_directory(path);
+    if (!directory) return fail(store::StoreError(directory.error()));
+    return content.spill(**directory);
+  };
+  const auto spilled = co_await async::blocking(std::move(work));
+  if (!spilled) failed_ = session_.refusal(spilled.error());
+  co_return spilled.has_value();
+}
+
+// The message that was coming is whole.
+Task<bool> Appending::end_message() {
+  if (!content_) co_return true;
+  if (!failed_ && !content_->end_text()) (void)co_await spill();
+  if (has_nul_ && !failed_)
+    failed_ = imap::no(imap::ResponseCode("UNKNOWN-CTE"), "NUL can't be stored");
+  if (failed_) {
+    refuse(*failed_);
+    co_return false;
+  }
+  store::AppendMessage message;
+  message.body = std::make_shared<const store::Content>(content_->finish());
+  message.flags = store_flags_of(head_.flags);
+  message.keywords = head_.flags.keywords;
+  if (head_.internal_date)
+    message.date = WallTime(std::chrono::seconds(head_.internal_date->seconds));
+  messages_.push_back(std::move(message));
+  content_.reset();
+  co_return true;
+}
+
+Task<void> Appending::finish() {
+  const imap::Line line = session_.reader().take_line();
+  if (!parser_.finish(line)) {
+    refuse(imap::bad(parser_.error().text()));
+    co_return;
+  }
+  for (const imap::AppendPart& part : parser_.take_parts()) {
+    if (part.kind != imap::AppendPart::Kind::url) continue;
+    refuse(imap::no(imap::ResponseCode("BADURL", part.url), "URLs are not looked up"));
+    co_return;
+  }
+  const bool ended = co_await end_message();
+  if (!ended) co_return;
+  Reply reply = co_await store_all();
+  if (parser_.head().replace && reply.condition == imap::Condition::ok) {
+    reply = co_await replace(std::move(reply));
+  } else {
+    co_await session_.announce(true);
+  }
+  refuse(reply);
+}
+
+Task<Reply> Appending::store_all() {
+  const std::size_t count = messages_.size();
+  auto mailbox = mailbox_;
+  std::vector<store::AppendMessage>& messages = messages_;
+  // `locked` leaves the messages as they are: they are copied handles.
+  auto work = [&] { return mailbox->append(messages); };
+  const auto appended = co_await session_.in_store(std::move(work));
+  if (!appended) co_return session_.refusal(appended.error());
+  session_.counters().appended.add(count);
+  co_return imap::ok(imap::ResponseCode("APPENDUID", std::to_string(appended->uid_validity) + " " +
+                                                         ordered_set_text(appended->uids)),
+                     parser_.head().replace ? "REPLACE done" : "APPEND done");
+}
+
+// The old message goes once the new one is there.
+Task<Reply> Appending::replace(Reply reply) {
+  Selected& selected = *session_.selected();
+  const imap::AppendHead& head = parser_.head();
+  imap::SequenceSet set;
+  const std::uint32_t number = head.star ? imap::SequenceSet::star : head.replaced;
+  set.add(imap::SequenceSet::Range{number, number});
+  const auto uids = uids_of(selected, set, head.uid);
+  session_.out().status("*", reply);
+  if (uids && !uids->empty() && !selected.read_only) {
+    auto mailbox = selected.mailbox;
+    auto work = [&] { return mailbox->expunge(*uids); };
+    const auto gone = co_await session_.in_store(std::move(work));
+    if (!gone) co_return session_.refusal(gone.error());
+  }
+  co_await session_.announce(true);
+  co_return imap::ok("REPLACE done");
+}
+
+}  // namespace
+
+Task<void> append(Session& session) {
+  Appending appending(session);
+  LineReader::Event event = LineReader::Event::literal;
+  for (;;) {
+    bool goes_on = true;
+    switch (event) {
+      case LineReader::Event::literal:
+        goes_on = co_await appending.on_literal();
+        break;
+      case LineReader::Event::part:
+        co_await appending.on_part();
+        break;
+      case LineReader::Event::line:
+        co_await appending.finish();
+        co_return;
+      case LineReader::Event::error:
+        appending.refuse(imap::bad(imap::text_of(session.reader().error())));
+        session.reader().give_up();
+        co_return;
+      case LineReader::Event::dropped:
+      case LineReader::Event::more:
+        co_return;
+    }
+    if (!goes_on) co_return;
+    event = co_await session.next_event();
+  }
+}
+
+}  // namespace posthorn::imapd

@@ -1,0 +1,38 @@
+// Every command as a function of its value: it says its untagged data and gives the tagged reply. One file each, or one for a
+// family. Whoever adds a command adds it here, and to `needs` in commands.cc.
+#pragma once
+
+#include "agents/imapd/session.h"
+#include "libmail/imap/server/reply.h"
+
+namespace posthorn::imapd {
+
+using async::Task;
+using imap::Reply;
+
+// The command in the state the session is in; what it may not do there is BAD.
+Task<Reply> run_any(Session& session, const imap::Command& command);
+
+Task<Reply> run(Session& session, const imap::Simple& command);      // simple.cc
+Task<Reply> run(Session& session, const imap::Id& command);          // simple.cc
+Task<Reply> run(Session& session, const imap::Enable& command);      // simple.cc
+Task<Reply> run(Session& session, const imap::Select& command);      // select.cc
+Task<Reply> run(Session& session, const imap::Create& command);      // mailboxes.cc
+Task<Reply> run(Session& session, const imap::Delete& command);      // mailboxes.cc
+Task<Reply> run(Session& session, const imap::Rename& command);      // mailboxes.cc
+Task<Reply> run(Session& session, const imap::Subscribe& command);   // mailboxes.cc
+Task<Reply> run(Session& session, const imap::List& command);        // list.cc
+Task<Reply> run(Session& session, const imap::Status& command);      // list.cc
+Task<Reply> run(Session& session, const imap::Store& command);       // store.cc
+Task<Reply> run(Session& session, const imap::Copy& command);        // copy.cc
+Task<Reply> run(Session& session, const imap::UidExpunge& command);  // expunge.cc
+Task<Reply> run(Session& session, const imap::Fetch& command);       // fetch.cc
+Task<Reply> run(Session& session, const imap::Search& command);      // search.cc
+
+// EXPUNGE, and CLOSE without telling; `only`: these UIDs and no others.
+Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell);  // expunge.cc
+Task<Reply> idle(Session& session);                                               // idle.cc
+// Reads its messages itself; the line ends with its first literal.
+Task<void> append(Session& session);  // append.cc
+
+}  // namespace posthorn::imapd

@@ -1,0 +1,178 @@
+// FETCH and UID FETCH (RFC 9051 6.4.5; RFC 7162 3.1.4, 3.2.6): in runs that are made in the pool and written before the next, so
+// that neither the loop nor the memory knows how many there are.
+#include <algorithm>
+
+#include "agents/imapd/commands.h"
+#include "agents/imapd/fetch_render.h"
+#include "agents/imapd/large_message.h"
+
+namespace posthorn::imapd {
+
+using Kind = imap::FetchItem::Kind;
+
+namespace {
+
+constexpr std::size_t run_messages = 500;
+constexpr std::size_t run_octets = 256 * 1024;
+
+bool has(const std::vector<imap::FetchItem>& items, Kind kind) {
+  return std::any_of(items.begin(), items.end(),
+                     [kind](const imap::FetchItem& item) { return item.kind == kind; });
+}
+
+// What the client gets: what it asked for, and what its command implies.
+std::vector<imap::FetchItem> items_of(const Session& session, const imap::Fetch& command,
+                                      bool with_modseq) {
+  std::vector<imap::FetchItem> items = command.items;
+  if (command.uid && !has(items, Kind::uid))
+    items.insert(items.begin(), imap::FetchItem(Kind::uid));
+  if (with_modseq && (command.changed_since || has(items, Kind::flags)) &&
+      !has(items, Kind::modseq))
+    items.emplace_back(Kind::modseq);
+  (void)session;
+  return items;
+}
+
+Task<void> say_vanished(Session& session, const imap::Fetch& command) {
+  const Selected& selected = *session.selected();
+  auto mailbox = selected.mailbox;
+  const std::uint64_t since = *command.changed_since;
+  auto work = [mailbox, since] { return mailbox->vanished(since); };
+  const auto vanished = co_await session.in_store(std::move(work));
+  imap::NumberSet wanted = command.messages.is_saved()
+                               ? selected.saved
+                               : command.messages.resolve(selected.view.uid_next() - 1);
+  imap::NumberSet gone;
+  if (vanished && vanished->complete) {
+    gone = set_of(vanished->uids).intersected(wanted);
+  } else if (selected.view.uid_next() > 1) {
+    gone = wanted.intersected(imap::NumberSet::of(1, selected.view.uid_next() - 1));
+    for (const auto& run : selected.view.uids().runs())
+      gone.remove(run.first, run.first + (run.count - 1));
+  }
+  if (!gone.empty()) session.out().untagged("VANISHED (EARLIER) " + gone.text());
+}
+
+// Marks as \Seen what is not; those it changed.
+Task<store::StoreResult<store::FlagsStored>> mark_seen(Session& session,
+                                                       const std::vector<std::uint32_t>& uids) {
+  const Selected& selected = *session.selected();
+  const auto snapshot = selected.mailbox->snapshot();
+  std::vector<std::uint32_t> unseen;
+  for (const std::uint32_t uid : uids) {
+    const auto row = snapshot->find(uid);
+    if (row && (row->flags & store::flag::seen) == 0) unseen.push_back(uid);
+  }
+  if (unseen.empty()) co_return store::FlagsStored();
+  store::FlagChange change;
+  change.flags = store::flag::seen;
+  auto mailbox = selected.mailbox;
+  auto work = [&] { return mailbox->store_flags(unseen, change); };
+  auto stored = co_await session.in_store(std::move(work));
+  co_return stored;
+}
+
+// UIDs the command is about, after CHANGEDSINCE and PARTIAL.
+void narrow(const Selected& selected, const imap::Fetch& command,
+            std::vector<std::uint32_t>& uids) {
+  if (command.changed_since) {
+    const auto snapshot = selected.mailbox->snapshot();
+    std::erase_if(uids, [&](std::uint32_t uid) {
+      const auto row = snapshot->find(uid);
+      return !row || row->modseq <= *command.changed_since;
+    });
+  }
+  if (!command.partial) return;
+  const std::size_t first = command.partial->first - 1;
+  const std::size_t count = command.partial->last - first;
+  if (command.partial->from_end) {
+    const std::size_t end = uids.size() - std::min(first, uids.size());
+    const std::size_t begin = end - std::min(count, end);
+    uids = std::vector<std::uint32_t>(uids.begin() + static_cast<std::ptrdiff_t>(begin),
+                                      uids.begin() + static_cast<std::ptrdiff_t>(end));
+    return;
+  }
+  if (first >= uids.size()) return uids.clear();
+  uids.erase(uids.begin(), uids.begin() + static_cast<std::ptrdiff_t>(first));
+  if (uids.size() > count) uids.resize(count);
+}
+
+struct Sent {
+  std::size_t gone = 0;
+  bool unknown_cte = false;
+  std::optional<Reply> failed;
+  Sent() = default;
+};
+
+Task<Sent> send_all(Session& session, const FetchPlan& plan,
+                    const std::vector<FetchedMessage>& messages) {
+  Sent sent;
+  auto mailbox = session.selected()->mailbox;
+  std::size_t at = 0;
+  while (at < messages.size()) {
+    const auto large = find_large(*mailbox, plan, messages[at]);
+    if (large) {
+      const bool whole = co_await send_large(session, *mailbox, plan, messages[at], *large);
+      if (!whole) co_return sent;
+      ++at;
+      continue;
+    }
+    const std::size_t count = std::min(run_messages, messages.size() - at);
+    const std::span<const FetchedMessage> run(messages.data() + at, count);
+    auto work = [&] {
+      return render(*mailbox, plan, until_large(*mailbox, plan, run), run_octets);
+    };
+    auto rendered = co_await session.in_store(std::move(work));
+    if (!rendered) {
+      sent.failed = session.refusal(rendered.error());
+      co_return sent;
+    }
+    at += rendered->done;
+    sent.gone += rendered->gone;
+    sent.unknown_cte = sent.unknown_cte || rendered->unknown_cte;
+    const bool goes_on = co_await session.out().write(std::move(rendered->octets));
+    if (!goes_on) co_return sent;
+  }
+  co_return sent;
+}
+
+}  // namespace
+
+Task<Reply> run(Session& session, const imap::Fetch& command) {
+  Selected& selected = *session.selected();
+  auto uids = uids_of(selected, command.messages, command.uid);
+  if (!uids) co_return imap::bad("there is no such message number");
+  if (command.vanished && !(command.uid && session.enabled().qresync))
+    co_return imap::bad("VANISHED needs UID FETCH and QRESYNC enabled");
+  if (command.changed_since || has(command.items, Kind::modseq)) session.enabled().condstore = true;
+  if (command.vanished) co_await say_vanished(session, command);
+  narrow(selected, command, *uids);
+
+  const bool seen = std::any_of(command.items.begin(), command.items.end(),
+                                [](const imap::FetchItem& item) { return item.sets_seen(); }) &&
+                    !selected.read_only && selected.may(store::Right::write_seen);
+  std::vector<std::uint32_t> marked;
+  if (seen) {
+    const auto stored = co_await mark_seen(session, *uids);
+    if (!stored) co_return session.refusal(stored.error());
+    marked = stored->changed;
+    selected.told_modseq = stored->modseq;
+  }
+  FetchPlan plan(items_of(session, command, session.enabled().condstore));
+  plan.recent_from = selected.recent_from;
+  std::vector<FetchedMessage> messages;
+  messages.reserve(uids->size());
+  for (const std::uint32_t uid : *uids)
+    messages.emplace_back(*selected.view.uids().sequence_of(uid), uid,
+                          std::binary_search(marked.begin(), marked.end(), uid));
+  uids.reset();
+  const Sent sent = co_await send_all(session, plan, messages);
+  if (sent.failed) co_return *sent.failed;
+  co_await session.announce_known(command.uid);
+  if (session.selected() != nullptr) session.selected()->told_modseq = 0;
+  if (sent.unknown_cte) co_return imap::no("UNKNOWN-CTE", "the encoding of a part is not known");
+  if (sent.gone != 0) co_return imap::no("EXPUNGEISSUED", "some messages are gone");
+  co_return imap::ok("FETCH done");
+}
+
+}  // namespace posthorn::imapd

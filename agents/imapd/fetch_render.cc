@@ -1,0 +1,301 @@
+#include "agents/imapd/fetch_render.h"
+
+#include <algorithm>
+
+#include "agents/imapd/fetch_body.h"
+#include "agents/imapd/message_text.h"
+#include "agents/imapd/selected.h"
+#include "libmail/imap/body_structure.h"
+#include "libmail/imap/date.h"
+#include "libmail/imap/envelope.h"
+
+namespace posthorn::imapd {
+
+using imap::FetchItem;
+using store::CachedValue;
+using store::StoreResult;
+using Kind = imap::FetchItem::Kind;
+
+namespace {
+
+// What was found in the cache for a run of messages, and what was made meanwhile.
+class Values {
+ public:
+  Values(CachedValue kind, store::OpenMailbox& mailbox) : kind_(kind), mailbox_(mailbox) {}
+
+  StoreResult<void> load(std::span<const std::uint32_t> uids) {
+    uids_ = uids;
+    found_.assign(uids.size(), {});
+    std::size_t at = 0;
+    return mailbox_.values(kind_, uids, [&](std::uint32_t uid, std::string_view value) {
+      while (at < uids_.size() && uids_[at] < uid) ++at;
+      if (at < uids_.size() && uids_[at] == uid) found_[at] = value;
+    });
+  }
+  [[nodiscard]] const std::string& at(std::size_t index) const { return found_[index]; }
+  const std::string& put(std::size_t index, std::string value) {
+    found_[index] = std::move(value);
+    made_.emplace_back(uids_[index], found_[index]);
+    return found_[index];
+  }
+  // A cache that can't be written costs time, nothing else.
+  void keep() {
+    if (!made_.empty()) (void)mailbox_.put_values(kind_, made_);
+  }
+
+ private:
+  CachedValue kind_;
+  store::OpenMailbox& mailbox_;
+  std::span<const std::uint32_t> uids_;
+  std::vector<std::string> found_;
+  std::vector<std::pair<std::uint32_t, std::string>> made_;
+};
+
+// One run of messages on its way out.
+class Renderer {
+ public:
+  Renderer(store::OpenMailbox& mailbox, const FetchPlan& plan,
+           std::span<const FetchedMessage> messages)
+      : mailbox_(mailbox),
+        plan_(plan),
+        messages_(messages),
+        envelopes_(CachedValue::envelope, mailbox),
+        structures_(CachedValue::body_structure, mailbox) {
+    for (const FetchedMessage& message : messages) uids_.push_back(message.uid);
+  }
+
+  StoreResult<Rendered> run(std::size_t limit);
+
+ private:
+  StoreResult<void> prepare();
+  // False: the message is gone.
+  StoreResult<bool> message(std::size_t index, Rendered& to);
+  StoreResult<bool> load(std::size_t index, const store::MessageRow& row);
+  bool append(const FetchItem& item, std::size_t index, const store::MessageRow& row,
+              std::string& out);
+  [[nodiscard]] bool needs_text(std::size_t index) const {
+    return plan_.text || plan_.body || (plan_.structure && structures_.at(index).empty());
+  }
+
+  store::OpenMailbox& mailbox_;
+  const FetchPlan& plan_;
+  std::span<const FetchedMessage> messages_;
+  std::vector<std::uint32_t> uids_;
+  std::shared_ptr<const store::Snapshot> snapshot_;
+  Values envelopes_;
+  Values structures_;
+  std::vector<std::string> email_ids_;
+  std::unique_ptr<FetchedText> text_;    // of the message at hand
+  std::unique_ptr<FetchedText> header_;  // the same, its header alone; LF or CRLF
+};
+
+StoreResult<void> Renderer::prepare() {
+  snapshot_ = mailbox_.snapshot();
+  std::vector<std::uint32_t> unsized;
+  std::vector<std::uint32_t> undated;
+  if (plan_.size || plan_.date) {
+    for (const std::uint32_t uid : uids_) {
+      const auto row = snapshot_->find(uid);
+      if (!row) continue;
+      if (plan_.size && (row->flags & store::flag::has_size) == 0) unsized.push_back(uid);
+      if (plan_.date && (row->flags & store::flag::has_date) == 0) undated.push_back(uid);
+    }
+  }
+  if (!unsized.empty()) {
+    auto measured = mailbox_.measure(unsized, store::Need::size);
+    if (!measured) return measured;
+  }
+  if (!undated.empty()) {
+    auto measured = mailbox_.measure(undated, store::Need::date);
+    if (!measured) return measured;
+  }
+  if (!unsized.empty() || !undated.empty()) snapshot_ = mailbox_.snapshot();
+  if (plan_.envelope) {
+    auto loaded = envelopes_.load(uids_);
+    if (!loaded) return loaded;
+  }
+  if (plan_.structure) {
+    auto loaded = structures_.load(uids_);
+    if (!loaded) return loaded;
+  }
+  if (plan_.email_id) {
+    auto ids = mailbox_.email_ids(uids_);
+    if (!ids) return fail(std::move(ids.error()));
+    email_ids_ = std::move(*ids);
+  }
+  return {};
+}
+
+StoreResult<Rendered> Renderer::run(std::size_t limit) {
+  auto prepared = prepare();
+  if (!prepared) return fail(std::move(prepared.error()));
+  Rendered rendered;
+  for (std::size_t i = 0; i < messages_.size() && rendered.octets.size() < limit; ++i) {
+    const std::size_t begin = rendered.octets.size();
+    auto there = message(i, rendered);
+    if (!there && there.error().kind != store::StoreError::Kind::not_found)
+      return fail(std::move(there.error()));
+    ++rendered.done;
+    if (there && *there) continue;
+    rendered.octets.resize(begin);
+    ++rendered.gone;
+  }
+  envelopes_.keep();
+  structures_.keep();
+  return rendered;
+}
+
+// What this message has to be read for.
+StoreResult<bool> Renderer::load(std::size_t index, const store::MessageRow& row) {
+  text_.reset();
+  header_.reset();
+  if (needs_text(index)) {
+    auto text = mailbox_.text(row.uid);
+    if (!text) return fail(std::move(text.error()));
+    text_ = std::make_unique<FetchedText>(std::move(*text));
+  } else if (plan_.header) {
+    auto text = read_header(mailbox_, row.uid);
+    if (!text) return fail(std::move(text.error()));
+    header_ = std::make_unique<FetchedText>(std::move(*text));
+  }
+  if (plan_.envelope && envelopes_.at(index).empty()) {
+    std::string held;
+    if (!text_ && !header_) {
+      auto text = read_header(mailbox_, row.uid);
+      if (!text) return fail(std::move(text.error()));
+      held = std::move(*text);
+    }
+    const std::string_view octets = text_ ? text_->octets() : header_ ? header_->octets() : held;
+    envelopes_.put(index, imap::envelope(message::Header::parse(octets)));
+  }
+  if (plan_.structure && structures_.at(index).empty())
+    structures_.put(index, imap::body_structure(text_->view(), imap::BodyForm::body_structure));
+  return true;
+}
+
+StoreResult<bool> Renderer::message(std::size_t index, Rendered& to) {
+  const auto row = snapshot_->find(uids_[index]);
+  if (!row) return false;
+  auto loaded = load(index, *row);
+  if (!loaded) return loaded;
+  std::string& out = to.octets;
+  out.append("* ").append(std::to_string(messages_[index].number)).append(" FETCH (");
+  bool first = true;
+  for (const FetchItem& item : plan_.items) {
+    if (!first) out += ' ';
+    first = false;
+    const std::size_t begin = out.size();
+    if (append(item, index, *row, out)) continue;
+    out.resize(begin);
+    if (begin != 0 && out.back() == ' ') out.pop_back();
+    to.unknown_cte = true;
+  }
+  if (messages_[index].tell_flags && !plan_.flags) {
+    if (!first) out += ' ';
+    out.append("FLAGS (")
+        .append(flags_text(*row, snapshot_->keywords(), row->uid >= plan_.recent_from))
+        .append(")");
+  }
+  out += ")\r\n";
+  return true;
+}
+
+bool Renderer::append(const FetchItem& item, std::size_t index, const store::MessageRow& row,
+                      std::string& out) {
+  switch (item.kind) {
+    case Kind::uid:
+      out.append("UID ").append(std::to_string(row.uid));
+      return true;
+    case Kind::flags:
+      out.append("FLAGS (")
+          .append(flags_text(row, snapshot_->keywords(), row.uid >= plan_.recent_from))
+          .append(")");
+      return true;
+    case Kind::internal_date:
+      out.append("INTERNALDATE ").append(imap::format_date_time(imap::DateTime(row.date, 0)));
+      return true;
+    case Kind::rfc822_size:
+      out.append("RFC822.SIZE ").append(std::to_string(row.size));
+      return true;
+    case Kind::modseq:
+      out.append("MODSEQ (").append(std::to_string(row.modseq)).append(")");
+      return true;
+    case Kind::save_date:
+      out += "SAVEDATE ";
+      out += row.saved == 0 ? "NIL" : imap::format_date_time(imap::DateTime(row.saved, 0));
+      return true;
+    case Kind::email_id:
+      out.append("EMAILID (").append(email_ids_[index]).append(")");
+      return true;
+    case Kind::thread_id:
+      out += "THREADID NIL";
+      return true;
+    case Kind::preview:
+      out += "PREVIEW NIL";
+      return true;
+    case Kind::envelope:
+      out.append("ENVELOPE ").append(envelopes_.at(index));
+      return true;
+    case Kind::body_structure:
+      out.append("BODYSTRUCTURE ").append(structures_.at(index));
+      return true;
+    case Kind::body:
+      out.append("BODY ").append(imap::body_structure(text_->view(), imap::BodyForm::body));
+      return true;
+    default:
+      return (text_ ? *text_ : *header_).append_item(item, out);
+  }
+}
+
+}  // namespace
+
+FetchPlan::FetchPlan(std::vector<imap::FetchItem> wanted) : items(std::move(wanted)) {
+  for (const FetchItem& item : items) {
+    switch (item.kind) {
+      case Kind::rfc822_size:
+        size = true;
+        break;
+      case Kind::internal_date:
+        date = true;
+        break;
+      case Kind::envelope:
+        envelope = true;
+        break;
+      case Kind::body_structure:
+        structure = true;
+        break;
+      case Kind::body:
+        body = true;
+        break;
+      case Kind::email_id:
+        email_id = true;
+        break;
+      case Kind::flags:
+        flags = true;
+        break;
+      case Kind::modseq:
+        modseq = true;
+        break;
+      case Kind::body_section:
+      case Kind::rfc822_header:
+        (is_about_header(item) ? header : text) = true;
+        break;
+      case Kind::binary:
+      case Kind::binary_size:
+      case Kind::rfc822:
+      case Kind::rfc822_text:
+        text = true;
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+StoreResult<Rendered> render(store::OpenMailbox& mailbox, const FetchPlan& plan,
+                             std::span<const FetchedMessage> messages, std::size_t limit) {
+  Renderer renderer(mailbox, plan, messages);
+  return renderer.run(limit);
+}
+
+}  // namespace posthorn::imapd

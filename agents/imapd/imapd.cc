@@ -1,0 +1,83 @@
+#include "agents/imapd/imapd.h"
+
+namespace posthorn::imapd {
+
+using async::Task;
+using service::Connection;
+
+namespace {
+
+constexpr access::Protocol protocol = {
+    "imapd", "imap", "* BYE [UNAVAILABLE] too many connections, try again later\r\n",
+    "* BYE [UNAVAILABLE] too many sessions, try again later\r\n"};
+
+}  // namespace
+
+Imapd::Imapd(std::vector<std::string> command_line)
+    : AccessAgent(protocol, options_, std::move(command_line)) {}
+
+// ---- the front ----
+
+void Imapd::load_front(access::FrontSettings settings) {
+  FrontSettings front;
+  static_cast<access::FrontSettings&>(front) = std::move(settings);
+  front.limits.logins = options_.max_logins;
+  front_ = std::move(front);
+}
+
+Task<void> Imapd::serve_client(Connection connection, bool implicit_tls) {
+  FrontSettings settings = front_;
+  settings.implicit_tls = implicit_tls;
+  FrontSession session(std::move(connection.stream), auth().make_server(), std::move(settings),
+                       daemon().log(), front_counters());
+  fronts_.insert(&session);
+  co_await session.serve();
+  fronts_.erase(&session);
+}
+
+// ---- the worker ----
+
+void Imapd::load_worker(access::MailPlaces places) {
+  auto settings = std::make_shared<WorkerSettings>();
+  settings->places = std::move(places);
+  settings->separator = options_.separator.front();
+  settings->prefix = options_.prefix;
+  settings->special_use = options_.special_uses();
+  settings->index = options_.index;
+  settings->append_limit = options_.append_limit;
+  settings->lock_time = options_.lock_time;
+  settings->idle_time = options_.idle_time;
+  settings->limits.line = options_.max_line;
+  settings->max_errors = options_.max_errors;
+  if (!options_.quota.empty()) {
+    const auto quota = store::parse_quota(options_.quota);
+    if (quota) settings->quota = *quota;
+  }
+  worker_ = std::move(settings);
+}
+
+Result<void, std::string> Imapd::open_worker(service::Daemon& daemon) {
+  accounts_ = std::make_unique<Accounts>();
+  worker_counters_ = std::make_unique<WorkerCounters>(daemon.metrics());
+  return {};
+}
+
+Task<void> Imapd::serve_front(Connection connection, bool is_trusted) {
+  Session session(std::move(connection.stream), is_trusted, userdb(), *accounts_, worker_,
+                  daemon().log(), *worker_counters_);
+  workers_.insert(&session);
+  co_await session.serve();
+  workers_.erase(&session);
+}
+
+void Imapd::end_sessions() {
+  for (FrontSession* session : std::set<FrontSession*>(fronts_)) session->end();
+  for (Session* session : std::set<Session*>(workers_)) session->end();
+}
+
+Task<void> Imapd::drain(service::Daemon& daemon, async::Deadline deadline) {
+  co_await AccessAgent::drain(daemon, deadline);
+  accounts_.reset();
+}
+
+}  // namespace posthorn::imapd

@@ -1,0 +1,35 @@
+// What the client says, read ahead a little, so that a session can wait for its client and for its mailbox at once, and sees
+// that the client is gone while it works.
+#pragma once
+
+#include "libmail/async/event.h"
+#include "libmail/async/stream.h"
+
+namespace posthorn::imapd {
+
+class Input {
+ public:
+  // `wake` is set when something came, and at the end. Both outlive it.
+  Input(async::Stream& stream, async::Event& wake) : stream_(stream), wake_(wake) {}
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+
+  // Reads until the client or close() ends it; belongs into a scope.
+  async::Task<void> run();
+  // Valid until the next wait.
+  [[nodiscard]] std::string_view view() const { return buffer_.view(); }
+  void consume(std::size_t count);
+  // In front of what is there: somebody read too far.
+  void put_back(std::string_view octets);
+  [[nodiscard]] bool has_ended() const { return ended_; }
+
+ private:
+  static constexpr std::size_t most = 64 * 1024;
+  async::Stream& stream_;
+  async::Event& wake_;
+  async::Event room_;
+  async::Buffer buffer_;
+  bool ended_ = false;
+};
+
+}  // namespace posthorn::imapd

@@ -1,0 +1,91 @@
+#include "agents/imapd/options.h"
+
+#include "libmail/base/text.h"
+#include "libmail/store/quota.h"
+
+namespace posthorn::imapd {
+namespace {
+
+const std::vector<std::string> uses = {"All",  "Archive", "Drafts", "Flagged",
+                                       "Junk", "Sent",    "Trash",  "Important"};
+
+// "Sent", or "Sent Messages=Sent": mailbox and use.
+std::pair<std::string, std::string> special_use_of(const std::string& text) {
+  const std::size_t equals = text.rfind('=');
+  std::string name = text.substr(0, equals);
+  std::string use = equals == std::string::npos ? name : text.substr(equals + 1);
+  for (const std::string& known : uses)
+    if (iequals(known, use)) return {std::move(name), "\\" + known};
+  return {std::move(name), ""};
+}
+
+}  // namespace
+
+Options::Options() {
+  listen = {"inet:*:143"};
+  listen_tls = {"inet:*:993"};
+  worker_listen = {"unix:run/imap-worker.sock"};
+  idle_time = std::chrono::minutes(30);  // RFC 9051 section 5.4: at least this
+  serve.connections = 10000;
+  serve_worker.connections = 20000;
+}
+
+void Options::describe(service::OptionTable& table) {
+  Words words;
+  words.spoken = "IMAP is spoken, with STARTTLS";
+  words.spoken_tls = "TLS comes before the greeting (imaps)";
+  words.passwords = "LOGIN and AUTHENTICATE PLAIN";
+  describe_front(table, words);
+
+  describe_worker(table);
+  table.add("separator", separator, "between the levels of a mailbox name")
+      .one_of({".", "/"})
+      .at_start();
+  table
+      .add("prefix", prefix,
+           "what the names of all mailboxes but INBOX begin with, as \"INBOX.\"; mostly nothing")
+      .at_start();
+  table.add("special-use", special_use,
+            "mailboxes with a special use, as \"Sent\" or \"Sent Messages=Sent\"");
+  table.add("quota", quota,
+            "how much a user without a quota_rule may keep: \"*:storage=1G:messages=10000\"; "
+            "empty = any amount");
+  table.add("index", index, "keep an index beside each mailbox").at_start();
+  table.add_size("append-limit", append_limit, "octets of a message that a client may store");
+  table.add("lock-time", lock_time,
+            "how long to wait for a mailbox that another program has locked");
+  table.add("max-sessions", serve_worker.connections, "sessions of one worker").unit("sessions");
+
+  describe_both(table);
+  table.add("max-errors", max_errors, "BADs to one client, then it is sent away")
+      .between(1, 1'000'000);
+  table.add("max-logins", max_logins, "failed log-ins of one client, then it is sent away")
+      .between(1, 1000);
+  table.add_size("max-line", max_line, "octets of a command, literals not counted")
+      .between(8192, 16 * 1024 * 1024);
+}
+
+std::vector<std::string> Options::check(const service::Site& site) const {
+  auto problems = access::Options::check(site);
+  for (const std::string& text : special_use)
+    if (special_use_of(text).second.empty())
+      problems.push_back("special_use: \"" + text + "\" ends with none of the special uses");
+  if (!quota.empty()) {
+    const auto limits = store::parse_quota(quota);
+    if (!limits) problems.push_back("quota: " + limits.error());
+  }
+  if (!prefix.empty() && !prefix.ends_with(separator))
+    problems.emplace_back("prefix: it has to end with the separator");
+  return problems;
+}
+
+std::map<std::string, std::string> Options::special_uses() const {
+  std::map<std::string, std::string> found;
+  for (const std::string& text : special_use) {
+    auto [name, use] = special_use_of(text);
+    if (!use.empty()) found.emplace(prefix + name, use);
+  }
+  return found;
+}
+
+}  // namespace posthorn::imapd

@@ -1,0 +1,32 @@
+// What imapd can be told; one table for front and worker.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "libmail/access/options.h"
+#include "libmail/imap/server/login_core.h"
+
+namespace posthorn::imapd {
+
+struct Options : access::Options {
+  std::string separator = ".";
+  std::string prefix;  // of the personal namespace: "INBOX."
+  std::vector<std::string> special_use = {"Archive", "Drafts", "Junk", "Sent", "Trash"};
+  std::string quota;  // of users whose userdb entry has no quota_rule; "" = none
+  bool index = true;
+  std::uint64_t append_limit = 64 * 1024 * 1024;
+  Duration lock_time = std::chrono::seconds(30);
+  std::size_t max_line = imap::Limits().line;
+  unsigned max_errors = 20;
+  unsigned max_logins = 5;
+
+  Options();
+  void describe(service::OptionTable& table);
+  [[nodiscard]] std::vector<std::string> check(const service::Site& site) const;
+  // Mailbox name to "\\Sent"; what is written wrong is left out.
+  [[nodiscard]] std::map<std::string, std::string> special_uses() const;
+};
+
+}  // namespace posthorn::imapd

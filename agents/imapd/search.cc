@@ -1,0 +1,200 @@
+// SEARCH (RFC 9051 6.4.4, RFC 4731 ESEARCH, RFC 5182 SEARCHRES, RFC 9394 PARTIAL).
+#include "agents/imapd/search.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "libmail/base/clock.h"
+#include "libmail/imap/writer.h"
+
+namespace posthorn::imapd {
+namespace {
+
+constexpr auto slice = std::chrono::milliseconds(100);
+constexpr std::uint32_t look_at_clock = 64;  // messages
+
+// Charsets of RFC 9051 6.4.4 and whatever else a client names; Dovecot's words for the refusal.
+Reply bad_charset() {
+  return imap::no(imap::ResponseCode("BADCHARSET", "(US-ASCII UTF-8)"),
+                  "that charset is not known");
+}
+
+// Looks at messages from number `next` on for a while.
+void search_slice(store::OpenMailbox& mailbox, const SearchFacts& facts, const PreparedKey& key,
+                  std::uint32_t& next, Found& found) {
+  const MonoTime end = std::chrono::steady_clock::now() + slice;
+  const store::MailboxView& view = facts.selected->view;
+  std::uint32_t looked = 0;
+  for (; next <= view.size(); ++next) {
+    const bool costly = key.cost != PreparedKey::Cost::row;
+    if ((costly || ++looked % look_at_clock == 0) && std::chrono::steady_clock::now() >= end)
+      return;
+    const auto row = facts.snapshot->find(view.uids().uid_of(next));
+    if (!row) continue;
+    SearchedMessage message(mailbox, facts, next, *row);
+    if (!message.matches(key)) continue;
+    found.uids.push_back(row->uid);
+    found.modseq = std::max(found.modseq, row->modseq);
+  }
+}
+
+// Sizes and dates that the snapshot lacks.
+void measure(store::OpenMailbox& mailbox, SearchFacts& facts) {
+  std::vector<std::uint32_t> unknown;
+  for (const auto& chunk : facts.snapshot->chunks())
+    for (std::uint32_t i = 0; i < chunk->count; ++i)
+      if ((chunk->flags[i] & store::flag::has_size) == 0 ||
+          (chunk->flags[i] & store::flag::has_date) == 0)
+        unknown.push_back(chunk->uid[i]);
+  if (unknown.empty()) return;
+  (void)mailbox.measure(unknown, store::Need::size);
+  (void)mailbox.measure(unknown, store::Need::date);
+  facts.snapshot = mailbox.snapshot();
+}
+
+bool needs_measures(const imap::SearchKey& key) {
+  using Kind = imap::SearchKey::Kind;
+  switch (key.kind) {
+    case Kind::larger:
+    case Kind::smaller:
+    case Kind::older:
+    case Kind::younger:
+    case Kind::before:
+    case Kind::on:
+    case Kind::since:
+    case Kind::sent_before:
+    case Kind::sent_on:
+    case Kind::sent_since:
+      return true;
+    default:
+      return std::any_of(key.children.begin(), key.children.end(), needs_measures);
+  }
+}
+
+std::vector<std::uint32_t> part_of(const std::vector<std::uint32_t>& all,
+                                   const imap::PartialRange& range) {
+  const std::size_t first = std::min<std::size_t>(range.first - 1, all.size());
+  const std::size_t last = std::min<std::size_t>(range.last, all.size());
+  const auto at = [&all](std::size_t i) { return all.begin() + static_cast<std::ptrdiff_t>(i); };
+  if (!range.from_end) return {at(first), at(last)};
+  return {at(all.size() - last), at(all.size() - first)};
+}
+
+// RFC 5182 2.1: with MIN or MAX alone only those are kept.
+void save_result(Selected& selected, const imap::ReturnOptions& returns,
+                 const std::vector<std::uint32_t>& uids) {
+  selected.saved.clear();
+  if (uids.empty()) return;
+  if ((returns.min || returns.max) && !returns.all && !returns.count && !returns.partial) {
+    if (returns.min) selected.saved.add(*std::min_element(uids.begin(), uids.end()));
+    if (returns.max) selected.saved.add(*std::max_element(uids.begin(), uids.end()));
+    return;
+  }
+  std::vector<std::uint32_t> sorted = uids;
+  std::sort(sorted.begin(), sorted.end());
+  selected.saved = set_of(sorted);
+}
+
+}  // namespace
+
+bool speaks_of_modseq(const imap::SearchKey& key) {
+  return key.kind == imap::SearchKey::Kind::modseq ||
+         std::any_of(key.children.begin(), key.children.end(), speaks_of_modseq);
+}
+
+Task<Found> find_messages(Session& session, const imap::SearchKey& key, std::string charset) {
+  Found found;
+  const Selected& selected = *session.selected();
+  auto mailbox = selected.mailbox;
+  SearchFacts facts;
+  facts.selected = &selected;
+  facts.snapshot = mailbox->snapshot();
+  facts.now =
+      std::chrono::duration_cast<std::chrono::seconds>(wall_now().time_since_epoch()).count();
+  if (speaks_of_modseq(key)) session.enabled().condstore = true;
+  if (needs_measures(key)) {
+    auto work = [&] { measure(*mailbox, facts); };
+    co_await async::blocking(std::move(work));
+  }
+  const auto prepared = prepare_key(key, charset, facts);
+  if (!prepared) {
+    found.refused = bad_charset();
+    co_return found;
+  }
+  std::uint32_t next = 1;
+  auto told = async::Deadline::in(std::chrono::seconds(10));
+  while (next <= selected.view.size() && !session.is_over()) {
+    auto work = [&] { search_slice(*mailbox, facts, *prepared, next, found); };
+    co_await async::blocking(std::move(work));
+    if (!told.passed()) continue;
+    imap::Writer tag;
+    tag.string(session.tag());
+    session.out().untagged("OK [INPROGRESS (" + tag.take() + " " + std::to_string(next - 1) + " " +
+                           std::to_string(selected.view.size()) + ")] searching");
+    co_await session.out().flush();
+    told = async::Deadline::in(std::chrono::seconds(10));
+  }
+  co_return found;
+}
+
+void say_extended(Session& session, const imap::ReturnOptions& returns, const Found& found,
+                  const std::vector<std::uint32_t>& uids, bool by_uid, bool with_modseq) {
+  Selected& selected = *session.selected();
+  const auto name = [&](std::uint32_t uid) {
+    return std::to_string(by_uid ? uid : *selected.view.uids().sequence_of(uid));
+  };
+  const auto text_of = [&](const std::vector<std::uint32_t>& some) {
+    if (by_uid) return ordered_set_text(some);
+    std::vector<std::uint32_t> numbers;
+    numbers.reserve(some.size());
+    for (const std::uint32_t uid : some) numbers.push_back(*selected.view.uids().sequence_of(uid));
+    return ordered_set_text(numbers);
+  };
+  if (returns.save) save_result(selected, returns, uids);
+  const bool only_save = returns.save && !returns.min && !returns.max && !returns.all &&
+                         !returns.count && !returns.partial;
+  if (only_save) return;
+  imap::Writer tag;
+  tag.string(session.tag());
+  std::string text = "ESEARCH (TAG " + tag.take() + ")";
+  if (by_uid) text += " UID";
+  if (!uids.empty()) {
+    if (returns.min) text += " MIN " + name(uids.front());
+    if (returns.max) text += " MAX " + name(uids.back());
+    if (returns.all) text += " ALL " + text_of(uids);
+  }
+  if (returns.count) text += " COUNT " + std::to_string(uids.size());
+  if (returns.partial) {
+    const auto some = part_of(uids, *returns.partial);
+    text += " PARTIAL (" + imap::partial_range_text(*returns.partial) + " " +
+            (some.empty() ? "NIL" : text_of(some)) + ")";
+  }
+  if (with_modseq && !uids.empty()) text += " MODSEQ " + std::to_string(found.modseq);
+  session.out().untagged(text);
+}
+
+Task<Reply> run(Session& session, const imap::Search& command) {
+  if (command.sources) co_return imap::bad("ESEARCH of other mailboxes is not offered");
+  const bool with_modseq = speaks_of_modseq(command.key);
+  const Found found = co_await find_messages(session, command.key, command.charset);
+  if (found.refused) co_return *found.refused;
+  if (command.returns || session.enabled().rev2) {
+    imap::ReturnOptions returns;
+    returns.all = true;
+    if (command.returns) returns = *command.returns;
+    say_extended(session, returns, found, found.uids, command.uid, with_modseq);
+  } else {
+    std::string& text = session.out().text();
+    text += "* SEARCH";
+    const store::UidRuns& view = session.selected()->view.uids();
+    for (const std::uint32_t uid : found.uids)
+      text.append(" ").append(std::to_string(command.uid ? uid : *view.sequence_of(uid)));
+    if (with_modseq && !found.uids.empty())
+      text.append(" (MODSEQ ").append(std::to_string(found.modseq)).append(")");
+    text += "\r\n";
+  }
+  co_await session.announce_known(command.uid);
+  co_return imap::ok("SEARCH done");
+}
+
+}  // namespace posthorn::imapd

@@ -1,0 +1,245 @@
+#include "agents/imapd/search_match.h"
+
+#include <algorithm>
+
+#include "agents/imapd/message_text.h"
+#include "agents/imapd/search_text.h"
+#include "libmail/base/text.h"
+#include "libmail/message/charset.h"
+#include "libmail/message/date.h"
+#include "libmail/message/encoded_word.h"
+
+namespace posthorn::imapd {
+
+using Kind = imap::SearchKey::Kind;
+using Cost = PreparedKey::Cost;
+
+namespace {
+
+constexpr std::int64_t day_seconds = 24 * 60 * 60;
+
+Cost cost_of(Kind kind) {
+  switch (kind) {
+    case Kind::bcc:
+    case Kind::cc:
+    case Kind::from:
+    case Kind::to:
+    case Kind::subject:
+    case Kind::header:
+    case Kind::sent_before:
+    case Kind::sent_on:
+    case Kind::sent_since:
+    case Kind::email_id:
+      return Cost::header;
+    case Kind::body:
+    case Kind::text:
+      return Cost::body;
+    default:
+      return Cost::row;
+  }
+}
+
+void prepare_flag(const imap::SearchKey& key, const SearchFacts& facts, PreparedKey& to) {
+  if (iequals(key.text, "\\Recent")) {
+    to.is_recent = true;
+    return;
+  }
+  if (const auto flag = imap::system_flag(key.text)) {
+    imap::Flags flags;
+    flags.set(*flag);
+    to.flag = store_flags_of(flags);
+    return;
+  }
+  const auto& keywords = facts.snapshot->keywords();
+  for (std::size_t i = 0; i < keywords.size() && i < 64; ++i)
+    if (iequals(keywords[i], key.text)) to.keyword = std::uint64_t{1} << i;
+}
+
+void prepare_set(const imap::SearchKey& key, const SearchFacts& facts, PreparedKey& to) {
+  if (key.set.is_saved()) {
+    to.kind = Kind::uids;
+    to.set = facts.selected->saved;
+  } else if (key.kind == Kind::uids) {
+    to.set = key.set.resolve(facts.selected->largest_uid());
+  } else {
+    to.set = key.set.resolve(facts.selected->view.size());
+  }
+}
+
+}  // namespace
+
+std::optional<PreparedKey> prepare_key(const imap::SearchKey& key, const std::string& charset,
+                                       const SearchFacts& facts) {
+  PreparedKey prepared;
+  prepared.kind = key.kind;
+  prepared.cost = cost_of(key.kind);
+  prepared.field = key.field;
+  prepared.number = key.number;
+  prepared.day = imap::days_since_1970(key.date);
+  if (key.kind == Kind::flag || key.kind == Kind::no_flag) {
+    prepare_flag(key, facts, prepared);
+  } else if (key.kind == Kind::numbers || key.kind == Kind::uids) {
+    prepare_set(key, facts, prepared);
+  } else if (key.kind == Kind::email_id) {
+    prepared.text = key.text;
+  } else if (is_ascii(key.text) || charset.empty()) {
+    prepared.text = fold_case(key.text);
+  } else {
+    const auto known = message::find_charset(charset);
+    if (!known) return std::nullopt;
+    prepared.text = fold_case(message::to_utf8(key.text, *known));
+  }
+  for (const imap::SearchKey& child : key.children) {
+    auto inner = prepare_key(child, charset, facts);
+    if (!inner) return std::nullopt;
+    prepared.cost = std::max(prepared.cost, inner->cost);
+    prepared.children.push_back(std::move(*inner));
+  }
+  if (key.kind == Kind::both || key.kind == Kind::either)
+    std::sort(prepared.children.begin(), prepared.children.end(),
+                     [](const PreparedKey& a, const PreparedKey& b) { return a.cost < b.cost; });
+  return prepared;
+}
+
+bool SearchedMessage::matches(const PreparedKey& key) {
+  switch (key.kind) {
+    case Kind::both:
+      return std::all_of(key.children.begin(), key.children.end(),
+                         [this](const PreparedKey& child) { return matches(child); });
+    case Kind::either:
+      return std::any_of(key.children.begin(), key.children.end(),
+                         [this](const PreparedKey& child) { return matches(child); });
+    case Kind::none_of:
+      return !matches(key.children.front()) && !gone_;
+    case Kind::fuzzy:
+      return matches(key.children.front());
+    case Kind::bcc:
+      return matches_field(key, "Bcc");
+    case Kind::cc:
+      return matches_field(key, "Cc");
+    case Kind::from:
+      return matches_field(key, "From");
+    case Kind::to:
+      return matches_field(key, "To");
+    case Kind::subject:
+      return matches_field(key, "Subject");
+    case Kind::header:
+      return matches_field(key, key.field);
+    case Kind::sent_before:
+    case Kind::sent_on:
+    case Kind::sent_since:
+      return matches_sent(key);
+    case Kind::body: {
+      FetchedText* text = whole();
+      return text != nullptr && body_contains(text->view(), key.text);
+    }
+    case Kind::text: {
+      FetchedText* text = whole();
+      return text != nullptr &&
+             (contains_folded(decoded_header(text->view().header(0)), key.text) ||
+              body_contains(text->view(), key.text));
+    }
+    default:
+      return matches_row(key);
+  }
+}
+
+bool SearchedMessage::matches_row(const PreparedKey& key) {
+  const auto has_flag = [&] {
+    if (key.is_recent) return row_.uid >= facts_.selected->recent_from;
+    return key.flag != 0 ? (row_.flags & key.flag) != 0 : (row_.keywords & key.keyword) != 0;
+  };
+  switch (key.kind) {
+    case Kind::all:
+      return true;
+    case Kind::numbers:
+      return key.set.contains(number_);
+    case Kind::uids:
+      return key.set.contains(row_.uid);
+    case Kind::flag:
+      return has_flag();
+    case Kind::no_flag:
+      return !has_flag();
+    case Kind::larger:
+      return row_.size > key.number;
+    case Kind::smaller:
+      return row_.size < key.number;
+    case Kind::older:
+      return facts_.now - row_.date >= static_cast<std::int64_t>(key.number);
+    case Kind::younger:
+      return facts_.now - row_.date <= static_cast<std::int64_t>(key.number);
+    case Kind::modseq:
+      return row_.modseq >= key.number;
+    case Kind::save_date_supported:
+      return true;
+    case Kind::email_id: {
+      const auto ids = mailbox_.email_ids(std::span(&row_.uid, 1));
+      return ids && !ids->empty() && ids->front() == key.text;
+    }
+    case Kind::before:
+    case Kind::on:
+    case Kind::since:
+    case Kind::saved_before:
+    case Kind::saved_on:
+    case Kind::saved_since:
+      return matches_date(key);
+    default:
+      return false;
+  }
+}
+
+bool SearchedMessage::matches_date(const PreparedKey& key) {
+  const bool saved =
+      key.kind == Kind::saved_before || key.kind == Kind::saved_on || key.kind == Kind::saved_since;
+  if (saved && row_.saved == 0) return false;
+  const std::int64_t day = (saved ? row_.saved : row_.date) / day_seconds;
+  if (key.kind == Kind::before || key.kind == Kind::saved_before) return day < key.day;
+  if (key.kind == Kind::on || key.kind == Kind::saved_on) return day == key.day;
+  return day >= key.day;
+}
+
+bool SearchedMessage::matches_field(const PreparedKey& key, std::string_view name) {
+  FetchedText* text = header();
+  if (text == nullptr) return false;
+  const message::Header fields = message::Header::parse(text->octets());
+  for (const message::Field* field : fields.find_all(name)) {
+    if (key.text.empty()) return true;
+    if (contains_folded(message::decode_encoded_words(fields.value(*field)), key.text)) return true;
+  }
+  return false;
+}
+
+// The day that the sender's calendar showed; without a Date field, when the message came (RFC 5256 2.2 does the same).
+bool SearchedMessage::matches_sent(const PreparedKey& key) {
+  FetchedText* text = header();
+  if (text == nullptr) return false;
+  const message::Header fields = message::Header::parse(text->octets());
+  std::int64_t seconds = row_.date;
+  if (const message::Field* field = fields.find("Date")) {
+    if (const auto date = message::parse_date(fields.value(*field)))
+      seconds = (date->time.time_since_epoch() + date->zone).count();
+  }
+  const std::int64_t day = (seconds - (seconds < 0 ? day_seconds - 1 : 0)) / day_seconds;
+  if (key.kind == Kind::sent_before) return day < key.day;
+  if (key.kind == Kind::sent_on) return day == key.day;
+  return day >= key.day;
+}
+
+FetchedText* SearchedMessage::header() {
+  if (whole_) return whole_.get();
+  if (header_ || gone_) return header_.get();
+  auto text = read_header(mailbox_, row_.uid);
+  gone_ = !text;
+  if (text) header_ = std::make_unique<FetchedText>(std::move(*text));
+  return header_.get();
+}
+
+FetchedText* SearchedMessage::whole() {
+  if (whole_ || gone_) return whole_.get();
+  auto text = mailbox_.text(row_.uid);
+  gone_ = !text;
+  if (text) whole_ = std::make_unique<FetchedText>(std::move(*text));
+  return whole_.get();
+}
+
+}  // namespace posthorn::imapd

@@ -1,0 +1,72 @@
+// One search key against one message: rows first, then headers, then bodies, and no more than it takes. Exact: what matches is
+// what RFC 9051 6.4.4 says, whatever an index might guess.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agents/imapd/fetch_body.h"
+#include "agents/imapd/selected.h"
+#include "libmail/imap/search.h"
+
+namespace posthorn::imapd {
+
+// A key with all that can be settled before the first message is looked at: texts in UTF-8 and folded, sets resolved,
+// conjunctions sorted by cost.
+struct PreparedKey {
+  enum class Cost : std::uint8_t { row, header, body };
+  imap::SearchKey::Kind kind = imap::SearchKey::Kind::all;
+  Cost cost = Cost::row;
+  std::string text;  // folded
+  std::string field;
+  std::uint64_t number = 0;
+  std::int64_t day = 0;  // since 1970
+  imap::NumberSet set;
+  std::uint16_t flag = 0;     // a system flag of the store; 0: a keyword
+  std::uint64_t keyword = 0;  // its bit; 0: nobody has it
+  bool is_recent = false;
+  std::vector<PreparedKey> children;
+};
+
+struct SearchFacts {
+  const Selected* selected = nullptr;
+  std::shared_ptr<const store::Snapshot> snapshot;
+  std::int64_t now = 0;  // seconds
+};
+
+// Nothing: the charset is not known.
+[[nodiscard]] std::optional<PreparedKey> prepare_key(const imap::SearchKey& key,
+                                                     const std::string& charset,
+                                                     const SearchFacts& facts);
+
+// A message under test: what was read for one key serves the next.
+class SearchedMessage {
+ public:
+  SearchedMessage(store::OpenMailbox& mailbox, const SearchFacts& facts, std::uint32_t number,
+                  const store::MessageRow& row)
+      : mailbox_(mailbox), facts_(facts), number_(number), row_(row) {}
+
+  // Blocking. A message that is gone matches nothing.
+  [[nodiscard]] bool matches(const PreparedKey& key);
+
+ private:
+  bool matches_row(const PreparedKey& key);
+  bool matches_date(const PreparedKey& key);
+  bool matches_field(const PreparedKey& key, std::string_view name);
+  bool matches_sent(const PreparedKey& key);
+  FetchedText* header();
+  FetchedText* whole();
+
+  store::OpenMailbox& mailbox_;
+  const SearchFacts& facts_;
+  std::uint32_t number_;
+  store::MessageRow row_;
+  std::unique_ptr<FetchedText> header_;
+  std::unique_ptr<FetchedText> whole_;
+  bool gone_ = false;
+};
+
+}  // namespace posthorn::imapd

@@ -1,0 +1,150 @@
+// SELECT and EXAMINE (RFC 9051 6.3.2, 6.3.3), with CONDSTORE and QRESYNC (RFC 7162 3.1.8, 3.2.5).
+#include <fmt/format.h>
+
+#include "agents/imapd/commands.h"
+
+namespace posthorn::imapd {
+namespace {
+
+// The number of the first message that is not seen; 0 if there is none (RFC 3501 7.1 UNSEEN).
+std::uint32_t first_unseen(const store::Snapshot& snapshot) {
+  if (snapshot.counts().unseen == 0) return 0;
+  std::uint32_t number = 0;
+  for (const auto& chunk : snapshot.chunks()) {
+    for (std::uint32_t i = 0; i < chunk->count; ++i) {
+      ++number;
+      if ((chunk->flags[i] & store::flag::seen) == 0) return number;
+    }
+  }
+  return 0;
+}
+
+void describe(Session& session, const Selected& selected, const store::Snapshot& snapshot) {
+  std::string& text = session.out().text();
+  const auto& keywords = snapshot.keywords();
+  fmt::format_to(std::back_inserter(text), "* FLAGS {}\r\n* {} EXISTS\r\n",
+                 known_flags_text(keywords, false), selected.view.size());
+  if (!session.enabled().rev2) {
+    fmt::format_to(std::back_inserter(text), "* {} RECENT\r\n", selected.recent_count());
+    if (const std::uint32_t unseen = first_unseen(snapshot); unseen != 0)
+      fmt::format_to(std::back_inserter(text), "* OK [UNSEEN {}] the first one\r\n", unseen);
+  }
+  fmt::format_to(std::back_inserter(text),
+                 "* OK [PERMANENTFLAGS {}] flags that stay\r\n"
+                 "* OK [UIDVALIDITY {}] UIDs are good\r\n"
+                 "* OK [UIDNEXT {}] the next one\r\n"
+                 "* OK [HIGHESTMODSEQ {}] the last change\r\n",
+                 selected.read_only ? "()" : known_flags_text(keywords, true),
+                 snapshot.uid_validity(), snapshot.uid_next(), snapshot.highest_modseq());
+  if (session.enabled().rev2)
+    fmt::format_to(std::back_inserter(text), "* LIST () \"{}\" {}\r\n",
+                   session.settings().separator, session.wire_name(selected.name));
+}
+
+// What the client missed since `known`.
+Task<void> resynchronise(Session& session, const imap::QResync& known) {
+  Selected& selected = *session.selected();
+  if (known.uid_validity != selected.view.uid_validity()) co_return;
+  auto mailbox = selected.mailbox;
+  const std::uint64_t since = known.modseq;
+  auto ask = [mailbox, since] { return mailbox->vanished(since); };
+  const auto vanished = co_await session.in_store(std::move(ask));
+  const auto snapshot = mailbox->snapshot();
+  imap::NumberSet gone;
+  if (vanished && vanished->complete) {
+    gone = set_of(vanished->uids);
+  } else if (snapshot->uid_next() > 1) {
+    gone = imap::NumberSet::of(1, snapshot->uid_next() - 1);
+    for (const auto& run : selected.view.uids().runs())
+      gone.remove(run.first, run.first + (run.count - 1));
+  }
+  if (known.known_uids) gone = gone.intersected(*known.known_uids);
+  if (!gone.empty()) session.out().untagged("VANISHED (EARLIER) " + gone.text());
+
+  std::uint32_t number = 0;
+  for (const auto& chunk : snapshot->chunks()) {
+    if (chunk->max_modseq <= since) {
+      number += chunk->count;
+      continue;
+    }
+    for (std::uint32_t i = 0; i < chunk->count; ++i) {
+      ++number;
+      const store::MessageRow row = chunk->row(i);
+      if (row.modseq <= since) continue;
+      if (known.known_uids && !known.known_uids->contains(row.uid)) continue;
+      fmt::format_to(std::back_inserter(session.out().text()),
+                     "* {} FETCH (UID {} FLAGS ({}) MODSEQ ({}))\r\n", number, row.uid,
+                     flags_text(row, snapshot->keywords(), row.uid >= selected.recent_from),
+                     row.modseq);
+    }
+    const bool goes_on = co_await session.out().flush_if_full();
+    if (!goes_on) co_return;
+  }
+}
+
+struct Opened {
+  std::shared_ptr<store::OpenMailbox> mailbox;
+  std::shared_ptr<const store::Snapshot> snapshot;
+  std::uint32_t recent_from = 0;
+  store::Rights rights;
+};
+
+store::StoreResult<Opened> open(store::Store& store, const std::string& name, bool read_only) {
+  auto rights = store.rights(name);
+  if (!rights) return fail(std::move(rights.error()));
+  // A mailbox that must not be seen is not there (RFC 4314 4).
+  if (!rights->has(store::Right::lookup) || !rights->has(store::Right::read))
+    return fail(store::StoreError(store::StoreError::Kind::not_found, "no right to read " + name));
+  auto mailbox = store.open(name);
+  if (!mailbox) return fail(std::move(mailbox.error()));
+  Opened opened;
+  opened.mailbox = std::move(*mailbox);
+  store::SyncRules rules;
+  rules.take_new = !read_only;
+  auto synced = opened.mailbox->sync(rules);
+  if (!synced) return fail(std::move(synced.error()));
+  opened.recent_from = opened.mailbox->take_recent(read_only);
+  opened.snapshot = opened.mailbox->snapshot();
+  opened.rights = *rights;
+  return opened;
+}
+
+}  // namespace
+
+Task<Reply> run(Session& session, const imap::Select& command) {
+  if (command.qresync && !session.enabled().qresync)
+    co_return imap::bad("QRESYNC has to be enabled first");
+  if (session.selected() != nullptr) {
+    session.unselect();
+    session.out().untagged("OK [CLOSED] the mailbox that was selected");
+  }
+  if (command.mailbox.bad_name) co_return imap::no("NONEXISTENT", "no mailbox has such a name");
+  if (command.condstore) session.enabled().condstore = true;
+  const std::string name = command.mailbox.name;
+  const bool read_only = command.read_only;
+  store::Store& store = session.store();
+  auto work = [&store, &name, read_only] { return open(store, name, read_only); };
+  auto opened = co_await session.in_store(std::move(work));
+  if (!opened) co_return session.refusal(opened.error());
+
+  auto selected = std::make_unique<Selected>();
+  selected->name = name;
+  selected->mailbox = std::move(opened->mailbox);
+  selected->view = store::MailboxView(*opened->snapshot);
+  selected->rights = opened->rights;
+  selected->read_only = read_only || !(selected->may(store::Right::write) ||
+                                       selected->may(store::Right::write_seen) ||
+                                       selected->may(store::Right::delete_message));
+  selected->recent_from = opened->recent_from;
+  selected->keywords_told = opened->snapshot->keywords().size();
+  const bool is_read_only = selected->read_only;
+  describe(session, *selected, *opened->snapshot);
+  session.out().untagged(
+      fmt::format("OK [MAILBOXID (F{})] its identity", selected->mailbox->guid()));
+  session.select(std::move(selected));
+  if (command.qresync) co_await resynchronise(session, *command.qresync);
+  co_return imap::ok(imap::ResponseCode(is_read_only ? "READ-ONLY" : "READ-WRITE"),
+                     read_only ? "EXAMINE done" : "SELECT done");
+}
+
+}  // namespace posthorn::imapd

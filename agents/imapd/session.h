@@ -1,0 +1,155 @@
+// One session of the worker: AUTHENTICATE EXTERNAL, then commands, one after the other. What commands need of it is public;
+// commands.h has them.
+//
+//   Input --LineReader--> parse_command --commands.h--> Reply, untagged data --Output-->
+//
+// At rest there are the two frames that wait for the client, its MailboxView, and the place at the mailbox's bell.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agents/imapd/accounts.h"
+#include "agents/imapd/input.h"
+#include "agents/imapd/output.h"
+#include "agents/imapd/selected.h"
+#include "libmail/access/mail_place.h"
+#include "libmail/imap/command.h"
+#include "libmail/imap/server/login_core.h"
+#include "libmail/sasl/mechanism.h"
+#include "libmail/service/log.h"
+#include "libmail/service/metrics.h"
+#include "libmail/store/retry.h"
+
+namespace posthorn::imapd {
+
+struct WorkerSettings {
+  access::MailPlaces places;
+  char separator = '.';
+  std::string prefix;
+  std::map<std::string, std::string> special_use;
+  store::QuotaLimits quota;
+  bool index = true;
+  std::uint64_t append_limit = 0;
+  Duration lock_time{};
+  Duration idle_time{};
+  imap::Limits limits;
+  unsigned max_errors = 20;
+
+  WorkerSettings() = default;
+};
+
+struct WorkerCounters {
+  service::Gauge& sessions;
+  service::Gauge& idle;
+  service::Counter& commands;
+  service::Counter& bad_commands;
+  service::Counter& appended;
+  explicit WorkerCounters(service::Metrics& metrics);
+};
+
+// What ENABLE and some other commands switch on.
+struct Enabled {
+  bool condstore = false;
+  bool qresync = false;
+  bool utf8 = false;  // UTF8=ACCEPT or IMAP4rev2
+  bool rev2 = false;
+};
+
+class Session {
+ public:
+  // May the peer open any mailbox? Decided by who connected (SO_PEERCRED). All references outlive it.
+  Session(std::unique_ptr<async::Stream> stream, bool peer_is_trusted,
+          session::UserdbClient& userdb, Accounts& accounts,
+          std::shared_ptr<const WorkerSettings> settings, service::Log& log,
+          WorkerCounters& counters);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  async::Task<void> serve();
+  // We are stopping: the client is told between two commands.
+  void end();
+
+  // ---- for commands ----
+  [[nodiscard]] const WorkerSettings& settings() const { return *settings_; }
+  [[nodiscard]] Accounts& accounts() { return accounts_; }
+  [[nodiscard]] Account& account() { return *account_; }
+  [[nodiscard]] store::Store& store() { return *account_->store; }
+  [[nodiscard]] Output& out() { return out_; }
+  [[nodiscard]] Enabled& enabled() { return enabled_; }
+  [[nodiscard]] service::Log& log() { return log_; }
+  [[nodiscard]] WorkerCounters& counters() { return counters_; }
+  [[nodiscard]] const std::string& tag() const { return tag_; }
+  [[nodiscard]] imap::CommandDialect dialect() const;
+  [[nodiscard]] std::string capabilities() const;
+  // A mailbox name as this client writes them.
+  [[nodiscard]] std::string wire_name(const std::string& name) const;
+
+  [[nodiscard]] Selected* selected() { return selected_.get(); }
+  void select(std::unique_ptr<Selected> mailbox);
+  void unselect() { selected_.reset(); }
+
+  // Blocking work of the store, again while somebody else holds the mailbox. `work` may refer to what the awaiter keeps alive.
+  template <class F>
+  auto in_store(F work) {
+    return store::when_unlocked(async::Deadline::in(settings_->lock_time), std::move(work));
+  }
+  // NO with the code that fits, and a line in the log where the operator should know.
+  [[nodiscard]] imap::Reply refusal(const store::StoreError& error);
+
+  // Finds out what others changed in the selected mailbox, and tells the client. Without `may_expunge` messages that are gone
+  // keep their numbers (RFC 9051 7.5.1).
+  async::Task<void> announce(bool may_expunge);
+  // The same without looking: only what is known already.
+  async::Task<void> announce_known(bool may_expunge);
+
+  // For commands that go on listening (APPEND, IDLE). What the reader says; `more`: the client is gone or was silent too long.
+  [[nodiscard]] imap::LineReader& reader() { return reader_; }
+  async::Task<imap::LineReader::Event> next_event();
+  // What is there already; `more`: nothing.
+  [[nodiscard]] imap::LineReader::Event event_now();
+  // Waits for input, the selected mailbox's bell, or the end. False: `deadline` passed.
+  async::Task<bool> wait(async::Deadline deadline);
+  [[nodiscard]] bool is_over() const { return stopping_ || input_.has_ended() || out_.is_broken(); }
+  // After the reply the session ends.
+  void log_out() { over_ = true; }
+
+ private:
+  async::Task<bool> log_in();
+  async::Task<bool> handle(imap::LoginCore& core, imap::LoginEvent event);
+  async::Task<void> open_account(imap::LoginCore& core, std::string user);
+  async::Task<void> take_commands();
+  async::Task<void> on_literal();
+  async::Task<void> on_line(imap::Line line);
+  async::Task<void> run_command(imap::Command command);
+  void on_error(imap::LineError error);
+  void complain(std::string_view tag, std::string_view text);
+  async::Task<void> say_changes(const store::ViewChanges& changes,
+                                std::shared_ptr<const store::Snapshot> snapshot);
+
+  std::unique_ptr<async::Stream> stream_;
+  bool trusted_;
+  session::UserdbClient& userdb_;
+  Accounts& accounts_;
+  std::shared_ptr<const WorkerSettings> settings_;
+  service::Log& log_;
+  WorkerCounters& counters_;
+  async::Event wake_;
+  Input input_;
+  Output out_;
+  imap::LineReader reader_;
+  std::unique_ptr<sasl::ServerMechanism> external_;
+  std::shared_ptr<Account> account_;
+  std::unique_ptr<Selected> selected_;
+  Enabled enabled_;
+  std::string tag_;
+  unsigned errors_ = 0;
+  bool stopping_ = false;
+  bool over_ = false;
+};
+
+}  // namespace posthorn::imapd

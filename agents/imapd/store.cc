@@ -1,0 +1,97 @@
+// STORE (RFC 9051 6.4.6, RFC 7162 3.1.3).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agents/imapd/commands.h"
+
+namespace posthorn::imapd {
+
+using store::Right;
+
+namespace {
+
+store::FlagChange change_of(const imap::Store& command) {
+  store::FlagChange change;
+  change.kind = command.how == imap::Store::How::add      ? store::FlagChange::Kind::add
+                : command.how == imap::Store::How::remove ? store::FlagChange::Kind::remove
+                                                          : store::FlagChange::Kind::replace;
+  change.flags = store_flags_of(command.flags);
+  change.keywords = command.flags.keywords;
+  change.unchanged_since = command.unchanged_since;
+  return change;
+}
+
+// RFC 4314 4: s, t and w for their flags. FLAGS sets and clears all, so it takes all three.
+bool is_allowed(const Selected& selected, const imap::Store& command) {
+  const std::uint16_t flags = store_flags_of(command.flags);
+  const bool all = command.how == imap::Store::How::replace;
+  constexpr std::uint16_t others =
+      store::flag::answered | store::flag::flagged | store::flag::draft;
+  if ((all || (flags & store::flag::seen) != 0) && !selected.may(Right::write_seen)) return false;
+  if ((all || (flags & store::flag::deleted) != 0) && !selected.may(Right::delete_message))
+    return false;
+  if ((all || (flags & others) != 0 || !command.flags.keywords.empty()) &&
+      !selected.may(Right::write))
+    return false;
+  return true;
+}
+
+// The flags that the messages have now: the answer to a STORE without .SILENT, changed or not.
+Task<void> say_flags(Session& session, const std::vector<std::uint32_t>& uids, bool by_uid) {
+  const Selected& selected = *session.selected();
+  const auto snapshot = selected.mailbox->snapshot();
+  const bool with_modseq = session.enabled().condstore;
+  for (const std::uint32_t uid : uids) {
+    const auto number = selected.view.uids().sequence_of(uid);
+    const auto row = snapshot->find(uid);
+    if (!number || !row) continue;
+    auto to = std::back_inserter(session.out().text());
+    fmt::format_to(to, "* {} FETCH (", *number);
+    if (by_uid || with_modseq) fmt::format_to(to, "UID {} ", uid);
+    fmt::format_to(to, "FLAGS ({})",
+                   flags_text(*row, snapshot->keywords(), uid >= selected.recent_from));
+    if (with_modseq) fmt::format_to(to, " MODSEQ ({})", row->modseq);
+    fmt::format_to(to, ")\r\n");
+    const bool goes_on = co_await session.out().flush_if_full();
+    if (!goes_on) co_return;
+  }
+}
+
+}  // namespace
+
+Task<Reply> run(Session& session, const imap::Store& command) {
+  Selected& selected = *session.selected();
+  if (selected.read_only) co_return imap::no("READ-ONLY", "the mailbox was opened read-only");
+  const auto uids = uids_of(selected, command.messages, command.uid);
+  if (!uids) co_return imap::bad("there is no such message number");
+  if (!is_allowed(selected, command)) co_return imap::no("NOPERM", "you may not set these flags");
+  if (command.unchanged_since) session.enabled().condstore = true;
+  auto mailbox = selected.mailbox;
+  const store::FlagChange change = change_of(command);
+  auto work = [&mailbox, &uids, &change] { return mailbox->store_flags(*uids, change); };
+  const auto stored = co_await session.in_store(std::move(work));
+  if (!stored) co_return session.refusal(stored.error());
+  for (const auto& error : stored->failed)
+    session.log().error("", "store-failed",
+                        {{"user", session.account().user}, {"why", error.text}});
+  selected.silent_modseq = stored->modseq;
+  if (!command.silent) {
+    std::vector<std::uint32_t> told;
+    std::set_difference(uids->begin(), uids->end(), stored->modified.begin(),
+                        stored->modified.end(), std::back_inserter(told));
+    co_await say_flags(session, told, command.uid);
+    // They were told with their modseq: once more would be noise.
+    selected.told_modseq = stored->modseq;
+  }
+  co_await session.announce_known(command.uid);
+  selected.told_modseq = 0;
+  if (!stored->modified.empty())
+    co_return imap::ok(
+        imap::ResponseCode("MODIFIED", named(selected, stored->modified, command.uid).text()),
+        "STORE done, but for messages that others had changed");
+  if (!stored->failed.empty()) co_return imap::no("UNAVAILABLE", "some flags could not be stored");
+  co_return imap::ok("STORE done");
+}
+
+}  // namespace posthorn::imapd
