@@ -144,7 +144,7 @@ bool MimeParser::take_delimiter(const Line& line) {
   }
   const std::uint64_t line_end = last_end_crlf_ ? 2 : 1;
   End end{line.offset - line_end, lines_ - 1, bare_lf_ - (last_end_crlf_ ? 0 : 1), false};
-  if (state_ == State::header) cut_header(end);
+  while (state_ == State::header) cut_header(end);  // a message within has its own
   // Right behind an empty line, which is the header's: then there is no line end to be had.
   if (end.offset < tree_.parts[current_].body_begin) end = {line.offset, lines_, bare_lf_, false};
   close_above(match.level + 1, end);

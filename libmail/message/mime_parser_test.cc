@@ -188,6 +188,14 @@ TEST_CASE("MimeParser: a header that a delimiter ends has no body") {
   CHECK(tree.anomalies.has(AnomalyKind::unterminated_header));
 }
 
+TEST_CASE("MimeParser: a delimiter ends the header of a message and of the message within") {
+  const PartTree tree = parse_mime(multipart("--b\nContent-Type: message/rfc822\n--b--\n"));
+  REQUIRE(tree.parts.size() == 3);
+  CHECK(tree.parts[2].has(Part::default_type));
+  CHECK(tree.parts[2].header_lines == 0);
+  CHECK(tree.parts[2].body_end == tree.parts[1].body_end);
+}
+
 TEST_CASE("MimeParser: boundaries match whole lines, blanks behind them aside") {
   CHECK(bodies(multipart("--b\n\nx\n--bc\ny\n--b \t\r\n\nz\n--b--\t \n")) == "x\n--bc\ny|z");
   CHECK(has(multipart("--b\n\nx\n--bc\n--b--\n"), AnomalyKind::boundary_with_tail));
