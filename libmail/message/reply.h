@@ -13,7 +13,7 @@ namespace posthorn::message {
 struct ReplyOptions {
   bool to_all = false;          // else the author alone
   bool to_list = false;         // the address in List-Post, if there is one (RFC 2369)
-  std::vector<Address> own;     // never among the recipients, unless nobody else is left
+  std::vector<Address> own{};   // never among the recipients, unless nobody else is left
   std::size_t references = 50;  // at most: the first and the latest
 };
 
