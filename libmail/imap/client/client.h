@@ -16,6 +16,7 @@
 #include <string_view>
 #include <variant>
 
+#include "libmail/imap/client/fetch_tracker.h"
 #include "libmail/imap/client/request.h"
 #include "libmail/imap/client/view.h"
 
@@ -84,6 +85,8 @@ class Core {
   void feed(std::string_view octets);
   // Nothing: read more.
   [[nodiscard]] std::optional<Event> next();
+  // What was fed and not looked at: behind the OK to COMPRESS it is compressed.
+  [[nodiscard]] std::string take_rest() { return std::string(std::exchange(input_, {})); }
   // TLS stands: capabilities and all that was read in clear are forgotten (RFC 9051 6.2.1).
   void secured();
   // The connection broke, or a deadline passed: "lost connection".
@@ -100,7 +103,10 @@ class Core {
   void done_idling();
   // In IDLE, between its "+" and DONE.
   [[nodiscard]] bool idling() const { return idling_; }
+  // The octets of this APPEND may go now: after its Continuation, or at once if it needn't wait.
   [[nodiscard]] bool may_send_octets(CommandId id) const;
+  // Nothing is under way, nothing waits.
+  [[nodiscard]] bool idle() const { return sent_.empty() && waiting_.empty(); }
 
   [[nodiscard]] const Capabilities& capabilities() const { return capabilities_; }
   // The server has said them since TLS or log-in; if not, ask CAPABILITY.
@@ -128,37 +134,39 @@ class Core {
     bool octets_welcome = false;
   };
 
-  // client.cc: commands
+  // client.cc: what goes out
   void push();
   [[nodiscard]] bool may_start(const Request& request) const;
   void write_on(Sent& command);
   [[nodiscard]] bool writing() const;
-  // client_responses.cc
+  void begins(const Request& request);
+  // client_responses.cc: what comes in
   [[nodiscard]] std::optional<Event> step();
   [[nodiscard]] std::optional<Event> on_literal();
   [[nodiscard]] std::optional<Event> on_line();
   [[nodiscard]] std::optional<Event> on_tagged(const std::string& tag, StatusText status);
-  [[nodiscard]] std::optional<Event> on_continuation(std::string text);
+  [[nodiscard]] std::optional<Event> on_continuation(std::string_view line);
   [[nodiscard]] std::optional<Event> on_untagged(Response data);
   [[nodiscard]] std::optional<Event> on_greeting(const StatusText& status);
-  void apply(const Response& data);
-  void apply_status(const StatusText& status);
+  [[nodiscard]] bool apply(const Response& data);  // false: it cannot be
+  void apply_code(const ResponseCode& code);
   void after(const Sent& command, const StatusText& status);
-  [[nodiscard]] std::optional<Event> nonsense(std::string what);
-  [[nodiscard]] std::optional<Event> close(std::string why);
+  void close(std::string why);
 
   CoreOptions options_;
   Phase phase_ = Phase::greeting;
   std::string output_;
   std::string_view input_;
   LineReader reader_;
-  bool streaming_ = false;
+  FetchTracker tracker_;
+  bool body_ends_ = false;
   bool closed_said_ = false;
 
   std::deque<std::pair<CommandId, Request>> waiting_;
   std::deque<Sent> sent_;
   CommandId next_id_ = 1;
   std::uint64_t octets_left_ = 0;
+  std::string octets_tail_;  // what ends the command whose octets are being sent
   bool idling_ = false;
 
   Capabilities capabilities_;
@@ -171,7 +179,6 @@ class Core {
   std::string bye_;
 
   Selected mailbox_;
-  Selected next_mailbox_;  // while SELECT is under way
   bool selecting_ = false;
   View view_;
 };

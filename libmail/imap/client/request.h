@@ -25,6 +25,7 @@ struct Request {
   std::string name;                 // "UID FETCH", for errors
   std::string text;                 // behind the tag and its space, CRLF not included
   std::vector<std::size_t> breaks;  // offsets in text where "+" is waited for
+  std::string mailbox;              // SELECT, EXAMINE: UTF-8
   Answers answers = Answers::none;
   bool by_number =
       false;  // it names messages by number: nothing that may expunge is under way with it

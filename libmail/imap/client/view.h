@@ -33,7 +33,7 @@ class View {
   bool exists(std::uint32_t count);
   bool expunged(std::uint32_t number);
   bool fetched(const Fetched& message);
-  void vanished(const NumberSet& uids, bool earlier);
+  bool vanished(const NumberSet& uids, bool earlier);
   void clear();
 
  private:
@@ -50,6 +50,7 @@ class View {
   [[nodiscard]] Place place_of(std::uint32_t number) const;
   Message* learn(std::uint32_t number);
   void remove(Place place);
+  bool forget_unheard(const NumberSet& uids);
 
   std::size_t most_;
   std::size_t remembered_ = 0;
