@@ -100,7 +100,7 @@ MaildirBox::MaildirBox(StoreHost& host, MaildirDirectories directories,
 }
 
 MaildirBox::~MaildirBox() {
-  settle();
+  settle(false);
   static_cast<void>(flush());
 }
 
@@ -486,7 +486,7 @@ StoreResult<Vanished> MaildirBox::vanished(std::uint64_t modseq) {
 StoreResult<void> MaildirBox::rest() {
   auto guard = begin();
   if (!guard) return fail(std::move(guard.error()));
-  settle();
+  settle(true);
   if (auto done = flush(); !done) return done;
   table_.clear();
   return {};

@@ -156,7 +156,7 @@ class MaildirBox final : public OpenMailbox {
   StoreResult<void> compact(UidListFile& list, const Work& work);
   StoreResult<void> build_table();
   std::optional<std::uint32_t> find_base(std::string_view base);
-  void settle();
+  void settle(bool may_wait);
   void note_recent(const Work& work);
 
   // Rows

@@ -716,7 +716,7 @@ void MaildirBox::expect_rename(const Place& from, const Place& to) {
 }
 
 // Notes the directories' times, if all that happened until then is known.
-void MaildirBox::settle() {
+void MaildirBox::settle(bool may_wait) {
   if (!loaded_ || !watch_ || must_scan_) return;
   for (int attempt = 0; attempt < 2; ++attempt) {
     const auto cur = dirs_.cur->status();
@@ -731,6 +731,7 @@ void MaildirBox::settle() {
     const WallTime last = std::max(time_of(stamp_of(*cur)), time_of(stamp_of(*fresh)));
     const WallTime now = host_.files().now();
     if (last + tick >= now) {
+      if (!may_wait) break;
       std::this_thread::sleep_for(tick);
       continue;
     }

@@ -3,6 +3,7 @@
 // is done; functions here are blocking, and one Store is used by all sessions of its account.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,10 +15,9 @@
 #include "libmail/store/location.h"
 #include "libmail/store/open_mailbox.h"
 #include "libmail/store/quota.h"
+#include "libmail/store/store_host.h"
 
 namespace posthorn::store {
-
-class Watcher;
 
 // RFC 2342. The first of an account is personal and has the INBOX.
 struct NamespaceSettings {
@@ -35,8 +35,7 @@ struct StoreSettings {
   // Special uses by mailbox name (RFC 6154), as "\\Sent": defaults of the site; the account's own file comes first.
   std::map<std::string, std::string> special_use;
   QuotaLimits quota;
-  bool index = true;               // false: nothing is kept beside Dovecot's own files
-  std::string host = "localhost";  // in the names of files
+  bool index = true;  // false: nothing is kept beside Dovecot's own files
 };
 
 struct MailboxInfo {
@@ -59,8 +58,8 @@ struct MailboxStatus {
 
 class Store {
  public:
-  // `files` and `watcher` (nullptr: none, everything is polled) outlive it.
-  Store(Files& files, StoreSettings settings, Watcher* watcher = nullptr);
+  // `host` outlives it.
+  Store(StoreHost& host, StoreSettings settings);
   ~Store();
 
   // Every mailbox and every name above one, INBOX first, the others sorted by octets. Names on disk that are no mailbox names
@@ -93,13 +92,26 @@ class Store {
  private:
   struct Place;
   StoreResult<Place> place_of(const std::string& name) const;
-  StoreResult<std::unique_ptr<Directory>> root_of(const NamespaceSettings& space);
+  StoreResult<std::string> name_of(const NamespaceSettings& space,
+                                   std::string_view directory) const;
+  StoreResult<std::unique_ptr<Directory>> root_of(const NamespaceSettings& space) const;
+  StoreResult<std::vector<std::string>> directories_of(Directory& root);
+  StoreResult<void> list_space(const NamespaceSettings& space,
+                               std::map<std::string, MailboxInfo>& all);
+  StoreResult<void> note_subscriptions(std::map<std::string, MailboxInfo>& all, bool with_missing);
+  StoreResult<void> note_special_uses(std::map<std::string, MailboxInfo>& all);
+  StoreResult<void> change_notes(
+      const std::function<void(std::map<std::string, std::string>&)>& change);
+  StoreResult<void> rename_inbox(const std::string& to);
+  StoreResult<std::shared_ptr<OpenMailbox>> open_maildir_at(const Place& place);
+  void forget(const std::string& key);
+  void remark(std::string text);
 
-  Files& files_;
+  StoreHost& host_;
   StoreSettings settings_;
-  Watcher* watcher_;
-  std::mutex mutex_;  // of what follows
-  std::map<std::string, std::weak_ptr<OpenMailbox>> open_;
+  std::shared_ptr<Directory> quota_root_;
+  std::mutex mutex_;                                        // of what follows
+  std::map<std::string, std::weak_ptr<OpenMailbox>> open_;  // by namespace and directory
   std::vector<std::string> remarks_;
 };
 

@@ -40,7 +40,7 @@ struct Site {
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
 
-  [[nodiscard]] MaildirDirectories directories(const std::string& folder = {}) {
+  MaildirDirectories directories(const std::string& folder = {}) {
     MailLocation location;
     location.base = path;
     location.components = {"Maildir"};

@@ -1,0 +1,562 @@
+#include "libmail/store/store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+#include "libmail/base/random.h"
+#include "libmail/base/text.h"
+#include "libmail/imap/mailbox_name.h"
+#include "libmail/store/keywords.h"
+#include "libmail/store/lmdb_index.h"
+#include "libmail/store/maildir_box.h"
+#include "libmail/store/subscriptions.h"
+
+namespace posthorn::store {
+
+namespace {
+
+constexpr const char* subscriptions_name = "subscriptions";
+constexpr const char* notes_name = "posthorn-mailboxes";
+constexpr const char* acl_name = "dovecot-acl";
+// Where Dovecot puts a mailbox while it removes it; neither of us lists it.
+constexpr const char* trash_name = "..DOVECOT-TRASHED";
+constexpr const char* validity_name = "dovecot-uidvalidity";
+constexpr int deepest = 8;  // directories in a mailbox's directory, when it is removed
+constexpr std::size_t longest_directory = 255;
+
+StoreError bad_name(std::string_view name, const char* why) {
+  return {StoreError::Kind::bad_name, "\"" + printable(name, 100) + "\" " + why};
+}
+
+bool is_inbox(std::string_view name) {
+  return iequals(name, "INBOX");
+}
+
+// Everything below `name`, and itself.
+StoreResult<void> remove_tree(Directory& parent, const std::string& name, int depth) {
+  const auto directory = parent.open_directory(name);
+  if (!directory) return fail(StoreError(directory.error()));
+  const auto names = (*directory)->list();
+  if (!names) return fail(StoreError(names.error()));
+  for (const std::string& entry : *names) {
+    auto gone = (*directory)->unlink(entry);
+    if (gone || gone.error().code == ENOENT) continue;
+    const auto status = (*directory)->status(entry);
+    if (!status || status->type != FileStatus::Type::directory || depth == 0)
+      return fail(StoreError(gone.error()));
+    if (auto done = remove_tree(**directory, entry, depth - 1); !done) return done;
+  }
+  if (auto done = parent.remove_directory(name); !done) return fail(StoreError(done.error()));
+  return {};
+}
+
+// A UIDVALIDITY that no mailbox of this account has had, by Dovecot's files: an empty one carries the last in its name.
+std::uint32_t next_uid_validity(Files& files, Directory& root) {
+  const auto now = static_cast<std::uint32_t>(
+      std::chrono::floor<std::chrono::seconds>(files.now()).time_since_epoch().count());
+  const std::string prefix = std::string(validity_name) + ".";
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const auto names = root.list();
+    if (!names) break;
+    std::uint32_t last = 0;
+    std::string holder;
+    for (const std::string& name : *names) {
+      if (!name.starts_with(prefix)) continue;
+      const auto value =
+          parse_number<std::uint32_t>(std::string_view(name).substr(prefix.size()), 16);
+      if (!value || (*value <= last && !holder.empty())) continue;
+      last = *value;
+      holder = name;
+    }
+    const std::uint32_t next = std::max(now, last + 1);
+    const std::string hex_text = fmt::format("{:08x}", next);
+    if (holder.empty()) {
+      static_cast<void>(root.open_file(prefix + hex_text, OpenMode::create_new, file_mode));
+    } else if (!root.rename(holder, root, prefix + hex_text)) {
+      continue;  // Dovecot was quicker
+    }
+    const auto file = root.open_file(validity_name, OpenMode::truncate, file_mode);
+    if (file) static_cast<void>((*file)->write(hex_text));
+    return next;
+  }
+  return now;
+}
+
+// "\Sent<TAB>name" lines: name -> uses, parted by spaces.
+using Notes = std::map<std::string, std::string>;
+
+Notes parse_notes(std::string_view text) {
+  Notes notes;
+  for (const std::string_view line : split(text, '\n')) {
+    const std::size_t tab = line.find('\t');
+    if (tab == std::string_view::npos || tab == 0 || !is_utf8(line)) continue;
+    notes[std::string(line.substr(tab + 1))] = line.substr(0, tab);
+  }
+  return notes;
+}
+
+std::string format_notes(const Notes& notes) {
+  std::string out;
+  for (const auto& [name, uses] : notes) {
+    if (!uses.empty()) out.append(uses).append("\t").append(name).append("\n");
+  }
+  return out;
+}
+
+}  // namespace
+
+// A mailbox on disk.
+struct Store::Place {
+  const NamespaceSettings* space = nullptr;
+  std::string directory;  // ".Lists.C++", "" is the root itself
+  [[nodiscard]] std::string key() const { return space->location.path() + "/" + directory; }
+};
+
+Store::Store(StoreHost& host, StoreSettings settings)
+    : host_(host), settings_(std::move(settings)) {
+  check(!settings_.namespaces.empty(), "an account has a namespace");
+}
+
+Store::~Store() = default;
+
+void Store::remark(std::string text) {
+  const std::lock_guard hold(mutex_);
+  if (remarks_.size() < 50) remarks_.push_back(std::move(text));
+}
+
+std::vector<std::string> Store::take_remarks() {
+  const std::lock_guard hold(mutex_);
+  return std::exchange(remarks_, {});
+}
+
+StoreResult<std::unique_ptr<Directory>> Store::root_of(const NamespaceSettings& space) const {
+  return open_location(host_.files(), space.location);
+}
+
+StoreResult<Store::Place> Store::place_of(const std::string& name) const {
+  Place place;
+  if (is_inbox(name)) {
+    place.space = &settings_.namespaces.front();
+    return place;
+  }
+  if (!is_utf8(name)) return fail(bad_name(name, "is no UTF-8"));
+  for (const NamespaceSettings& space : settings_.namespaces) {
+    const bool fits = name.size() > space.prefix.size() && name.starts_with(space.prefix);
+    if (fits && (place.space == nullptr || space.prefix.size() > place.space->prefix.size()))
+      place.space = &space;
+  }
+  if (place.space == nullptr) return fail(bad_name(name, "lies in no namespace"));
+  const char separator = place.space->separator;
+  const char other = separator == '.' ? '/' : '.';
+  const std::string_view rest = std::string_view(name).substr(place.space->prefix.size());
+  for (const std::string_view level : split(rest, separator)) {
+    if (!is_safe_component(level) || level.front() == '~' ||
+        level.find(other) != std::string_view::npos)
+      return fail(bad_name(name, "can't be a mailbox"));
+    place.directory.append(".").append(imap::encode_utf7(level));
+  }
+  if (is_inbox(place.directory.substr(1)) && place.space == &settings_.namespaces.front())
+    place.directory.clear();
+  if (place.directory.size() > longest_directory) return fail(bad_name(name, "is too long"));
+  return place;
+}
+
+// The name of ".Lists.C++". bad_name: it is none that a client could say.
+StoreResult<std::string> Store::name_of(const NamespaceSettings& space,
+                                        std::string_view directory) const {
+  std::string name = space.prefix;
+  bool first = true;
+  for (const std::string_view level : split(directory.substr(1), '.')) {
+    const auto decoded = imap::decode_utf7(level);
+    if (!decoded || !is_safe_component(*decoded) || imap::encode_utf7(*decoded) != level)
+      return fail(bad_name(directory, "is no name in modified UTF-7"));
+    if (!std::exchange(first, false)) name.push_back(space.separator);
+    name += *decoded;
+  }
+  return name;
+}
+
+// The directories below `root` that are mailboxes.
+StoreResult<std::vector<std::string>> Store::directories_of(Directory& root) {
+  const auto names = root.list();
+  if (!names) return fail(StoreError(names.error()));
+  std::vector<std::string> found;
+  for (const std::string& name : *names) {
+    if (name.size() < 2 || name[0] != '.' || name[1] == '.') continue;
+    const auto directory = root.open_directory(name);
+    if (!directory) continue;
+    const auto cur = (*directory)->status("cur");
+    if (cur && cur->type == FileStatus::Type::directory) found.push_back(name);
+  }
+  return found;
+}
+
+StoreResult<void> Store::list_space(const NamespaceSettings& space,
+                                    std::map<std::string, MailboxInfo>& all) {
+  const auto root = root_of(space);
+  if (!root) return fail(root.error());
+  const auto directories = directories_of(**root);
+  if (!directories) return fail(directories.error());
+  for (const std::string& directory : *directories) {
+    const auto name = name_of(space, directory);
+    if (!name) {
+      remark(name.error().text);
+      continue;
+    }
+    MailboxInfo& info = all[*name];
+    info.name = *name;
+    info.separator = space.separator;
+    info.exists = true;
+    for (std::size_t at = name->rfind(space.separator);
+         at != std::string::npos && at > 0 && at >= space.prefix.size();
+         at = name->rfind(space.separator, at - 1)) {
+      const auto [parent, fresh] = all.try_emplace(name->substr(0, at));
+      parent->second.has_children = true;
+      if (!fresh) continue;
+      parent->second.name = parent->first;
+      parent->second.separator = space.separator;
+      parent->second.exists = false;
+    }
+  }
+  return {};
+}
+
+StoreResult<std::vector<MailboxInfo>> Store::list(bool subscriptions) {
+  std::map<std::string, MailboxInfo> all;
+  MailboxInfo inbox;
+  inbox.name = "INBOX";
+  inbox.separator = settings_.namespaces.front().separator;
+  all.emplace(inbox.name, inbox);
+  for (const NamespaceSettings& space : settings_.namespaces) {
+    if (auto done = list_space(space, all); !done) return fail(std::move(done.error()));
+  }
+  if (auto done = note_subscriptions(all, subscriptions); !done)
+    return fail(std::move(done.error()));
+  if (auto done = note_special_uses(all); !done) return fail(std::move(done.error()));
+  std::vector<MailboxInfo> list;
+  list.push_back(all["INBOX"]);
+  for (auto& [name, info] : all) {
+    if (name != "INBOX") list.push_back(std::move(info));
+  }
+  return list;
+}
+
+StoreResult<void> Store::note_subscriptions(std::map<std::string, MailboxInfo>& all,
+                                            bool with_missing) {
+  const NamespaceSettings& space = settings_.namespaces.front();
+  const auto root = root_of(space);
+  if (!root) return fail(root.error());
+  const auto file = read_small_file(**root, subscriptions_name);
+  if (!file && file.error().kind == StoreError::Kind::not_found) return {};
+  if (!file) return fail(file.error());
+  for (const std::string& stored : parse_subscriptions(file->text)) {
+    auto name = is_inbox(stored) ? StoreResult<std::string>("INBOX") : name_of(space, "." + stored);
+    if (!name) continue;
+    auto known = all.find(*name);
+    if (known == all.end()) {
+      if (!with_missing) continue;
+      known = all.try_emplace(*name).first;
+      known->second.name = *name;
+      known->second.separator = space.separator;
+      known->second.exists = false;
+    }
+    known->second.subscribed = true;
+  }
+  return {};
+}
+
+StoreResult<void> Store::note_special_uses(std::map<std::string, MailboxInfo>& all) {
+  const auto root = root_of(settings_.namespaces.front());
+  if (!root) return fail(root.error());
+  Notes notes = settings_.special_use;
+  const auto file = read_small_file(**root, notes_name);
+  if (file) {
+    for (auto& [name, uses] : parse_notes(file->text)) notes[name] = uses;
+  } else if (file.error().kind != StoreError::Kind::not_found) {
+    return fail(file.error());
+  }
+  for (const auto& [name, uses] : notes) {
+    const auto known = all.find(name);
+    if (known == all.end()) continue;
+    for (const std::string_view use : words(uses)) known->second.special_use.emplace_back(use);
+  }
+  return {};
+}
+
+StoreResult<void> Store::change_notes(const std::function<void(Notes&)>& change) {
+  const auto root = root_of(settings_.namespaces.front());
+  if (!root) return fail(root.error());
+  auto lock = DotLock::try_acquire(host_.files(), **root, notes_name);
+  if (!lock) return fail(std::move(lock.error()));
+  const auto file = read_small_file(**root, notes_name);
+  if (!file && file.error().kind != StoreError::Kind::not_found) return fail(file.error());
+  const Notes before = file ? parse_notes(file->text) : Notes();
+  Notes notes = before;
+  change(notes);
+  if (notes == before) return {};
+  const auto written = replace_file(**root, notes_name, format_notes(notes), file_mode);
+  if (!written) return fail(written.error());
+  return {};
+}
+
+StoreResult<void> Store::subscribe(const std::string& name, bool on) {
+  const auto place = place_of(name);
+  if (!place) return fail(place.error());
+  const auto root = root_of(settings_.namespaces.front());
+  if (!root) return fail(root.error());
+  auto lock = DotLock::try_acquire(host_.files(), **root, subscriptions_name);
+  if (!lock) return fail(std::move(lock.error()));
+  const auto file = read_small_file(**root, subscriptions_name);
+  if (!file && file.error().kind != StoreError::Kind::not_found) return fail(file.error());
+  std::set<std::string> names = file ? parse_subscriptions(file->text) : std::set<std::string>();
+  const std::string stored = place->directory.empty() ? "INBOX" : place->directory.substr(1);
+  const bool changed = on ? names.insert(stored).second : names.erase(stored) > 0;
+  if (!changed) return {};
+  const auto written = replace_file(**root, subscriptions_name, format_subscriptions(names),
+                                    file ? file->mode : file_mode);
+  if (!written) return fail(written.error());
+  return {};
+}
+
+StoreResult<void> Store::create(const std::string& name,
+                                const std::vector<std::string>& special_use) {
+  const auto place = place_of(name);
+  if (!place) return fail(place.error());
+  const StoreError exists(StoreError::Kind::already_exists,
+                          "\"" + printable(name, 100) + "\" is there already");
+  if (place->directory.empty()) return fail(exists);
+  const auto root = root_of(*place->space);
+  if (!root) return fail(root.error());
+  if (const auto there = (*root)->open_directory(place->directory)) {
+    if ((*there)->status("cur")) return fail(exists);
+  }
+  const auto maildir = open_maildir(host_.files(), place->space->location, place->directory);
+  if (!maildir) return fail(maildir.error());
+  auto lock = DotLock::try_acquire(host_.files(), *maildir->root, uidlist_name);
+  if (!lock) return fail(std::move(lock.error()));
+  if (!maildir->root->status(uidlist_name)) {
+    UidList list;
+    list.uid_validity = next_uid_validity(host_.files(), **root);
+    list.guid = hex(random_octets(16));
+    const auto written = replace_file(*maildir->root, uidlist_name, list.text(), file_mode);
+    if (!written) return fail(written.error());
+  }
+  if (special_use.empty()) return {};
+  return change_notes([&](Notes& notes) {
+    std::string& uses = notes[name];
+    for (const std::string& use : special_use) {
+      if (uses.find(use) == std::string::npos) uses.append(uses.empty() ? "" : " ").append(use);
+    }
+  });
+}
+
+void Store::forget(const std::string& key) {
+  const std::lock_guard hold(mutex_);
+  open_.erase(key);
+}
+
+StoreResult<void> Store::remove(const std::string& name) {
+  const auto place = place_of(name);
+  if (!place) return fail(place.error());
+  if (place->directory.empty()) return fail(bad_name(name, "can't be deleted"));
+  const auto root = root_of(*place->space);
+  if (!root) return fail(root.error());
+  const auto directory = (*root)->open_directory(place->directory);
+  if (!directory) return fail(StoreError(directory.error()));
+  {
+    auto lock = DotLock::try_acquire(host_.files(), **directory, uidlist_name);
+    if (!lock) return fail(std::move(lock.error()));
+    // One that a crash left.
+    if ((*root)->status(trash_name)) static_cast<void>(remove_tree(**root, trash_name, deepest));
+    if (auto moved = (*root)->rename_new(place->directory, **root, trash_name); !moved)
+      return fail(StoreError(moved.error()));
+    if (auto synced = (*root)->sync(); !synced) return fail(StoreError(synced.error()));
+  }
+  forget(place->key());
+  if (auto gone = remove_tree(**root, trash_name, deepest); !gone) remark(gone.error().text);
+  if (quota_root_)
+    static_cast<void>(Quota(host_.files(), *quota_root_, settings_.quota).recalculate());
+  return change_notes([&name](Notes& notes) { notes.erase(name); });
+}
+
+StoreResult<void> Store::rename_inbox(const std::string& to) {
+  if (auto made = create(to); !made) return made;
+  auto inbox = open("INBOX");
+  if (!inbox) return fail(std::move(inbox.error()));
+  auto target = open(to);
+  if (!target) return fail(std::move(target.error()));
+  if (auto synced = (*inbox)->sync(SyncRules()); !synced) return synced;
+  std::vector<std::uint32_t> uids;
+  for (const auto& chunk : (*inbox)->snapshot()->chunks())
+    uids.insert(uids.end(), chunk->uid.begin(), chunk->uid.begin() + chunk->count);
+  auto moved = (*inbox)->move_to(**target, uids);
+  if (moved) return {};
+  // Nothing was moved: the new mailbox goes again.
+  target->reset();
+  static_cast<void>(remove(to));
+  return fail(std::move(moved.error()));
+}
+
+StoreResult<void> Store::rename(const std::string& from, const std::string& to) {
+  const auto source = place_of(from);
+  if (!source) return fail(source.error());
+  const auto target = place_of(to);
+  if (!target) return fail(target.error());
+  if (target->directory.empty())
+    return fail(StoreError(StoreError::Kind::already_exists, "INBOX is there already"));
+  if (source->directory.empty()) return rename_inbox(to);
+  if (source->space != target->space) return fail(bad_name(to, "lies in another namespace"));
+  if (target->directory.starts_with(source->directory + "."))
+    return fail(bad_name(to, "lies below the mailbox itself"));
+  const auto root = root_of(*source->space);
+  if (!root) return fail(root.error());
+  const auto directories = directories_of(**root);
+  if (!directories) return fail(directories.error());
+  // A mailbox and all below it: each gets its new name under its own lock.
+  std::vector<std::pair<std::string, std::string>> moves;
+  for (const std::string& directory : *directories) {
+    if (directory != source->directory && !directory.starts_with(source->directory + ".")) continue;
+    std::string next = target->directory + directory.substr(source->directory.size());
+    if (next.size() > longest_directory) return fail(bad_name(to, "is too long"));
+    if ((*root)->status(next))
+      return fail(StoreError(StoreError::Kind::already_exists,
+                             "\"" + printable(next, 100) + "\" is there already"));
+    moves.emplace_back(directory, std::move(next));
+  }
+  if (moves.empty())
+    return fail(StoreError(StoreError::Kind::not_found,
+                           "there is no mailbox \"" + printable(from, 100) + "\""));
+  for (const auto& [old_name, new_name] : moves) {
+    const auto directory = (*root)->open_directory(old_name);
+    if (!directory) return fail(StoreError(directory.error()));
+    auto lock = DotLock::try_acquire(host_.files(), **directory, uidlist_name);
+    if (!lock) return fail(std::move(lock.error()));
+    if (auto moved = (*root)->rename_new(old_name, **root, new_name); !moved)
+      return fail(StoreError(moved.error()));
+    const std::lock_guard hold(mutex_);
+    const std::string path = source->space->location.path() + "/";
+    auto opened = open_.extract(path + old_name);
+    if (opened) {
+      opened.key() = path + new_name;
+      open_.insert(std::move(opened));
+    }
+  }
+  if (auto synced = (*root)->sync(); !synced) return fail(StoreError(synced.error()));
+  return change_notes([&](Notes& notes) {
+    Notes renamed;
+    const std::string below = from + source->space->separator;
+    for (const auto& [name, uses] : notes) {
+      const bool moved = name == from || name.starts_with(below);
+      renamed[moved ? to + name.substr(from.size()) : name] = uses;
+    }
+    notes = std::move(renamed);
+  });
+}
+
+StoreResult<std::shared_ptr<OpenMailbox>> Store::open(const std::string& name) {
+  const auto place = place_of(name);
+  if (!place) return fail(place.error());
+  const std::lock_guard hold(mutex_);
+  auto& known = open_[place->key()];
+  if (auto opened = known.lock()) return opened;
+  auto opened = open_maildir_at(*place);
+  if (opened)
+    known = *opened;
+  else
+    open_.erase(place->key());
+  return opened;
+}
+
+StoreResult<std::shared_ptr<OpenMailbox>> Store::open_maildir_at(const Place& place) {
+  const auto root = root_of(*place.space);
+  if (!root) return fail(root.error());
+  if (!place.directory.empty()) {
+    const auto directory = (*root)->open_directory(place.directory);
+    if (!directory) return fail(StoreError(directory.error()));
+    if (const auto cur = (*directory)->status("cur"); !cur) return fail(StoreError(cur.error()));
+  }
+  auto directories = open_maildir(host_.files(), place.space->location, place.directory);
+  if (!directories) return fail(std::move(directories.error()));
+  std::unique_ptr<MailIndex> index;
+  // The last user of this mailbox in this process may just be letting go of it.
+  for (int attempt = 0; settings_.index && !index && attempt < 5; ++attempt) {
+    if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    index = open_lmdb_index(*directories->root);
+  }
+  BoxSettings box;
+  if (settings_.quota.any() && place.space == &settings_.namespaces.front()) {
+    if (!quota_root_) {
+      auto opened = root_of(*place.space);
+      if (opened) quota_root_ = std::move(*opened);
+    }
+    box.usage = [files = &host_.files(), at = quota_root_, limits = settings_.quota](
+                    std::int64_t octets, std::int64_t messages) {
+      if (at) Quota(*files, *at, limits).add(octets, messages);
+    };
+  }
+  return std::make_shared<MaildirBox>(host_, std::move(*directories), std::move(index),
+                                      std::move(box));
+}
+
+StoreResult<MailboxStatus> Store::status(const std::string& name, bool with_size) {
+  auto box = open(name);
+  if (!box) return fail(std::move(box.error()));
+  if (auto synced = (*box)->sync(SyncRules()); !synced) return fail(std::move(synced.error()));
+  if (with_size && (*box)->snapshot()->counts().unsized > 0) {
+    std::vector<std::uint32_t> unsized;
+    for (const auto& chunk : (*box)->snapshot()->chunks()) {
+      for (std::size_t i = 0; i < chunk->count; ++i) {
+        if ((chunk->flags[i] & flag::has_size) == 0) unsized.push_back(chunk->uid[i]);
+      }
+    }
+    if (auto done = (*box)->measure(unsized, Need::size); !done)
+      return fail(std::move(done.error()));
+  }
+  const auto snapshot = (*box)->snapshot();
+  MailboxStatus status;
+  status.uid_validity = snapshot->uid_validity();
+  status.uid_next = snapshot->uid_next();
+  status.highest_modseq = snapshot->highest_modseq();
+  status.counts = snapshot->counts();
+  status.guid = (*box)->guid();
+  const std::size_t old = snapshot->lower_bound((*box)->take_recent(true));
+  status.recent = static_cast<std::uint32_t>(snapshot->size() - old);
+  for (std::string& text : (*box)->take_remarks()) remark(std::move(text));
+  return status;
+}
+
+StoreResult<Rights> Store::rights(const std::string& name) {
+  const auto place = place_of(name);
+  if (!place) return fail(place.error());
+  if (place->space->kind == NamespaceSettings::Kind::personal) return Rights::all();
+  const auto root = root_of(*place->space);
+  if (!root) return fail(root.error());
+  StoreResult<SmallFile> file = fail(StoreError(StoreError::Kind::not_found, ""));
+  if (place->directory.empty()) {
+    file = read_small_file(**root, acl_name);
+  } else {
+    const auto directory = (*root)->open_directory(place->directory);
+    if (!directory) return Rights();
+    file = read_small_file(**directory, acl_name);
+  }
+  if (!file && file.error().kind == StoreError::Kind::not_found) return Rights();
+  if (!file) return fail(file.error());
+  return Acl::parse(file->text).rights_of(settings_.user, settings_.groups, false);
+}
+
+StoreResult<bool> Store::authorise(const std::string& name, Right right) {
+  const auto has = rights(name);
+  if (!has) return fail(has.error());
+  return has->has(right);
+}
+
+StoreResult<QuotaUsage> Store::quota() {
+  const auto root = root_of(settings_.namespaces.front());
+  if (!root) return fail(root.error());
+  return Quota(host_.files(), **root, settings_.quota).usage();
+}
+
+}  // namespace posthorn::store
