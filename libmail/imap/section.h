@@ -12,7 +12,8 @@
 
 namespace posthorn::imap {
 
-// Octets of the message as stored; IMAP sends them with CRLF line ends.
+// Octets of the message as stored. IMAP sends them with CRLF line ends, and without NUL unless in
+// a literal8.
 struct SectionRange {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -23,7 +24,7 @@ struct SectionRange {
 };
 
 // Nothing if the message has no such part, or the part no such section (HEADER of what is no
-// message). For HEADER.FIELDS the whole header: header_fields() takes the fields out of it.
+// message). 1 of a multipart that was not taken apart is its body. For HEADER.FIELDS the whole header: header_fields() takes the fields out of it.
 [[nodiscard]] std::optional<SectionRange> find_section(const message::PartTree& tree,
                                                        const Section& section);
 // "1.2.1" to the part it names: 1 of a message that is no multipart is its own body.

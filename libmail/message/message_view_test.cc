@@ -65,7 +65,6 @@ TEST_CASE("choose_bodies: what says attachment, or isn't for showing, is attache
 }
 
 TEST_CASE("choose_bodies: the example of RFC 8621 4.1.4") {
-  const std::string alternative_in = multipart("alternative", {"text/plain", "text/html"}, "e");
   const std::string related = multipart("related", {"text/html", "image/jpeg"}, "d");
   const std::string inner =
       multipart("mixed", {"text/plain", "image/jpeg inline", "text/plain"}, "f");

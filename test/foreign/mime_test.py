@@ -2,7 +2,7 @@
 """What libmail/message sees in a message, beside what Python's email, GMime and Dovecot see in it.
 
 Debian's corpus of e-mail test messages and the torture messages of mime_torture.py are read by all four. Structure and decoded bodies
-are compared with Python and GMime, ENVELOPE and BODYSTRUCTURE with Dovecot. Where a reader differs from us, mime_differences.py says
+are compared with Python and GMime, ENVELOPE, BODYSTRUCTURE and the octets of each section with Dovecot. Where a reader differs from us, mime_differences.py says
 why; a difference that isn't there, or one that is there no longer, fails. So does one that matters in a message that we don't call
 ambiguous: that is what the word promises. The torture messages must have their anomalies, and the tree
 of every corpus message is held against test/mime/corpus.golden.
@@ -126,7 +126,7 @@ class GMime:
 class Dovecot:
     """Dovecot's imap on a Maildir with all messages, its UIDs in their order."""
 
-    def __init__(self, everything):
+    def __init__(self, everything, sections):
         need("doveadm")
         if not os.path.exists("/usr/lib/dovecot/imap"):
             skip("Dovecot has no imap (package dovecot-imapd)")
@@ -147,18 +147,20 @@ class Dovecot:
             "mail_cache_min_mail_count = 1000000\n")
         os.chmod(place, 0o755)
         command = f"env USER=nobody HOME={place} doveadm -c {place}/dovecot.conf exec imap 2>{place}/errors"
-        self.answers = {}
         with imaplib.IMAP4_stream(command) as session:
             count = int(session.select("INBOX")[1][0])
             if count != len(everything):
                 raise SystemExit(f"failed: Dovecot has {count} messages of {len(everything)}")
+            answers = self.read(session.fetch("1:*", "(ENVELOPE BODYSTRUCTURE)")[1])
             # The order of readdir is Dovecot's: the base name says which is which.
-            rows = session.fetch("1:*", "(ENVELOPE BODYSTRUCTURE RFC822.SIZE)")[1]
-            sizes = self.read(rows)
-        uids = (place / "mail/dovecot-uidlist").read_text().splitlines()[1:]
-        order = [int(re.search(r"\.M(\d+)P", row).group(1)) for row in uids]
-        names = list(everything)
-        self.answers = {names[number]: sizes[i] for i, number in enumerate(order)}
+            uids = (place / "mail/dovecot-uidlist").read_text().splitlines()[1:]
+            names = list(everything)
+            order = {names[int(re.search(r"\.M(\d+)P", row).group(1))]: i for i, row in enumerate(uids)}
+            self.answers = {name: answers[i] for name, i in order.items()}
+            self.sections = {}
+            for name, wanted in sections.items():
+                items = " ".join(f"BODY.PEEK[{section}]" for section in wanted)
+                self.sections[name] = self.read(session.fetch(str(order[name] + 1), f"({items})")[1])[0]
         self.directory.cleanup()
 
     @staticmethod
@@ -306,6 +308,25 @@ def check_anomalies(seen):
     return wrong
 
 
+def check_sections(everything, seen, dovecot, alike):
+    """What BODY[1.2.MIME] and its like give, where both see the same structure."""
+    wrong, count = [], 0
+    for name in alike:
+        for section, (begin, end, size) in seen[name]["sections"].items():
+            mine = everything[name][begin:end].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+            theirs = dovecot.sections[name].get(f"BODY[{section}]".encode())
+            count += 1
+            if len(mine) != size:
+                wrong.append(f"{name}: BODY[{section}] is said to have {size} octets and has {len(mine)}")
+            if (mine != (theirs or b"")) != ((name, section) in mime_differences.SECTIONS):
+                wrong.append(f"{name}: BODY[{section}] is {theirs!r} for Dovecot, {mine!r} for us"[:600])
+    for what in wrong:
+        print(f"FAILED  {what}")
+    if not wrong:
+        print(f"ok      {count} sections of {len(alike)} messages as Dovecot's, but for {len(mime_differences.SECTIONS)}")
+    return len(wrong)
+
+
 def check_golden(seen):
     text = golden_text(seen)
     if text == GOLDEN.read_text(encoding="utf-8"):
@@ -325,7 +346,7 @@ def main(arguments):
     structures = {name: ours(view) for name, view in seen.items()}
     served = {name: {"envelope": read_list(octets_of(view["envelope"])),
                      "bodystructure": plain(read_list(octets_of(view["bodystructure"])))} for name, view in seen.items()}
-    gmime, dovecot = GMime(), Dovecot(everything)
+    gmime, dovecot = GMime(), Dovecot(everything, {name: view["sections"] for name, view in seen.items()})
     readers = {
         "Python": ({name: by_python(octets) for name, octets in everything.items()}, structures),
         "GMime": ({name: gmime(octets) for name, octets in everything.items()}, structures),
@@ -337,6 +358,8 @@ def main(arguments):
             print("\n".join(difflib.unified_diff(show(theirs[name]), show(mine[name]), "theirs", "ours", lineterm="", n=99)))
         return 0
     wrong = check_anomalies(seen) + check_golden(seen)
+    alike = [name for name in everything if dovecot(name)["bodystructure"] == served[name]["bodystructure"]]
+    wrong += check_sections(everything, seen, dovecot, alike)
     for reader, (theirs, mine) in readers.items():
         wrong += compare(reader, theirs, mine, seen)
     return 1 if wrong else 0

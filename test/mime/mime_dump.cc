@@ -8,6 +8,7 @@
 
 #include "libmail/imap/body_structure.h"
 #include "libmail/imap/envelope.h"
+#include "libmail/imap/section.h"
 #include "libmail/message/body_reader.h"
 #include "libmail/message/charset.h"
 #include "libmail/message/encoded_word.h"
@@ -86,6 +87,25 @@ ordered_json show_part(const message::MessageView& view, std::uint32_t index, bo
   return out;
 }
 
+// Every section a client could ask for, to its octets.
+ordered_json sections(const message::PartTree& tree) {
+  using Text = imap::Section::Text;
+  ordered_json out = ordered_json::object();
+  std::vector<std::vector<std::uint32_t>> paths = {{}};
+  for (std::size_t i = 0; i < paths.size() && paths.size() < 100; ++i) {
+    for (const Text what : {Text::all, Text::mime, Text::header, Text::text}) {
+      imap::Section section;
+      section.part = paths[i];
+      section.text = what;
+      const auto range = imap::find_section(tree, section);
+      if (range) out[section.to_text()] = {range->begin, range->end, range->crlf_size()};
+    }
+    std::vector<std::uint32_t> child = paths[i];
+    for (child.push_back(1); imap::find_part(tree, child); ++child.back()) paths.push_back(child);
+  }
+  return out;
+}
+
 ordered_json show(const std::string& bytes, bool bodies) {
   const message::MessageView view(bytes);
   message::Anomalies anomalies = view.tree().anomalies;
@@ -101,6 +121,7 @@ ordered_json show(const std::string& bytes, bool bodies) {
   const message::BodyChoice choice = message::choose_bodies(view);
   out["shown"] = {
       {"text", choice.text}, {"html", choice.html}, {"attachments", choice.attachments}};
+  out["sections"] = sections(view.tree());
   out["envelope"] = octets(imap::envelope(view.header(0)));
   out["body"] = octets(imap::body_structure(view, imap::BodyForm::body));
   out["bodystructure"] = octets(imap::body_structure(view, imap::BodyForm::body_structure));

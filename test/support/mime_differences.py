@@ -72,3 +72,16 @@ ALL = [
 def of(reader):
     """{message: Difference}"""
     return {name: difference for difference, readers in ALL for name in readers.get(reader, "").split()}
+
+
+# BODY[section] where Dovecot gives other octets for the same structure.
+_SECTIONS = {
+    "a multipart that can't be taken apart shows one empty part; we give the body for it, so that nobody loses it, Dovecot nothing":
+        "msg_25:1 msg_25:1.MIME msg_41:1 msg_41:1.MIME no-boundary:1 no-boundary:1.MIME",
+    "Dovecot adds the line end in front of the delimiter to a multipart that ends with its own closing delimiter":
+        "msg_38:1 prefix-inner:1 prefix-outer:1 inner-is-outers-end:1",
+    "Dovecot takes the empty line behind a header for the line end of the delimiter that follows": "msg_12:3.2.MIME",
+    "Dovecot puts 0x80 for NUL, which no literal may hold; that is the server's business, a section is octets":
+        "nul-in-body: nul-in-body:TEXT nul-in-body:1",
+}
+SECTIONS = {tuple(where.split(":")): why for why, places in _SECTIONS.items() for where in places.split()}
