@@ -27,37 +27,60 @@ struct Turn {
 class Player {
  public:
   Player(const Transcript& transcript, std::unique_ptr<async::Stream> stream, const Stage& stage)
-      : transcript_(transcript), stream_(std::move(stream)), stage_(stage) {}
+      : transcript_(transcript), stage_(stage) {
+    lines_[1].stream = std::move(stream);
+  }
 
   Task<std::string> play() {
     for (const Step& step : transcript_.steps) {
       const bool sends = step.kind == Step::Kind::send;
-      if (!sends) co_await send_all();
-      std::string wrong;
-      if (sends) {
-        unsent_.append(step.octets);
-      } else {
+      if (!sends || at_ != &lines_[step.connection]) co_await send_all();
+      std::string wrong = co_await turn_to(step.connection);
+      if (wrong.empty() && sends) {
+        at_->unsent.append(fill_in(step.octets, names_));
+      } else if (wrong.empty()) {
         wrong = co_await take(step);
       }
       if (!wrong.empty()) {
-        stream_->close();
+        hang_up();
         co_return fmt::format("{}: {}", step.line, wrong);
       }
     }
     co_await send_all();
     if (stage_.in_process) co_await some_turns();
-    stream_->close();
+    hang_up();
     co_return std::string();
   }
 
  private:
+  struct Line {
+    std::unique_ptr<async::Stream> stream;
+    std::string unsent;
+    async::Buffer buffer;
+    bool ended = false;
+  };
+
+  void hang_up() {
+    for (auto& [number, line] : lines_)
+      if (line.stream) line.stream->close();
+  }
+
+  Task<std::string> turn_to(int connection) {
+    at_ = &lines_[connection];
+    if (at_->stream) co_return std::string();
+    if (stage_.connect) at_->stream = co_await stage_.connect();
+    if (!at_->stream) co_return std::string("there can't be another connection here");
+    co_return std::string();
+  }
+
   Task<void> send_all() {
-    const std::string octets = std::move(unsent_);
-    unsent_.clear();
+    if (at_ == nullptr) co_return;
+    const std::string octets = std::move(at_->unsent);
+    at_->unsent.clear();
     const std::size_t piece = stage_.octet_by_octet ? 1 : octets.size();
     const Deadline deadline = Deadline::in(patience);
     for (std::size_t at = 0; at < octets.size(); at += piece) {
-      auto sent = co_await stream_->write(std::string_view(octets).substr(at, piece), deadline);
+      auto sent = co_await at_->stream->write(std::string_view(octets).substr(at, piece), deadline);
       if (!sent) co_return;  // the server has hung up; what it said is still to be read
       if (stage_.octet_by_octet) {
         co_await Turn();
@@ -71,6 +94,12 @@ class Player {
     switch (step.kind) {
       case Step::Kind::line:
         wrong = co_await expect_line(step);
+        break;
+      case Step::Kind::until:
+        wrong = co_await expect_until(step);
+        break;
+      case Step::Kind::act:
+        wrong = stage_.act ? stage_.act(fill_in(step.octets, names_)) : "nothing can be done here";
         break;
       case Step::Kind::reply:
         wrong = co_await expect_reply(step);
@@ -88,10 +117,10 @@ class Player {
         wrong = co_await shake_hands();
         break;
       case Step::Kind::close:
-        stream_->close();
+        at_->stream->close();
         break;
       case Step::Kind::half_close:
-        co_await stream_->shutdown(Deadline::in(patience));
+        co_await at_->stream->shutdown(Deadline::in(patience));
         break;
       case Step::Kind::time:
         co_await some_turns();
@@ -106,19 +135,19 @@ class Player {
     co_return wrong;
   }
 
-  // More octets into buffer_. False: the server says nothing, or has closed (ended_).
+  // More octets into at_->buffer. False: the server says nothing, or has closed (at_->ended).
   Task<bool> more(Duration wait) {
-    if (ended_) co_return false;
+    if (at_->ended) co_return false;
     async::Scope nudging;
     const Deadline deadline = Deadline::in(stage_.in_process ? moment : wait);
     reading_ = true;
     if (stage_.in_process) nudging.spawn(end_of_patience());
-    auto count = co_await stream_->read(buffer_, deadline);
+    auto count = co_await at_->stream->read(at_->buffer, deadline);
     reading_ = false;
     co_await nudging.join();
     if (!count && count.error().code == IoError::timed_out) co_return false;
-    ended_ = !count || *count == 0;
-    co_return !ended_;
+    at_->ended = !count || *count == 0;
+    co_return !at_->ended;
   }
 
   // Virtual time stands still: if the server has said nothing when all is quiet, the read's deadline is made to pass.
@@ -130,10 +159,10 @@ class Player {
   // A line without its CRLF into line_; false if none comes.
   Task<bool> read_line() {
     while (true) {
-      const std::size_t end = buffer_.view().find("\r\n");
+      const std::size_t end = at_->buffer.view().find("\r\n");
       if (end != std::string_view::npos) {
-        line_ = buffer_.view().substr(0, end);
-        buffer_.consume(end + 2);
+        line_ = at_->buffer.view().substr(0, end);
+        at_->buffer.consume(end + 2);
         co_return true;
       }
       const bool came = co_await more(patience);
@@ -143,14 +172,25 @@ class Player {
 
   [[nodiscard]] std::string missing(std::string_view wanted) const {
     return fmt::format("expected {}, but {}", shown(wanted),
-                       ended_ ? "the server has closed" : "nothing came");
+                       at_->ended ? "the server has closed" : "nothing came");
   }
 
   Task<std::string> expect_line(const Step& step) {
     const bool came = co_await read_line();
     if (!came) co_return missing(step.octets);
-    if (matches(step.octets, line_)) co_return std::string();
-    co_return fmt::format("expected {}, came {}", shown(step.octets), shown(line_));
+    if (matches(step.octets, line_, names_)) co_return std::string();
+    co_return fmt::format("expected {}, came {}", shown(fill_in(step.octets, names_)),
+                          shown(line_));
+  }
+
+  Task<std::string> expect_until(const Step& step) {
+    std::string passed;
+    for (;;) {
+      const bool came = co_await read_line();
+      if (!came) co_return missing(step.octets) + " after " + shown(passed);
+      if (matches(step.octets, line_, names_)) co_return std::string();
+      passed = line_;
+    }
   }
 
   Task<std::string> expect_reply(const Step& step) {
@@ -168,18 +208,18 @@ class Player {
 
   Task<std::string> expect_silence() {
     const bool came = co_await more(short_wait);
-    if (!came && !ended_) co_return std::string();
-    co_return ended_ ? "expected silence, but the server has closed"
-                     : "expected silence, came " + shown(buffer_.view());
+    if (!came && !at_->ended) co_return std::string();
+    co_return at_->ended ? "expected silence, but the server has closed"
+                         : "expected silence, came " + shown(at_->buffer.view());
   }
 
   Task<std::string> expect_end() {
     while (true) {
       const bool came = co_await more(patience);
-      if (ended_) co_return std::string();
-      if (!came || !buffer_.empty()) break;
+      if (at_->ended) co_return std::string();
+      if (!came || !at_->buffer.empty()) break;
     }
-    co_return "expected the server to close, came " + shown(buffer_.view());
+    co_return "expected the server to close, came " + shown(at_->buffer.view());
   }
 
   Task<std::string> expect_message(const Step& step) {
@@ -193,19 +233,18 @@ class Player {
   Task<std::string> shake_hands() {
     const Deadline deadline = Deadline::in(patience);
     auto secured =
-        co_await tls::connect(std::move(stream_), stage_.tls, "mx.example.org", deadline);
+        co_await tls::connect(std::move(at_->stream), stage_.tls, "mx.example.org", deadline);
     if (!secured) co_return "TLS: " + secured.error().text;
-    stream_ = std::move(*secured);
+    at_->stream = std::move(*secured);
     co_return std::string();
   }
 
   const Transcript& transcript_;
-  std::unique_ptr<async::Stream> stream_;
   const Stage& stage_;
-  std::string unsent_;
-  async::Buffer buffer_;
+  std::map<int, Line> lines_;
+  Line* at_ = nullptr;
+  Names names_;
   std::string line_;
-  bool ended_ = false;
   bool reading_ = false;
 };
 

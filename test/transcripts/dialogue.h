@@ -18,6 +18,10 @@ struct Stage {
   std::shared_ptr<tls::ClientContext> tls;
   // The next message that the server has taken, as "<from> <to>,<to> octets"; "" if there is none.
   std::function<std::string()> take_message;
+  // Another connection of the client's, for C2 and so on; null if it can't be.
+  std::function<async::Task<std::unique_ptr<async::Stream>>()> connect;
+  // do: what is to happen; "" or what went wrong.
+  std::function<std::string(const std::string&)> act;
 };
 
 // "" if all is as the transcript says, else "LINE: what was expected and what came".

@@ -62,6 +62,25 @@ Result<Step, std::string> parse_reply(std::string_view rest, int line) {
   return step;
 }
 
+// "C2: " and "S2! close" are "C: " and "S! close" of connection 2.
+int take_connection(std::string& text) {
+  if (text.size() < 2 || (text[0] != 'C' && text[0] != 'S') || text[1] < '2' || text[1] > '9')
+    return 1;
+  const int number = text[1] - '0';
+  text.erase(1, 1);
+  return number;
+}
+
+Result<Step, std::string> parse_step(std::string_view text, int line);
+
+Result<Step, std::string> parse_any_step(std::string_view written, int line) {
+  std::string text(written);
+  const int connection = take_connection(text);
+  auto step = parse_step(text, line);
+  if (step) step->connection = connection;
+  return step;
+}
+
 Result<Step, std::string> parse_step(std::string_view text, int line) {
   const auto is = [&text](std::string_view mark) { return text == mark; };
   const std::string_view rest = text.size() > 3 ? text.substr(3) : std::string_view();
@@ -81,6 +100,12 @@ Result<Step, std::string> parse_step(std::string_view text, int line) {
   } else if (text.starts_with("S: ") || is("S:")) {
     step.kind = Step::Kind::line;
     step.octets = decode(rest, Use::pattern);
+  } else if (text.starts_with("S~ ")) {
+    step.kind = Step::Kind::until;
+    step.octets = decode(rest, Use::pattern);
+  } else if (text.starts_with("do: ")) {
+    step.kind = Step::Kind::act;
+    step.octets = text.substr(4);
   } else if (text.starts_with("S= ")) {
     return parse_reply(rest, line);
   } else if (is("S- none")) {
@@ -94,7 +119,7 @@ Result<Step, std::string> parse_step(std::string_view text, int line) {
     step.kind = Step::Kind::got;
     step.octets = decode(text.substr(5), Use::pattern);
   } else {
-    return fail(std::string("neither config, C, S, T nor got"));
+    return fail(std::string("neither config, C, S, T, do nor got"));
   }
   return step;
 }
@@ -127,7 +152,7 @@ Result<Transcript, std::string> parse_transcript(std::string_view text) {
       transcript.config[std::string(setting.substr(0, space))] = std::string(value);
       continue;
     }
-    auto step = parse_step(line, number);
+    auto step = parse_any_step(line, number);
     if (!step) return fail(fmt::format("{}: {}", number, step.error()));
     transcript.steps.push_back(std::move(*step));
   }
@@ -158,6 +183,41 @@ bool matches(std::string_view pattern, std::string_view text) {
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
+}
+
+std::string fill_in(std::string_view octets, const Names& names) {
+  std::string text;
+  while (!octets.empty()) {
+    const std::size_t begin = octets.find("<$");
+    const std::size_t end = octets.find('>', begin == std::string_view::npos ? 0 : begin);
+    if (begin == std::string_view::npos || end == std::string_view::npos) break;
+    text += octets.substr(0, begin);
+    const auto known = names.find(std::string(octets.substr(begin + 2, end - begin - 2)));
+    text += known == names.end() ? octets.substr(begin, end + 1 - begin) : known->second;
+    octets.remove_prefix(end + 1);
+  }
+  return text.append(octets);
+}
+
+bool matches(std::string_view pattern, std::string_view text, Names& names) {
+  const std::string filled = fill_in(pattern, names);
+  const std::size_t begin = filled.find("<$");
+  if (begin == std::string::npos) return matches(filled, text);
+  // The first unknown name: every word that may stand there is tried.
+  const std::size_t end = filled.find('>', begin);
+  const std::string name = filled.substr(begin + 2, end - begin - 2);
+  const std::string_view stops = " ()[]\"\r\n";
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (at > 0 && stops.find(text[at - 1]) == std::string_view::npos) continue;
+    const std::size_t stop = std::min(text.find_first_of(stops, at), text.size());
+    if (stop == at) continue;
+    Names more = names;
+    more[name] = text.substr(at, stop - at);
+    if (!matches(filled, text, more)) continue;
+    names = std::move(more);
+    return true;
+  }
+  return false;
 }
 
 std::string shown(std::string_view octets) {

@@ -19,13 +19,16 @@ struct Step {
     half_close,  // C! half
     tls,         // C! tls
     line,        // S:      octets is a pattern
+    until,       // S~      lines are passed over until one fits the pattern
     reply,       // S= CODE PATTERN: a whole reply, PATTERN is about its last line behind the code
     silence,     // S- none
     end,         // S! close
     time,        // T: 5m
     got,         // got: octets is a pattern
+    act,         // do: octets says what happens beside the dialogue
   };
   Kind kind = Kind::send;
+  int connection = 1;  // C2: and S2: are of a second one, opened when it is first named
   std::string octets;
   int code = 0;
   Duration time{};
@@ -47,8 +50,13 @@ struct Transcript {
 // The error: "LINE: what is wrong".
 [[nodiscard]] Result<Transcript, std::string> parse_transcript(std::string_view text);
 
-// "*" in the pattern stands for any octets, none included; <2A> is a star.
+// "*" in the pattern stands for any octets, none included; <2A> is a star. <$name> stands for what came in its place before,
+// and the first time for a word, a number or whatever else has no blank, bracket or parenthesis in it, which it keeps.
+using Names = std::map<std::string, std::string>;
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view text);
+[[nodiscard]] bool matches(std::string_view pattern, std::string_view text, Names& names);
+// With every <$name> that is known filled in.
+[[nodiscard]] std::string fill_in(std::string_view octets, const Names& names);
 // Controls and 8-bit octets as <0D>, so that a failure can be read.
 [[nodiscard]] std::string shown(std::string_view octets);
 
