@@ -145,6 +145,7 @@ class ImapStore final : public MailStore {
   Task<Mail<void>> delete_folder(std::string name) override;
   Task<Mail<FolderState>> open(std::string folder, bool for_reading) override;
   Task<Mail<Uids>> search(imap::SearchKey key) override;
+  Task<Mail<std::map<std::uint32_t, imap::Flags>>> flags() override;
   Task<Mail<std::vector<Summary>>> summaries(Uids uids) override;
   Task<Mail<void>> read(std::uint32_t uid, Sink sink) override;
   Task<Mail<std::vector<PartInfo>>> parts(std::uint32_t uid) override;
@@ -256,6 +257,18 @@ Task<Mail<Uids>> ImapStore::search(imap::SearchKey key) {
   const auto found = co_await client_->uid_search(std::move(key), deadline_);
   if (!found) co_return fail(mail_error(found.error()));
   co_return to_list(*found);
+}
+
+Task<Mail<std::map<std::uint32_t, imap::Flags>>> ImapStore::flags() {
+  SummarySink sink;
+  std::vector<FetchItem> items = {FetchItem(FetchItem::Kind::uid),
+                                  FetchItem(FetchItem::Kind::flags)};
+  SequenceSet set = SequenceSet::all();
+  const auto done = co_await client_->uid_fetch(std::move(set), std::move(items), sink, deadline_);
+  if (!done) co_return fail(mail_error(done.error()));
+  std::map<std::uint32_t, imap::Flags> all;
+  for (auto& [uid, row] : sink.rows) all.emplace(uid, std::move(row.flags));
+  co_return all;
 }
 
 Task<Mail<std::vector<Summary>>> ImapStore::summaries(Uids uids) {

@@ -1,6 +1,7 @@
 #include "agents/mua/local_store.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -93,13 +94,14 @@ store::StoreSettings settings_of(const Account& account) {
   settings.user = account.name;
   settings.namespaces.push_back(std::move(space));
   settings.index = false;  // somebody else's Maildir gets no files of ours in it
-  settings.host = service::HostOptions().hostname;
   return settings;
 }
 
 class LocalStore final : public MailStore {
  public:
-  explicit LocalStore(const Account& account) : store_(files_, settings_of(account)) {}
+  explicit LocalStore(const Account& account)
+      : host_(files_, service::HostOptions().hostname, static_cast<int>(::getpid())),
+        store_(host_, settings_of(account)) {}
 
   void set_deadline(Deadline deadline) override { deadline_ = deadline; }
 
@@ -121,6 +123,12 @@ class LocalStore final : public MailStore {
   }
   Task<Mail<FolderState>> open(std::string folder, bool for_reading) override;
   Task<Mail<Uids>> search(imap::SearchKey key) override;
+  Task<Mail<std::map<std::uint32_t, imap::Flags>>> flags() override {
+    auto look = [this] { return box_->sync({}); };
+    const auto looked = co_await store::when_unlocked(deadline_, std::move(look));
+    if (!looked) co_return fail(mail_error(looked.error()));
+    co_return all_flags();
+  }
   Task<Mail<std::vector<Summary>>> summaries(Uids uids) override;
   Task<Mail<void>> read(std::uint32_t uid, Sink sink) override;
   Task<Mail<std::vector<PartInfo>>> parts(std::uint32_t uid) override;
@@ -167,9 +175,10 @@ class LocalStore final : public MailStore {
   }
   StoreResult<Summary> summary_of(std::uint32_t uid);
   StoreResult<void> measure(const Uids& uids);
-  void remember();
+  [[nodiscard]] std::map<std::uint32_t, imap::Flags> all_flags() const;
 
   store::SystemFiles files_;
+  store::StoreHost host_;
   store::Store store_;
   Deadline deadline_ = Deadline::never();
   Box box_;
@@ -207,7 +216,7 @@ Task<Mail<FolderState>> LocalStore::open(std::string folder, bool for_reading) {
   if (!box) co_return fail(mail_error(box.error()));
   box_ = std::move(*box);
   folder_ = folder;
-  remember();
+  seen_ = all_flags();
   const auto snapshot = box_->snapshot();
   FolderState state;
   state.name = folder;
@@ -384,13 +393,14 @@ Task<Mail<std::uint32_t>> LocalStore::append(std::string folder, NewMessage mess
   co_return *uid;
 }
 
-void LocalStore::remember() {
-  seen_.clear();
+std::map<std::uint32_t, imap::Flags> LocalStore::all_flags() const {
+  std::map<std::uint32_t, imap::Flags> all;
   const auto snapshot = box_->snapshot();
   for (std::size_t i = 0; i < snapshot->size(); ++i) {
     const store::MessageRow row = snapshot->row(i);
-    seen_.emplace(row.uid, flags_of(row, *snapshot));
+    all.emplace(row.uid, flags_of(row, *snapshot));
   }
+  return all;
 }
 
 Task<Mail<FolderNews>> LocalStore::wait(Deadline deadline) {
@@ -400,7 +410,7 @@ Task<Mail<FolderNews>> LocalStore::wait(Deadline deadline) {
     if (!looked && looked.error().kind != StoreError::Kind::locked)
       co_return fail(mail_error(looked.error()));
     const auto before = std::move(seen_);
-    remember();
+    seen_ = all_flags();
     FolderNews news;
     for (const auto& [uid, flags] : seen_) {
       const auto old = before.find(uid);

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -123,6 +124,8 @@ class MailStore {
   // The folder that the calls below are about. `for_reading`: changes nothing, not even \Recent.
   virtual Task<Mail<FolderState>> open(std::string folder, bool for_reading) = 0;
   virtual Task<Mail<Uids>> search(imap::SearchKey key) = 0;
+  // Flags of every message in the folder: cheaper than summaries.
+  virtual Task<Mail<std::map<std::uint32_t, imap::Flags>>> flags() = 0;
   // Those of `uids` that are still there.
   virtual Task<Mail<std::vector<Summary>>> summaries(Uids uids) = 0;
   // The message as it is, in pieces. Sets no \Seen.

@@ -1,0 +1,88 @@
+#include "agents/mua/sync_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "libmail/base/text.h"
+
+namespace posthorn::mua {
+
+namespace {
+
+constexpr std::string_view first_line = "mua-sync 1";
+
+}  // namespace
+
+std::string format_sync_state(const SyncState& state) {
+  std::string text = std::string(first_line) + "\n";
+  for (const auto& [name, folder] : state) {
+    text += fmt::format("folder\t{}\t{}\t{}\t{}\n", name, folder.remote_validity, folder.modseq,
+                        folder.local_validity);
+    for (const auto& [uid, message] : folder.messages)
+      text += fmt::format("{}\t{}\t{}\n", uid, message.local, message.flags.text());
+  }
+  return text;
+}
+
+Result<SyncState, std::string> parse_sync_state(std::string_view text) {
+  SyncState state;
+  SyncedFolder* folder = nullptr;
+  std::size_t number = 0;
+  for (const std::string_view line : split(text, '\n')) {
+    ++number;
+    const auto wrong = [&] {
+      return fail(fmt::format("line {} is not what mua sync writes", number));
+    };
+    if (number == 1 && line != first_line) return wrong();
+    if (number == 1 || line.empty()) continue;
+    const auto fields = split(line, '\t');
+    if (fields[0] == "folder" && fields.size() == 5) {
+      const auto there = parse_number<std::uint32_t>(fields[2]);
+      const auto modseq = parse_number<std::uint64_t>(fields[3]);
+      const auto here = parse_number<std::uint32_t>(fields[4]);
+      if (!there || !modseq || !here) return wrong();
+      folder = &state[std::string(fields[1])];
+      folder->remote_validity = *there;
+      folder->modseq = *modseq;
+      folder->local_validity = *here;
+      continue;
+    }
+    const auto uid = parse_number<std::uint32_t>(fields[0]);
+    if (folder == nullptr || fields.size() != 3 || !uid) return wrong();
+    const auto local = parse_number<std::uint32_t>(fields[1]);
+    if (!local) return wrong();
+    SyncedMessage& message = folder->messages[*uid];
+    message.local = *local;
+    for (const std::string_view flag : words(fields[2])) (void)message.flags.add(flag);
+  }
+  return state;
+}
+
+SyncPlan plan_sync(const SyncedFolder& known, const std::map<std::uint32_t, imap::Flags>& there,
+                   bool complete, const std::vector<std::uint32_t>& vanished,
+                   const std::map<std::uint32_t, imap::Flags>& here) {
+  SyncPlan plan;
+  for (const auto& [uid, message] : known.messages) {
+    const auto now_there = there.find(uid);
+    const bool gone =
+        complete ? now_there == there.end() : std::ranges::binary_search(vanished, uid);
+    const auto now_here = here.find(message.local);
+    if (gone) {
+      if (now_here != here.end()) plan.remove_here.push_back(message.local);
+      continue;
+    }
+    if (now_here == here.end()) continue;  // deleted here: the server keeps it
+    const bool changed_there = now_there != there.end() && !(now_there->second == message.flags);
+    const bool changed_here = !(now_here->second == message.flags);
+    if (changed_there && !(now_here->second == now_there->second))
+      plan.flags_here[message.local] = now_there->second;
+    if (changed_here && !changed_there) plan.flags_there[uid] = now_here->second;
+  }
+  for (const auto& [uid, flags] : there) {
+    if (!known.messages.contains(uid)) plan.fetch.push_back(uid);
+  }
+  return plan;
+}
+
+}  // namespace posthorn::mua
