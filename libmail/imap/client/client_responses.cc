@@ -79,14 +79,14 @@ std::optional<Event> Core::on_line() {
   tracker_.reset();
   if (phase_ != Phase::greeting && line.text.substr(0, 1) == "+") return on_continuation(line.text);
   Result<ResponseLine, SyntaxError> response = parse_response(line, utf8_);
-  if (!response) {
+  if (!response && phase_ != Phase::greeting) {
     close("the server's response '" + printable(line.text, 60) +
           "' can't be read: " + response.error().text());
     return std::nullopt;
   }
   if (phase_ == Phase::greeting) {
-    const auto* const status = std::get_if<StatusText>(&response->body);
-    if (response->tag == "*" && status != nullptr) return on_greeting(*status);
+    const auto* const status = response ? std::get_if<StatusText>(&response->body) : nullptr;
+    if (status != nullptr && response->tag == "*") return on_greeting(*status);
     close("this is no IMAP server: it said '" + printable(line.text, 60) + "'");
     return std::nullopt;
   }
