@@ -40,11 +40,12 @@ constexpr std::array<Range, 5> right_to_left = {{
     {0x1e800, 0x1efff},
 }};
 
-constexpr std::array<Range, 5> odd_spaces = {{
+constexpr std::array<Range, 6> odd_spaces = {{
     {0x00a0, 0x00a0},
     {0x1680, 0x1680},
     {0x2000, 0x200a},
-    {0x202f, 0x205f},
+    {0x202f, 0x202f},
+    {0x205f, 0x205f},
     {0x3000, 0x3000},
 }};
 
