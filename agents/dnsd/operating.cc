@@ -40,7 +40,8 @@ ordered_json line_json(const dns::CacheLine& line) {
           {"ttl", line.ttl_left},
           {"rank", dns::to_string(line.rank)},
           {"security", dns::to_string(line.security)},
-          {"kind", dns::to_string(line.kind)}};
+          {"kind", dns::to_string(line.kind)},
+          {"source", line.source}};
 }
 
 // Which lines are asked for.

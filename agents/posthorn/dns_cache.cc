@@ -91,11 +91,11 @@ class CacheShow final : public Tool {
  private:
   static void print(const Json& lines, bool more) {
     std::vector<std::vector<std::string>> rows = {
-        {"NAME", "TYPE", "TTL", "SECURITY", "RANK", "KIND", "DATA"}};
+        {"NAME", "TYPE", "TTL", "SECURITY", "RANK", "KIND", "FROM", "DATA"}};
     for (const Json& line : lines) {
       rows.push_back({text_at(line, "name"), text_at(line, "type"), text_at(line, "ttl"),
                       text_at(line, "security"), text_at(line, "rank"), text_at(line, "kind"),
-                      text_at(line, "data")});
+                      text_at(line, "source"), text_at(line, "data")});
     }
     if (!lines.empty()) fmt::print("{}", service::format_columns(rows));
     if (more) fmt::print("... and more: --limit, --below or --type\n");

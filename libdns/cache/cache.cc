@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #include "libdns/cache/codec.h"
@@ -125,6 +126,17 @@ std::optional<Delegation> Cache::find_delegation(const Name& name, CacheTime now
   return std::nullopt;
 }
 
+SourceId Cache::source_of(const std::string& server) {
+  if (server.empty()) return no_source;
+  const auto known = source_ids_.find(server);
+  if (known != source_ids_.end()) return known->second;
+  if (sources_.size() >= std::numeric_limits<SourceId>::max()) return no_source;
+  sources_.push_back(server);
+  const auto id = static_cast<SourceId>(sources_.size());
+  source_ids_.emplace(server, id);
+  return id;
+}
+
 struct Cache::Draft {
   Name name;
   Type type = no_type;
@@ -133,6 +145,7 @@ struct Cache::Draft {
   Rank rank = Rank::answer;
   Security security = Security::insecure;
   std::uint32_t ttl = 0;
+  SourceId source = no_source;
   std::string body;
   Draft(const Name& of, Type t, Space s, EntryKind k) : name(of), type(t), space(s), kind(k) {}
 };
@@ -154,6 +167,7 @@ bool Cache::insert(const Draft& draft, CacheTime now) {
   entry->kind = draft.kind;
   entry->rank = draft.rank;
   entry->security = draft.security;
+  entry->source = draft.source;
   entry->ttl = draft.ttl;
   entry->expires = now + draft.ttl;
   table_->counted(*entry);
@@ -163,12 +177,13 @@ bool Cache::insert(const Draft& draft, CacheTime now) {
 }
 
 bool Cache::put(const RrSet& set, Rank rank, Security security, CacheTime now,
-                std::span<const RrSet> proof) {
+                std::span<const RrSet> proof, SourceId source) {
   if (set.rdata.size() > settings_.max_records || set.signatures.size() > settings_.max_records) {
     ++stats_.refused;
     return false;
   }
   Draft draft(set.owner, set.type, Space::data, EntryKind::positive);
+  draft.source = source;
   draft.rank = rank;
   draft.security = security;
   draft.ttl =
@@ -186,10 +201,11 @@ bool Cache::put(const RrSet& set, Rank rank, Security security, CacheTime now,
 }
 
 bool Cache::put_negative(const Name& name, Type type, const Negative& negative, Rank rank,
-                         CacheTime now) {
+                         CacheTime now, SourceId source) {
   Draft draft(name, negative.nxdomain ? no_type : type,
               negative.nxdomain ? Space::nxdomain : Space::data,
               negative.nxdomain ? EntryKind::nxdomain : EntryKind::nodata);
+  draft.source = source;
   draft.rank = rank;
   draft.security = negative.security;
   draft.ttl = std::min(negative.ttl, settings_.max_negative_ttl);
@@ -206,10 +222,11 @@ bool Cache::put_negative(const Name& name, Type type, const Negative& negative, 
   return true;
 }
 
-bool Cache::put_bogus(const RrSet& set, std::uint32_t ttl, CacheTime now) {
+bool Cache::put_bogus(const RrSet& set, std::uint32_t ttl, CacheTime now, SourceId source) {
   if (set.rdata.size() > settings_.max_records || set.signatures.size() > settings_.max_records)
     return false;
   Draft draft(set.owner, set.type, Space::bogus, EntryKind::bogus);
+  draft.source = source;
   draft.security = Security::bogus;
   draft.ttl = std::min({ttl, set.ttl, settings_.max_failure_ttl});
   Packer packer;
@@ -218,9 +235,10 @@ bool Cache::put_bogus(const RrSet& set, std::uint32_t ttl, CacheTime now) {
   return insert(draft, now);
 }
 
-bool Cache::put_address(const RrSet& set, CacheTime now) {
+bool Cache::put_address(const RrSet& set, CacheTime now, SourceId source) {
   if (set.rdata.size() > settings_.max_records) return false;
   Draft draft(set.owner, set.type, Space::address, EntryKind::address);
+  draft.source = source;
   draft.ttl = std::min(set.ttl, settings_.max_ttl);
   RrSet plain = set;
   plain.signatures.clear();
@@ -243,9 +261,10 @@ bool Cache::put_failure(const Name& name, Type type, const Failure& failure, std
   return insert(draft, now);
 }
 
-bool Cache::put_delegation(const Delegation& delegation, CacheTime now) {
+bool Cache::put_delegation(const Delegation& delegation, CacheTime now, SourceId source) {
   if (delegation.expires <= now) return false;
   Draft draft(delegation.zone, no_type, Space::delegation, EntryKind::delegation);
+  draft.source = source;
   draft.ttl = std::min(delegation.expires - now, settings_.max_ttl);
   Packer packer;
   for (const Delegation::Host& host : delegation.hosts) {
@@ -277,6 +296,8 @@ std::size_t Cache::flush_below(const Name& name) {
 }
 
 std::size_t Cache::flush_all() {
+  sources_.clear();
+  source_ids_.clear();
   return table_->remove_if([](const CacheEntry&) { return true; });
 }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "libdns/cache/entry.h"
@@ -82,6 +83,7 @@ struct CacheLine {
   std::int64_t ttl_left = 0;  // below 0: stale
   Rank rank = Rank::additional;
   Security security = Security::insecure;
+  std::string source;  // the server that said it; "" if that isn't known any more
 };
 
 class CacheTable;
@@ -107,18 +109,21 @@ class Cache {
   // The deepest delegation at or above `name` that lives.
   [[nodiscard]] std::optional<Delegation> find_delegation(const Name& name, CacheTime now);
 
+  // The number of a server, for the puts. 65535 of them have one until flush_all().
+  [[nodiscard]] SourceId source_of(const std::string& server);
+
   // False if it isn't kept: a better rank lives there, or a cap. Of equal rank the later one wins,
   // except that what is secure gives way only to what is secure.
   // `proof`: what showed that a wildcard might be expanded; it comes back as authority().
   bool put(const RrSet& set, Rank rank, Security security, CacheTime now,
-           std::span<const RrSet> proof = {});
-  bool put_negative(const Name& name, Type type, const Negative& negative, Rank rank,
-                    CacheTime now);
-  bool put_bogus(const RrSet& set, std::uint32_t ttl, CacheTime now);
-  bool put_address(const RrSet& set, CacheTime now);
+           std::span<const RrSet> proof = {}, SourceId source = no_source);
+  bool put_negative(const Name& name, Type type, const Negative& negative, Rank rank, CacheTime now,
+                    SourceId source = no_source);
+  bool put_bogus(const RrSet& set, std::uint32_t ttl, CacheTime now, SourceId source = no_source);
+  bool put_address(const RrSet& set, CacheTime now, SourceId source = no_source);
   bool put_failure(const Name& name, Type type, const Failure& failure, std::uint32_t ttl,
                    CacheTime now);
-  bool put_delegation(const Delegation& delegation, CacheTime now);
+  bool put_delegation(const Delegation& delegation, CacheTime now, SourceId source = no_source);
 
   // How many entries went.
   std::size_t flush(const Name& name);
@@ -142,6 +147,8 @@ class Cache {
   CacheSettings settings_;
   std::unique_ptr<CacheTable> table_;
   CacheStats stats_;
+  std::vector<std::string> sources_;  // by their number, less one
+  std::unordered_map<std::string, SourceId> source_ids_;
   bool has_dnames_ = false;
 };
 

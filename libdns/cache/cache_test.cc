@@ -330,9 +330,10 @@ TEST_CASE("flushing takes a name, what is below it, or everything") {
   CHECK(cache.stats().entries == 0);
 }
 
-TEST_CASE("cache show tells name, type, data, time left, rank and security") {
+TEST_CASE("cache show tells name, type, data, time left, rank, security and who said it") {
   Cache cache;
-  REQUIRE(cache.put(a_set("a.example", 60), Rank::authoritative, Security::secure, 0));
+  REQUIRE(cache.put(a_set("a.example", 60), Rank::authoritative, Security::secure, 0, {},
+                    cache.source_of("inet:192.0.2.53:53")));
   REQUIRE(cache.put_failure(name("f.example"), Type::mx,
                             Failure(ExtendedError(22, "silence"), false), 30, 0));
   std::vector<CacheLine> lines;
@@ -349,6 +350,8 @@ TEST_CASE("cache show tells name, type, data, time left, rank and security") {
   CHECK(set.ttl_left == 40);
   CHECK(set.rank == Rank::authoritative);
   CHECK(set.security == Security::secure);
+  CHECK(set.source == "inet:192.0.2.53:53");
+  CHECK(failure.source.empty());
   CHECK(failure.kind == EntryKind::failure);
   CHECK(failure.type == Type::mx);
   CHECK(failure.security == Security::unavailable);

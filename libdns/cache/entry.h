@@ -38,6 +38,10 @@ enum class EntryKind : std::uint8_t {
 // address that nobody has validated leads to the server and nowhere else.
 enum class Space : std::uint8_t { data, nxdomain, failure, bogus, delegation, address };
 
+// The server that said it, as Cache::source_of() numbers them.
+using SourceId = std::uint16_t;
+inline constexpr SourceId no_source = 0;
+
 struct CacheEntry {
   CacheEntry* next = nullptr;  // in the bucket; all entries of a name are in one
   std::uint32_t hash = 0;
@@ -45,17 +49,21 @@ struct CacheEntry {
   CacheTime expires = 0;
   std::uint32_t ttl = 0;  // what it had to live
   Type type = Type::a;
-  Space space = Space::data;
-  EntryKind kind = EntryKind::positive;
-  Rank rank = Rank::additional;
-  Security security = Security::insecure;
-  bool referenced = false;       // CLOCK: used since the hand passed
-  std::uint8_t name_octets = 0;  // the octets begin with the name in lower case
+  SourceId source = no_source;
+  // Together two octets: there are many entries.
+  Space space : 4 = Space::data;
+  EntryKind kind : 4 = EntryKind::positive;
+  Rank rank : 3 = Rank::additional;
+  Security security : 4 = Security::insecure;
+  std::uint8_t referenced : 1 = 0;  // CLOCK: used since the hand passed
+  std::uint8_t name_octets = 0;     // the octets begin with the name in lower case
 
   [[nodiscard]] std::string_view octets() const;
   [[nodiscard]] std::string_view name() const { return octets().substr(0, name_octets); }
   [[nodiscard]] std::string_view body() const { return octets().substr(name_octets); }
 };
+
+static_assert(sizeof(CacheEntry) == 32);
 
 // Looks at an entry in place and takes no memory, for answering from it.
 class EntryView {

@@ -72,6 +72,9 @@ void Cache::for_each(CacheTime now, const std::function<bool(const CacheLine&)>&
     line.ttl_left = static_cast<std::int64_t>(entry.expires) - static_cast<std::int64_t>(now);
     line.rank = entry.rank;
     line.security = entry.security;
+    line.source = entry.source == no_source || entry.source > sources_.size()
+                      ? std::string()
+                      : sources_[entry.source - 1];
     if (line.ttl_left <= -static_cast<std::int64_t>(settings_.stale_for)) return true;
     for (std::string& text : lines_of(entry)) {
       line.data = std::move(text);

@@ -114,7 +114,7 @@ async::Task<Found> Iterator::iterate(Question question, Work& work) {
     if (!told.useful || told.scrubbed.meaning != Meaning::referral)
       co_return found_of(std::move(told));
     Delegation next = std::move(told.scrubbed.delegation);
-    keep_delegation(next, told.scrubbed.delegation_ttl, way.zone.expires);
+    keep_delegation(next, told.scrubbed, way.zone.expires);
     way.zone = std::move(next);
   }
   co_return not_found(EdeCode::no_reachable_authority,
@@ -123,12 +123,12 @@ async::Task<Found> Iterator::iterate(Question question, Work& work) {
 
 // A child lives no longer than its parent's word for the parent itself has left, so nobody can stay
 // in the cache by referring to himself.
-void Iterator::keep_delegation(Delegation& delegation, std::uint32_t ttl,
+void Iterator::keep_delegation(Delegation& delegation, const Scrubbed& from,
                                CacheTime parent_expires) {
   const CacheTime now = cache_now();
-  const std::uint32_t most = std::min(ttl, cache_.settings().max_ttl);
+  const std::uint32_t most = std::min(from.delegation_ttl, cache_.settings().max_ttl);
   delegation.expires = std::min<CacheTime>(now + most, parent_expires);
-  (void)cache_.put_delegation(delegation, now);
+  (void)cache_.put_delegation(delegation, now, cache_.source_of(from.server));
 }
 
 async::Task<Told> Iterator::ask_zone(Way& way, const Question& question, Work& work) {
@@ -246,7 +246,7 @@ async::Task<bool> Iterator::look_up_host(Name host, Work& work) {
         found.scrubbed.answer.size() == 1) {
       RrSet set = std::move(found.scrubbed.answer.front());
       set.ttl = std::max(set.ttl, 1U);  // this question at least shall use it
-      any = cache_.put_address(set, later) || any;
+      any = cache_.put_address(set, later, cache_.source_of(found.scrubbed.server)) || any;
     } else if (!work.exhausted) {
       const RrSet none(host, type, settings_.limits.failure_ttl);
       (void)cache_.put_address(none, later);
@@ -283,7 +283,7 @@ async::Task<Delegation> Iterator::prime(Work& work) {
     return !host.v4.empty() || !host.v6.empty();
   });
   if (!any_address) co_return hints;
-  keep_delegation(root, told.scrubbed.delegation_ttl, no_end);
+  keep_delegation(root, told.scrubbed, no_end);
   co_return root;
 }
 

@@ -39,7 +39,7 @@ class Iterator {
   [[nodiscard]] std::vector<async::Endpoint> known_addresses(const Delegation::Host& host);
   [[nodiscard]] bool may_ask(const std::string& literal, bool askable) const;
   [[nodiscard]] Source source_of(const Name& zone, const Name& asked) const;
-  void keep_delegation(Delegation& delegation, std::uint32_t ttl, CacheTime parent_expires);
+  void keep_delegation(Delegation& delegation, const Scrubbed& from, CacheTime parent_expires);
 
   Cache& cache_;
   Upstream& upstream_;

@@ -47,7 +47,8 @@ struct Scrubbed {
   std::uint32_t negative_ttl = 0;  // RFC 2308 5; 0 without SOA: don't keep
   Delegation delegation;           // expires isn't set
   std::uint32_t delegation_ttl = 0;
-  std::string why;  // lame, unusable: what is wrong with it
+  std::string why;     // lame, unusable: what is wrong with it
+  std::string server;  // who said it; scrub() leaves it empty
 };
 
 inline constexpr std::size_t max_scrubbed_aliases = 11;

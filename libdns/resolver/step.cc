@@ -117,8 +117,9 @@ Step keep_refused(Cache& cache, const Question& question, Scrubbed scrubbed, con
   if (kept) (void)cache.put_failure(question.name, question.type, failure, ttl, now);
   Step step = failed_step(failure);
   if (!bogus) return step;
+  const SourceId source = cache.source_of(scrubbed.server);
   for (const RrSet& set : scrubbed.answer) {
-    if (kept) (void)cache.put_bogus(set, ttl, now);
+    if (kept) (void)cache.put_bogus(set, ttl, now, source);
   }
   step.answer = std::move(scrubbed.answer);
   step.authority = std::move(scrubbed.authority);
@@ -130,13 +131,14 @@ Step keep_refused(Cache& cache, const Question& question, Scrubbed scrubbed, con
 // Sets of the answer, each by its own security; a synthesised CNAME is made again when needed.
 void keep_sets(Cache& cache, const Scrubbed& scrubbed, const Judgement& judgement, Rank rank,
                CacheTime now) {
+  const SourceId source = cache.source_of(scrubbed.server);
   for (std::size_t i = 0; i < scrubbed.answer.size(); ++i) {
     const RrSet& set = scrubbed.answer[i];
     const bool behind_dname = i > 0 && scrubbed.answer[i - 1].type == Type::dname;
     if (behind_dname && set.type == Type::cname && set.signatures.empty()) continue;
     const bool is_last = i + 1 == scrubbed.answer.size();
     (void)cache.put(set, rank, judgement.sets.at(i), now,
-                    is_last ? std::span(judgement.proof) : std::span<const RrSet>());
+                    is_last ? std::span(judgement.proof) : std::span<const RrSet>(), source);
   }
 }
 
@@ -177,7 +179,8 @@ Step keep(Cache& cache, const Question& question, Scrubbed scrubbed, const Judge
     negative.security = verdict.security;
     for (RrSet& set : scrubbed.authority) set.ttl = std::min(set.ttl, negative.ttl);
     negative.authority = scrubbed.authority;
-    (void)cache.put_negative(scrubbed.last, question.type, negative, rank, now);
+    (void)cache.put_negative(scrubbed.last, question.type, negative, rank, now,
+                             cache.source_of(scrubbed.server));
     step.authority = std::move(scrubbed.authority);
     if (negative.nxdomain) step.rcode = Rcode::nxdomain;
   } else {

@@ -273,6 +273,7 @@ void Upstream::judge(Told& told, const Heard& heard, const Inquiry& inquiry,
   if (!message) return;
   told.scrubbed = inquiry.priming ? scrub_priming(*message, inquiry.source)
                                   : scrub(*message, inquiry.question, inquiry.source);
+  told.scrubbed.server = server.text();
   const Meaning meaning = told.scrubbed.meaning;
   told.useful = meaning != Meaning::lame && meaning != Meaning::failed &&
                 (meaning != Meaning::unusable || told.scrubbed.rcode == Rcode::yxdomain);

@@ -135,14 +135,15 @@ async::Task<Link> Validator::link_by_keys(Name zone, std::vector<Ds> trusted, Wo
   }
   set.ttl = std::min(set.ttl, keys.keys.ttl);
   (void)cache_.put(set, reply.authoritative ? Rank::authoritative : Rank::answer, Security::secure,
-                   cache_now());
+                   cache_now(), {}, cache_.source_of(reply.server));
   const std::uint32_t ttl = keys.keys.ttl;
   link.keys = std::make_shared<const ZoneKeys>(std::move(keys.keys));
   co_return remember(zone, std::move(link), ttl, work);
 }
 
 // `ds` as it came from others; the keys of `parent` must have signed it.
-async::Task<Link> Validator::link_by_ds(Name zone, RrSet ds, Link parent, Work& work) {
+async::Task<Link> Validator::link_by_ds(Name zone, RrSet ds, SourceId source, Link parent,
+                                        Work& work) {
   SetVerdict checked = check_rrset(ds, *parent.keys, wall(), work.crypto);
   co_await pause(work);
   if (!checked.verdict.is_secure() || checked.wildcard) {
@@ -152,7 +153,7 @@ async::Task<Link> Validator::link_by_ds(Name zone, RrSet ds, Link parent, Work& 
     co_return remember(zone, std::move(link), settings_.limits.bogus_ttl, work);
   }
   ds.ttl = std::min(ds.ttl, checked.ttl);
-  (void)cache_.put(ds, Rank::authoritative, Security::secure, cache_now());
+  (void)cache_.put(ds, Rank::authoritative, Security::secure, cache_now(), {}, source);
   std::vector<Ds> trusted = ds_records(ds);
   Verdict support = check_ds_support(zone, trusted, work.crypto.limits().sha1);
   if (!support.is_secure()) co_return remember(zone, Link(std::move(support)), ds.ttl, work);
@@ -209,7 +210,9 @@ async::Task<Link> Validator::ask_link_of_zone(Name zone, Work& work) {
     Link parent = co_await link_of_zone(std::move(parent_zone), work);
     if (parent.is_secure()) {
       Name name = zone;
-      Link link = co_await link_by_ds(std::move(name), std::move(set), std::move(parent), work);
+      const SourceId source = cache_.source_of(found.scrubbed.server);
+      Link link =
+          co_await link_by_ds(std::move(name), std::move(set), source, std::move(parent), work);
       if (!link.verdict.is_bogus()) co_return link;
     }
   }
@@ -262,7 +265,9 @@ async::Task<Link> Validator::ask_walk_to(Name name, Work& work) {
   const RrSet* ds = ds_set(found.scrubbed);
   if (ds != nullptr) {
     RrSet set = *ds;
-    auto link = co_await link_by_ds(std::move(name), std::move(set), std::move(parent), work);
+    const SourceId source = cache_.source_of(found.scrubbed.server);
+    auto link =
+        co_await link_by_ds(std::move(name), std::move(set), source, std::move(parent), work);
     co_return link;
   }
   Link link = link_without_ds(name, found.scrubbed, parent, work);

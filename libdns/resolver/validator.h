@@ -68,7 +68,7 @@ class Validator {
   // That, or what `asking` (not begun yet) finds out, for the others, too.
   async::Task<Link> once(std::string key, async::Task<Link> asking, Work& work);
   async::Task<Link> link_by_keys(Name zone, std::vector<Ds> trusted, Work& work);
-  async::Task<Link> link_by_ds(Name zone, RrSet ds, Link parent, Work& work);
+  async::Task<Link> link_by_ds(Name zone, RrSet ds, SourceId source, Link parent, Work& work);
   Link link_without_ds(const Name& name, const Scrubbed& reply, const Link& parent,
                        Work& work) const;
   [[nodiscard]] const Link* remembered_link(const Name& name) const;

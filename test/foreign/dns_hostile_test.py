@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Who means no good at dnsd, over real sockets: broken packets, floods, slow and greedy streams, forged signatures, hostile
-primaries and zone files. The numbers are rows of the list of attacks in libdns/README.md."""
+primaries. The numbers are rows of the list of attacks in libdns/README.md."""
 
 import base64
 import hashlib
@@ -9,16 +9,15 @@ import os
 import random
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from dns_servers import descriptors, dnsd, free_dns_port, key_text, main, rss  # noqa: E402
+from dns_servers import descriptors, dnsd, free_dns_port, is_sanitized, key_text, main, rss  # noqa: E402
 from dns_wire import Message, Stream, ask, ask_stream, query, wire_name  # noqa: E402
 from foreign import Failed  # noqa: E402
-from posthorn_site import programs, wait_until  # noqa: E402
+from posthorn_site import wait_until  # noqa: E402
 
 ZONE, OTHER, STRANGER = "own.test", "other.test", "127.0.0.9"
 SECRET = "dGhlIHNlY3JldCB0aGF0IG5vYm9keSBndWVzc2Vz"
@@ -31,8 +30,12 @@ def start(bench):
     """dnsd with a zone, a forwarder, and recursion for 127.0.0.1 alone"""
     other = bench.add(dnsd, "other", {OTHER: HEAD + "www A 192.0.2.77\n"}, ["--no-recursion"]).start(OTHER)
     large = HEAD + "".join(f"h{i} TXT \"{'y' * 200}\"\n" for i in range(4000))
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind(("127.0.0.1", 0))
+    bench.shared["silent"] = silent
     ours = bench.add(dnsd, "ours", {ZONE: TEXT, "large.test": large},
                      ["--recursion-networks", "127.0.0.1/32", "--forward", f"{OTHER}=127.0.0.1:{other.port}", "--ask-loopback",
+                      "--forward", f"silent.test=127.0.0.1:{silent.getsockname()[1]}",
                       "--no-validate", "--idle-time", "2s", "--rate-limit", "20", "--transfer-networks", "127.0.0.0/8",
                       "--grant", f"admin subdomain {ZONE}"], {"conf/dns.keys": key_text("admin", SECRET)})
     bench.shared["ours"] = ours.start(ZONE)
@@ -295,6 +298,35 @@ def pipelining(bench):
             raise Failed("after a broken message the stream is at an end")
 
 
+def greedy_recursion(bench):
+    """22: one client fills all its streams with questions that nobody answers: it gets SERVFAIL, and others are served at once"""
+    ours, streams, questions = bench.shared["ours"], 20, 100
+    with Watch(bench):
+        clients = [Stream(ours.address, 60.0) for _ in range(streams)]
+        for number, client in enumerate(clients):
+            for index in range(questions):
+                client.send(query(f"n{number}-{index}.silent.test", "A", index, rd=True))
+        time.sleep(0.5)
+        try:
+            Stream(ours.address, 5.0).receive()
+            raise Failed(f"stream {streams + 1} of one client is served")
+        except (OSError, EOFError):
+            pass
+        begun = time.monotonic()
+        if Message(ask_stream(ours.address, query(ZONE, "SOA"), source=STRANGER)).rcode != "NOERROR" or time.monotonic() - begun > 1:
+            raise Failed(f"another client's stream waited for {time.monotonic() - begun:.1f} s")
+        if ours.ask(f"www.{OTHER}", "A", rd=True).rcode != "NOERROR" or time.monotonic() - begun > 2:
+            raise Failed("the same client's other questions wait")
+        for client in clients:
+            answers = [Message(client.receive()) for _ in range(questions)]
+            if {answer.rcode for answer in answers} != {"SERVFAIL"} or {answer.number for answer in answers} != set(range(questions)):
+                raise Failed(f"{len(answers)} answers: { {answer.rcode for answer in answers} }")
+            client.close()
+        if time.monotonic() - begun > 30:
+            raise Failed(f"it took {time.monotonic() - begun:.1f} s")
+    well(bench)
+
+
 def hang(address, source, octets):
     """A connection that has sent this and says no more; None if it was not let in."""
     client = socket.socket()
@@ -376,11 +408,6 @@ def unread(bench):
         for client in clients:
             client.close()
     well(bench)
-
-
-def is_sanitized():
-    """AddressSanitizer reserves terabytes, and keeps what was freed."""
-    return b"__asan_init" in (programs() / "dnsd").read_bytes()
 
 
 def flat(bench):
@@ -548,54 +575,6 @@ def hostile_primaries(bench):
     ours.stop()
 
 
-# --- zone files ------------------------------------------------------------------------------------------
-
-FILES = (
-    ("$INCLUDE of itself", {"a.test.zone": HEAD + "$INCLUDE a.test.zone\n"}, "a.test.zone:5"),
-    ("$INCLUDE in a circle", {"a.test.zone": HEAD + "$INCLUDE b.inc\n", "b.inc": "$INCLUDE c.inc\n", "c.inc": "\n$INCLUDE b.inc\n"}, ".inc:"),
-    ("$INCLUDE that leads out", {"a.test.zone": HEAD + "$INCLUDE ../conf/dnsd.toml\n"}, "a.test.zone:5"),
-    ("$INCLUDE of /etc/passwd", {"a.test.zone": HEAD + "$INCLUDE /etc/passwd\n"}, "a.test.zone:5"),
-    ("$INCLUDE of nothing", {"a.test.zone": HEAD + "$INCLUDE nothing.inc\n"}, "a.test.zone:5"),
-    ("$GENERATE of 2^31", {"a.test.zone": HEAD + "$GENERATE 0-2147483647 h$ A 192.0.2.1\n"}, "a.test.zone:5"),
-    ("$GENERATE of too many by parts", {"a.test.zone": HEAD + "$GENERATE 0-65535 a${0,250,d} A 192.0.2.1\n"}, "a.test.zone:5"),
-    ("NUL", {"a.test.zone": HEAD + "w\0w A 192.0.2.1\n\0 A 1.2.3\n"}, "a.test.zone:"),
-    ("a quote without end", {"a.test.zone": HEAD + 'a TXT "abc\nb A 192.0.2.1\n'}, "a.test.zone:5"),
-    ("a parenthesis without end", {"a.test.zone": HEAD + "a TXT ( abc\n" + "b\n" * 1000}, "a.test.zone:"),
-    ("a label of 64", {"a.test.zone": HEAD + "a" * 64 + " A 192.0.2.1\n"}, "a.test.zone:5"),
-    ("a name of 300", {"a.test.zone": HEAD + ".".join(["a" * 60] * 5) + " A 192.0.2.1\n"}, "a.test.zone:5"),
-    ("10 MB of TXT", {"a.test.zone": HEAD + "a TXT " + "\"" + "x" * 10_000_000 + "\"\n"}, "a.test.zone:5"),
-    ("300 strings of TXT", {"a.test.zone": HEAD + "a TXT " + ("\"" + "x" * 250 + "\" ") * 300 + "\n"}, "a.test.zone:5"),
-    ("no SOA", {"a.test.zone": "$TTL 1\nwww A 192.0.2.1\n"}, "a.test.zone"),
-    ("another zone's record", {"a.test.zone": HEAD + "www.b.test. A 192.0.2.1\n"}, "a.test.zone:5"),
-    ("octets that are no text", {"a.test.zone": os.urandom(1 << 16).replace(b"\n", b"x")}, "a.test.zone:"),
-)
-
-
-def zone_files(bench):
-    """29: zone files that loop, escape, explode or are no text are refused with file and line, soon, and in little memory"""
-    for number, (what, files, said) in enumerate(FILES):
-        site = bench.directory / f"files-{number}"
-        (site / "zones").mkdir(parents=True)
-        for name, text in files.items():
-            (site / "zones" / name).write_bytes(text.encode() if isinstance(text, str) else text)
-        memory = [] if is_sanitized() else ["--as=2000000000"]
-        done = subprocess.run(["prlimit", *memory, "--cpu=20", str(programs() / "dnsd"), "--site", str(site), "--listen",
-                               f"inet:127.0.0.1:{free_dns_port()}", "--check-config"], capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode not in (64, 78) or said not in done.stderr:
-            raise Failed(f"{what}: exit {done.returncode}, without {said!r}: {done.stderr[:600]}")
-        if len(done.stderr) > 20000:
-            raise Failed(f"{what}: {len(done.stderr)} octets of complaint")
-
-
-def odd_files(bench):
-    """29: tabs, CRLF, a missing last newline and comments are no mistakes"""
-    text = HEAD.replace(" ", "\t").replace("\n", "\r\n") + "www\tA\t192.0.2.9 ; no newline"
-    ours = bench.add(dnsd, "odd", {"odd.test": text.encode()}, ["--no-recursion"]).start("odd.test")
-    if len(ours.ask("www.odd.test", "A").answer) != 1:
-        raise Failed("www.odd.test has no address")
-    ours.stop()
-
-
 if __name__ == "__main__":
-    main("dns-hostile", [start, crafted, garbage, refusals, amplification, pipelining, slow_streams, unread, flat, signatures,
-                         hostile_primaries, zone_files, odd_files])
+    main("dns-hostile", [start, crafted, garbage, refusals, amplification, pipelining, greedy_recursion, slow_streams, unread, flat, signatures,
+                         hostile_primaries])

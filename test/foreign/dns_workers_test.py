@@ -217,6 +217,8 @@ def caches(bench):
     names = [line["name"].rstrip(".") for line in shown["lines"]]
     if sorted(names) != sorted(name for name, _ in questions) or shown["more"]:
         raise Failed(f"{len(names)} lines, {len(set(names))} names, more: {shown['more']}")
+    if any(not line["source"].startswith("inet:127.0.0.1:") for line in shown["lines"]):
+        raise Failed(f"the cache does not tell who said it: {shown['lines'][0]}")
     if min(each["stats"]["cache"]["entries"] for each in ops(at, "/stats")["workers"]) == 0:
         raise Failed("a worker's cache is empty")
     if len(ops(at, "/cache?limit=5")["lines"]) != 5 or not ops(at, "/cache?limit=5")["more"]:
