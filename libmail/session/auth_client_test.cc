@@ -7,6 +7,7 @@
 #include "libmail/async/loop.h"
 #include "libmail/async/socket.h"
 #include "libmail/session/userdb_client.h"
+#include "test/support/test_folder.h"
 
 using namespace posthorn;
 using namespace posthorn::session;
@@ -19,7 +20,7 @@ namespace {
 
 // An auth server whose every line is a test's: `on_line` gives what to say, "-" = close the connection.
 struct FakeServer {
-  std::string folder;
+  posthorn::TestFolder folder;
   std::string greeting;
   std::function<std::string(const std::string&)> on_line;
   std::unique_ptr<async::Listener> listener;
@@ -28,15 +29,9 @@ struct FakeServer {
   int connections = 0;
   async::Scope scope;
 
-  explicit FakeServer(std::string first_words) : greeting(std::move(first_words)) {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "auth_client_test.XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder = name;
-  }
-  ~FakeServer() { std::filesystem::remove_all(folder); }
+  explicit FakeServer(std::string first_words) : greeting(std::move(first_words)) {}
 
-  [[nodiscard]] Endpoint endpoint() const { return Endpoint::unix_path(folder + "/s"); }
+  [[nodiscard]] Endpoint endpoint() const { return Endpoint::unix_path(folder.path("s")); }
   void start() {
     auto fd = async::open_listening_socket(endpoint());
     REQUIRE(fd);

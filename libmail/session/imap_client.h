@@ -14,27 +14,13 @@
 #include "libmail/async/scope.h"
 #include "libmail/async/stream.h"
 #include "libmail/imap/client/client.h"
+#include "libmail/session/mail_login.h"
 #include "libmail/tls/tls.h"
 
 namespace posthorn::session {
 
-struct ImapLogin {
-  std::string user;
-  std::string password;
-  std::string token;  // OAuth 2 bearer token, in place of the password (RFC 7628)
-  std::string
-      mechanism;  // "" = the best that is offered; else PLAIN, SCRAM-SHA-256, OAUTHBEARER, XOAUTH2, LOGIN
-
-  ImapLogin() = default;
-  ImapLogin(std::string name, std::string secret)
-      : user(std::move(name)), password(std::move(secret)) {}
-};
-
-enum class ImapTls : std::uint8_t {
-  never,
-  starttls,  // needed; a server without it, or one that greets with PREAUTH, is refused (RFC 9051 11.1)
-  implicit,  // before the greeting, port 993
-};
+using ImapLogin = MailLogin;
+using ImapTls = MailTls;
 
 struct ImapTimeouts {
   Duration connect = std::chrono::seconds(30);
@@ -237,7 +223,6 @@ class ImapClient {
   async::Task<ImapResult<void>> log_in(async::Deadline deadline);
   async::Task<ImapResult<void>> say_login(async::Deadline deadline);
   async::Task<ImapResult<void>> authenticate(std::string mechanism, async::Deadline deadline);
-  [[nodiscard]] std::string choose_mechanism() const;
   // imap_client_commands.cc
   async::Task<ImapResult<void>> run_plain(imap::client::Request request, async::Deadline deadline);
   async::Task<ImapResult<void>> idle_once(async::Deadline until);
