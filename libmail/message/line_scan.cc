@@ -193,17 +193,21 @@ void count_sse2(Piece& piece, bool stop_at_dash, Tally& tally) {
   tally.nul |= _mm_movemask_epi8(_mm_cmpeq_epi8(least, zero)) != 0;
 }
 
-const bool has_avx2 = __builtin_cpu_supports("avx2") != 0;
+using CountBlocks = void (*)(Piece&, bool, Tally&);
+
+CountBlocks choose(Instructions with) {
+  static const bool avx2 = __builtin_cpu_supports("avx2") != 0;
+  return avx2 && with == Instructions::best ? count_avx2 : count_sse2;
+}
 
 // Whole blocks of at most one piece from `at` on, which is not the first octet. Returns the octets
 // taken; `stopped`: a candidate is in the next block.
 std::size_t scan_piece(std::string_view bytes, std::size_t at, StopAt stop, Tally& tally,
-                       bool& stopped) {
+                       CountBlocks count_blocks, bool& stopped) {
   Piece piece{bytes.data() + at, std::min(bytes.size() - at, piece_size) / block};
   // The loops count CRs as "in front of this octet": one that was counted when it came must not be
   // counted again, the last one of the piece must be.
   if (tally.previous == '\r') --tally.cr;
-  const auto count_blocks = has_avx2 ? count_avx2 : count_sse2;
   count_blocks(piece, stop == StopAt::dash, tally);
   const std::string_view taken(piece.begin, piece.done * block);
   if ((taken.empty() ? tally.previous : taken.back()) == '\r') ++tally.cr;
@@ -214,9 +218,8 @@ std::size_t scan_piece(std::string_view bytes, std::size_t at, StopAt stop, Tall
 
 #endif
 
-}  // namespace
-
-std::size_t scan_lines_scalar(std::string_view bytes, StopAt stop, Tally& tally) {
+// The reference, octet by octet, and what is done with less than two blocks.
+std::size_t scan_octets(std::string_view bytes, StopAt stop, Tally& tally) {
   std::size_t at = 0;
   for (; at < bytes.size(); ++at) {
     if (stop == StopAt::dash && bytes[at] == '-' && tally.previous == '\n') break;
@@ -225,24 +228,23 @@ std::size_t scan_lines_scalar(std::string_view bytes, StopAt stop, Tally& tally)
   return at;
 }
 
+}  // namespace
+
+std::size_t scan_lines(std::string_view bytes, StopAt stop, Tally& tally, Instructions with) {
 #if defined(__x86_64__)
-
-std::size_t scan_lines(std::string_view bytes, StopAt stop, Tally& tally) {
-  if (bytes.size() < 2 * block) return scan_lines_scalar(bytes, stop, tally);
-  std::size_t at = scan_lines_scalar(bytes.substr(0, 1), stop, tally);
-  if (at == 0) return 0;
-  bool stopped = false;
-  while (!stopped && bytes.size() - at >= block) at += scan_piece(bytes, at, stop, tally, stopped);
-  return at + scan_lines_scalar(bytes.substr(at), stop, tally);
-}
-
-#else
-
-std::size_t scan_lines(std::string_view bytes, StopAt stop, Tally& tally) {
-  return scan_lines_scalar(bytes, stop, tally);
-}
-
+  if (bytes.size() >= 2 * block && with != Instructions::scalar) {
+    std::size_t at = scan_octets(bytes.substr(0, 1), stop, tally);
+    if (at == 0) return 0;
+    const CountBlocks count_blocks = choose(with);
+    bool stopped = false;
+    while (!stopped && bytes.size() - at >= block)
+      at += scan_piece(bytes, at, stop, tally, count_blocks, stopped);
+    return at + scan_octets(bytes.substr(at), stop, tally);
+  }
 #endif
+  (void)with;
+  return scan_octets(bytes, stop, tally);
+}
 
 void LineBuffer::clear() {
   text_.clear();

@@ -28,12 +28,13 @@ struct Tally {
 };
 
 enum class StopAt : std::uint8_t { end, dash };
+// What the loop is made of; tests hold each against the scalar one.
+enum class Instructions : std::uint8_t { best, sse2, scalar };
 
 // Adds `bytes` to the tally; with StopAt::dash only up to the first '-' that begins a line. Returns
 // how many octets it took. A CR that is the last octet counts as cr, and as crlf once LF follows.
-[[nodiscard]] std::size_t scan_lines(std::string_view bytes, StopAt stop, Tally& tally);
-// The reference: octet by octet.
-[[nodiscard]] std::size_t scan_lines_scalar(std::string_view bytes, StopAt stop, Tally& tally);
+[[nodiscard]] std::size_t scan_lines(std::string_view bytes, StopAt stop, Tally& tally,
+                                     Instructions with = Instructions::best);
 
 // A line without its line end.
 struct Line {

@@ -20,16 +20,17 @@ std::string random_text(std::mt19937& random, std::size_t size, int letters) {
 }
 
 // To the end, over every stop, in pieces of `piece` octets.
-Tally scan_all(std::string_view text, std::size_t piece, std::vector<std::size_t>* stops) {
+Tally scan_all(std::string_view text, std::size_t piece, Instructions with,
+               std::vector<std::size_t>* stops) {
   Tally tally;
   for (std::size_t at = 0; at < text.size();) {
     const std::string_view rest = text.substr(at, piece);
     const std::size_t taken =
-        scan_lines(rest, stops != nullptr ? StopAt::dash : StopAt::end, tally);
+        scan_lines(rest, stops != nullptr ? StopAt::dash : StopAt::end, tally, with);
     at += taken;
     if (taken == rest.size()) continue;
     stops->push_back(at);
-    (void)scan_lines_scalar(text.substr(at, 1), StopAt::end, tally);
+    (void)scan_lines(text.substr(at, 1), StopAt::end, tally);
     ++at;
   }
   return tally;
@@ -37,13 +38,14 @@ Tally scan_all(std::string_view text, std::size_t piece, std::vector<std::size_t
 
 }  // namespace
 
-TEST_CASE("scan_lines: the vector form agrees with the scalar one, however the text is cut") {
+TEST_CASE("scan_lines: the vector forms agree with the scalar one, however the text is cut") {
+  const Instructions with = GENERATE(Instructions::best, Instructions::sse2);
   std::mt19937 random(20261123);
   for (const int letters : {0, 3, 60, 2000}) {
     for (const std::size_t size : {1U, 63U, 128U, 129U, 500U, 5000U, 100'000U}) {
       const std::string text = random_text(random, size, letters);
       Tally expected;
-      REQUIRE(scan_lines_scalar(text, StopAt::end, expected) == text.size());
+      REQUIRE(scan_lines(text, StopAt::end, expected, Instructions::scalar) == text.size());
       std::vector<std::size_t> expected_stops;
       for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] == '-' && (i == 0 || text[i - 1] == '\n')) expected_stops.push_back(i);
@@ -52,9 +54,9 @@ TEST_CASE("scan_lines: the vector form agrees with the scalar one, however the t
            {text.size(), std::size_t{64}, std::size_t{191}, std::size_t{4096}}) {
         CAPTURE(letters, size, piece);
         std::vector<std::size_t> stops;
-        CHECK(scan_all(text, piece, &stops) == expected);
+        CHECK(scan_all(text, piece, with, &stops) == expected);
         CHECK(stops == expected_stops);
-        CHECK(scan_all(text, piece, nullptr) == expected);
+        CHECK(scan_all(text, piece, with, nullptr) == expected);
       }
     }
   }

@@ -46,11 +46,10 @@ PartContent MessageView::content(std::uint32_t index, Anomalies* anomalies) cons
   if (const Field* type = fields.find("Content-Type"))
     content.type = parse_content_type(fields.raw_value(*type), known);
   if (of.has(Part::default_type)) {
+    // The parser may have given up where a field is longer than it reads.
     content.type.media = of.media;
-    if (of.media.message()) {
-      content.type.type = "message";
-      content.type.subtype = "rfc822";
-    }
+    content.type.type = of.media.message() ? "message" : "text";
+    content.type.subtype = of.media.message() ? "rfc822" : "plain";
   }
   const Field* disposition = fields.find("Content-Disposition");
   if (disposition != nullptr)

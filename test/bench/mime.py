@@ -22,8 +22,6 @@ FIELD = b"X-Field-%d: some words that go on for the usual length of a line, %d\r
 GROWTH = (1 << 16, 10 << 16, 100 << 16)
 # A hundred times the octets may take as many times the time, and half as much again for caches that are left behind.
 MOST_GROWTH = 150
-# Of the heap, whatever the message holds: 10 000 parts and what is made of them.
-MOST_HEAP = 24 << 20
 
 
 def attachments(octets):
@@ -156,7 +154,7 @@ def too_much(growth):
         for key in ("parse_ms", "read_ms"):
             if last[key] > allowed * max(first[key], 0.05):
                 out.append(f"{name}: {key} grew {last[key] / first[key]:.0f} times")
-        if last["heap"] > MOST_HEAP:
+        if last["heap"] > mime_torture.MOST_HEAP:
             out.append(f"{name}: {last['heap'] >> 20} MiB of heap")
     return out
 

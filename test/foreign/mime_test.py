@@ -2,10 +2,10 @@
 """What libmail/message sees in a message, beside what Python's email, GMime and Dovecot see in it.
 
 Debian's corpus of e-mail test messages and the torture messages of mime_torture.py are read by all four. Structure and decoded bodies
-are compared with Python and GMime, ENVELOPE, BODYSTRUCTURE and the octets of each section with Dovecot. Where a reader differs from us, mime_differences.py says
-why; a difference that isn't there, or one that is there no longer, fails. So does one that matters in a message that we don't call
-ambiguous: that is what the word promises. The torture messages must have their anomalies, and the tree
-of every corpus message is held against test/mime/corpus.golden.
+are compared with Python and GMime, ENVELOPE, BODYSTRUCTURE and the octets of each section with Dovecot. Where a reader differs from
+us, mime_differences.py says why; a difference that isn't there, or one that is there no longer, fails. So does one that matters in a
+message that we don't call ambiguous: that is what the word promises. The torture messages must have their anomalies, those that grow their bound of memory, and the
+tree of every corpus message is held against test/mime/corpus.golden.
 
   mime_test.py --show READER NAME   what we and that reader see
   mime_test.py --golden             writes corpus.golden anew
@@ -33,7 +33,8 @@ from foreign import need  # noqa: E402
 CORPUS = "/usr/lib/python3.11/test/test_email/data/msg_*.txt"
 CORPUS_SIZE = 47
 GOLDEN = HERE.parent / "mime/corpus.golden"
-DUMP = os.path.join(os.environ.get("POSTHORN_BIN", HERE.parents[1] / "build/release/bin"), "mime_dump")
+BIN = os.environ.get("POSTHORN_BIN", HERE.parents[1] / "build/release/bin")
+DUMP, BENCH = os.path.join(BIN, "mime_dump"), os.path.join(BIN, "mime_bench")
 
 
 def skip(why):
@@ -327,6 +328,35 @@ def check_sections(everything, seen, dovecot, alike):
     return len(wrong)
 
 
+def heap_and_allocations(octets, *works):
+    """Of one run of each work."""
+    out = subprocess.run([BENCH, "0", *works], input=octets, capture_output=True, check=True, timeout=120).stdout
+    rows = [json.loads(line) for line in out.splitlines()]
+    return max(row["heap"] for row in rows), max(row["allocations"] for row in rows)
+
+
+def check_memory():
+    """Whatever a message holds: a bound. A header field: no allocation. A megabyte of attachment: nothing."""
+    wrong = []
+    for name, make in mime_torture.growing().items():
+        heap, _ = heap_and_allocations(make(2 << 20), "read")
+        if heap > mime_torture.MOST_HEAP:
+            wrong.append(f"{name}: {heap >> 20} MiB of heap")
+    field = b"X-Field: a line of a header that has the usual length of such a line\n"
+    few, many = (heap_and_allocations(b"Subject: x\n" + field * n + b"\nbody\n", "parse")[1] for n in (100, 9000))
+    if many > few + 8:  # a line that two pieces share is put together
+        wrong.append(f"8900 more header fields: {many - few} more allocations")
+    attachment = mime_torture.growing()["base64-attachment"]
+    small, large = (heap_and_allocations(attachment(n << 20), "parse")[0] for n in (1, 16))
+    if large > small:
+        wrong.append(f"15 MiB more of an attachment: {large - small} more octets of heap")
+    for what in wrong:
+        print(f"FAILED  {what}")
+    if not wrong:
+        print(f"ok      {len(mime_torture.growing())} growing messages of 2 MiB within {mime_torture.MOST_HEAP >> 20} MiB of heap")
+    return len(wrong)
+
+
 def check_golden(seen):
     text = golden_text(seen)
     if text == GOLDEN.read_text(encoding="utf-8"):
@@ -357,7 +387,7 @@ def main(arguments):
         for name in arguments[2:]:
             print("\n".join(difflib.unified_diff(show(theirs[name]), show(mine[name]), "theirs", "ours", lineterm="", n=99)))
         return 0
-    wrong = check_anomalies(seen) + check_golden(seen)
+    wrong = check_anomalies(seen) + check_golden(seen) + check_memory()
     alike = [name for name in everything if dovecot(name)["bodystructure"] == served[name]["bodystructure"]]
     wrong += check_sections(everything, seen, dovecot, alike)
     for reader, (theirs, mine) in readers.items():

@@ -152,6 +152,10 @@ def messages():
     return {**nesting(), **boundaries(), **differentials(), **composites()}
 
 
+# Octets of heap that libmail/message may use for anything of growing(), whatever its size: 10 000 parts and what is made of them.
+MOST_HEAP = 24 << 20
+
+
 # What grows: {name: size -> octets}, about `size` octets each.
 def growing():
     line = b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0\n"
