@@ -9,6 +9,7 @@ Tools commands() {
   tools.push_back(make_check());
   add_user_commands(tools);
   add_queue_commands(tools);
+  add_mailbox_commands(tools);
   add_dns_commands(tools);
   return tools;
 }

@@ -21,6 +21,7 @@ std::unique_ptr<Tool> make_sandbox();       // sandbox.cc
 std::unique_ptr<Tool> make_check();         // check.cc
 void add_user_commands(Tools& tools);       // user.cc
 void add_queue_commands(Tools& tools);      // queue.cc
+void add_mailbox_commands(Tools& tools);    // mailbox.cc
 void add_dns_commands(Tools& tools);        // dns.cc
 std::unique_ptr<Tool> make_dns_check();     // dns_check.cc
 std::unique_ptr<Tool> make_dns_update();    // dns_update.cc
