@@ -105,6 +105,7 @@ std::string encode_header(const IndexHeader& header) {
   put_stamp(out, header.fresh);
   put_stamp(out, header.uidlist);
   put(out, header.uidlist_lines);
+  put(out, header.uidlist_sum);
   put(out, header.counts.messages);
   put(out, header.counts.unseen);
   put(out, header.counts.deleted);
@@ -133,6 +134,7 @@ std::optional<IndexHeader> decode_header(std::string_view value) {
   header.fresh = take_stamp(reader);
   header.uidlist = take_stamp(reader);
   header.uidlist_lines = reader.take<std::uint64_t>();
+  header.uidlist_sum = reader.take<std::uint32_t>();
   header.counts.messages = reader.take<std::uint32_t>();
   header.counts.unseen = reader.take<std::uint32_t>();
   header.counts.deleted = reader.take<std::uint32_t>();

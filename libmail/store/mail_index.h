@@ -41,6 +41,7 @@ struct IndexHeader {
   FileStamp fresh;
   FileStamp uidlist;
   std::uint64_t uidlist_lines = 0;
+  std::uint32_t uidlist_sum = 0;
   MailboxCounts counts;
   bool operator==(const IndexHeader&) const = default;
 };

@@ -498,6 +498,7 @@ UidListMark MaildirBox::list_mark() const {
   mark.next_uid = header_.uid_next;
   mark.guid = header_.guid;
   mark.lines = header_.uidlist_lines;
+  mark.sum = header_.uidlist_sum;
   return mark;
 }
 
@@ -506,6 +507,7 @@ StoreResult<void> MaildirBox::note_list(UidListFile& list) {
   if (!mark) return fail(mark.error());
   header_.uidlist = mark->stamp;
   header_.uidlist_lines = mark->lines;
+  header_.uidlist_sum = mark->sum;
   header_.guid = mark->guid;
   return {};
 }

@@ -501,6 +501,32 @@ StoreResult<std::shared_ptr<OpenMailbox>> Store::open_maildir_at(const Place& pl
                                       std::move(box));
 }
 
+StoreResult<std::size_t> Store::rebuild_index(const std::string& name) {
+  const auto place = place_of(name);
+  if (!place) return fail(place.error());
+  const auto root = root_of(*place->space);
+  if (!root) return fail(root.error());
+  Directory* directory = root->get();
+  std::unique_ptr<Directory> folder;
+  if (!place->directory.empty()) {
+    auto opened = (*root)->open_directory(place->directory);
+    if (!opened) return fail(StoreError(opened.error()));
+    folder = std::move(*opened);
+    directory = folder.get();
+  }
+  {
+    const auto index = open_lmdb_index(*directory);
+    if (!index)
+      return fail(StoreError(StoreError::Kind::locked, "the index of \"" + printable(name, 100) +
+                                                           "\" is in use by another program"));
+    if (auto cleared = index->clear(); !cleared) return fail(std::move(cleared.error()));
+  }
+  auto box = open(name);
+  if (!box) return fail(std::move(box.error()));
+  if (auto synced = (*box)->sync(SyncRules()); !synced) return fail(std::move(synced.error()));
+  return (*box)->snapshot()->size();
+}
+
 StoreResult<MailboxStatus> Store::status(const std::string& name, bool with_size) {
   auto box = open(name);
   if (!box) return fail(std::move(box.error()));

@@ -76,6 +76,8 @@ class Store {
 
   // The one object of this mailbox in the process. not_found; `bad_name` for a name that can't be.
   StoreResult<std::shared_ptr<OpenMailbox>> open(const std::string& name);
+  // Makes the index anew from the files; gives the number of messages. `locked`: the index is in use.
+  StoreResult<std::size_t> rebuild_index(const std::string& name);
   // Without opening it for anybody; scans only if something changed. `with_size`: measures what has no size.
   StoreResult<MailboxStatus> status(const std::string& name, bool with_size = false);
 

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "libmail/base/crc32c.h"
 #include "libmail/base/random.h"
 #include "libmail/base/text.h"
 #include "libmail/store/maildir.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr const char* temporary_name = "dovecot-uidlist.tmp";
 // Two million messages' worth. A list beyond it is not ours to read into memory.
 constexpr std::uint64_t size_limit = 256ULL << 20;
+constexpr std::uint64_t summed = 512;  // octets before a mark
 
 std::uint32_t seconds_of(WallTime time) {
   return static_cast<std::uint32_t>(
@@ -55,6 +57,10 @@ StoreResult<bool> UidListFile::read_tail(const UidListMark& mark) {
   if (status->inode != mark.stamp.inode || status->size < mark.stamp.size ||
       status->size > size_limit)
     return false;
+  if (mark.stamp.size == 0) return false;
+  const auto sum = sum_before(**file, mark.stamp.size);
+  if (!sum) return fail(sum.error());
+  if (*sum != mark.sum) return false;
   list_ = UidList();
   if (status->size > mark.stamp.size) {
     // The line end before what is new comes along: it must be where it was.
@@ -81,10 +87,22 @@ StoreResult<bool> UidListFile::read_tail(const UidListMark& mark) {
   return true;
 }
 
+StoreResult<std::uint32_t> UidListFile::sum_before(File& file, std::uint64_t end) {
+  const std::uint64_t from = end > summed ? end - summed : 0;
+  const auto text = file.read(from, end - from);
+  if (!text) return fail(StoreError(text.error()));
+  return crc32c(0, *text);
+}
+
 StoreResult<UidListMark> UidListFile::mark() {
-  const auto status = maildir_->status(uidlist_name);
+  const auto file = maildir_->open_file(uidlist_name, OpenMode::read, 0);
+  if (!file) return fail(StoreError(file.error()));
+  const auto status = (*file)->status();
   if (!status) return fail(StoreError(status.error()));
+  const auto sum = sum_before(**file, status->size);
+  if (!sum) return fail(sum.error());
   UidListMark mark;
+  mark.sum = *sum;
   mark.stamp = stamp_of(*status);
   mark.uid_validity = list_.uid_validity;
   mark.next_uid = list_.next_uid;

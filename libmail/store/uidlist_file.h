@@ -17,6 +17,7 @@ struct UidListMark {
   std::uint32_t next_uid = 1;
   std::string guid;
   std::size_t lines = 0;  // records in the file, dead ones too
+  std::uint32_t sum = 0;  // of the octets before its end: inode numbers come back, these don't
 };
 
 class UidListFile {
@@ -56,6 +57,7 @@ class UidListFile {
   StoreResult<void> read();
   StoreResult<bool> read_from(const char* name);
   StoreResult<bool> read_tail(const UidListMark& mark);
+  StoreResult<std::uint32_t> sum_before(File& file, std::uint64_t end);
   StoreResult<void> append();
   StoreResult<void> rewrite();
   void begin_again();
