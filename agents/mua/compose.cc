@@ -15,10 +15,10 @@
 #include "libmail/message/address_reader.h"
 #include "libmail/message/date.h"
 #include "libmail/message/flowed.h"
-#include "libmail/message/html_text.h"
-#include "libmail/message/markdown.h"
 #include "libmail/message/message_id.h"
 #include "libmail/message/submission.h"
+#include "libmail/render/html_text.h"
+#include "libmail/render/markdown.h"
 #include "libmail/smtp/envelope.h"
 
 namespace posthorn::mua {
@@ -82,7 +82,7 @@ Result<message::BuildPart, ToolError> attachment(const std::string& path) {
   part.filename = std::filesystem::path(path).filename().string();
   part.type = type_of_file(part.filename);
   part.content = octets.str();
-  part.disposition = message::Disposition::attachment;
+  part.disposition = message::Presentation::attachment;
   return part;
 }
 
@@ -101,11 +101,11 @@ Result<message::BuildPart, ToolError> make_body(const Account& account, const Co
   if (!account.signature.empty() && text.find("\n-- \n") == std::string::npos)
     text +=
         (text.empty() || text.ends_with('\n') ? "\n-- \n" : "\n\n-- \n") + account.signature + "\n";
-  if (flags.markdown) parts.html = message::markdown_to_html(text);
+  if (flags.markdown) parts.html = render::markdown_to_html(text);
   if (!flags.html.empty()) {
     auto html = read_text_file(flags.html);
     if (!html) return fail(html.error());
-    if (text.empty()) text = message::html_to_text(*html);
+    if (text.empty()) text = render::html_to_text(*html).text;
     parts.html = std::move(*html);
   }
   parts.flowed = true;

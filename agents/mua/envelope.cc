@@ -8,8 +8,8 @@
 #include "libmail/message/date.h"
 #include "libmail/message/encoded_word.h"
 #include "libmail/message/flowed.h"
-#include "libmail/message/html_text.h"
 #include "libmail/message/message_id.h"
+#include "libmail/render/html_text.h"
 
 namespace posthorn::mua {
 
@@ -122,7 +122,7 @@ std::string main_text(const message::MessageView& view, std::size_t width) {
     std::string text = message::decode_text(view, index);
     const message::Parameter* format = content.type.parameters.find("format");
     if (content.type.subtype == "html") {
-      text = message::html_to_text(text);
+      text = render::html_to_text(text).text;
     } else if (format != nullptr && iequals(format->value, "flowed")) {
       const message::Parameter* delsp = content.type.parameters.find("delsp");
       text = message::reflow(

@@ -463,9 +463,9 @@ Task<Mail<FolderNews>> ImapStore::wait(Deadline deadline) {
   }
 }
 
-session::ImapTls tls_of(TlsMode mode) {
-  if (mode == TlsMode::implicit) return session::ImapTls::implicit;
-  return mode == TlsMode::starttls ? session::ImapTls::starttls : session::ImapTls::never;
+session::MailTls tls_of(TlsMode mode) {
+  if (mode == TlsMode::implicit) return session::MailTls::implicit;
+  return mode == TlsMode::starttls ? session::MailTls::starttls : session::MailTls::never;
 }
 
 Mail<std::shared_ptr<tls::ClientContext>> context_of(const Server& server) {
@@ -493,7 +493,7 @@ Task<Mail<std::unique_ptr<ImapClient>>> connect_imap(const Account& account, Dea
   options.tls_name = server.tls_name;
   options.clear_password = server.tls == TlsMode::none;
   if (!login->user.empty()) {
-    session::ImapLogin known(login->user, login->password);
+    session::MailLogin known(login->user, login->password);
     known.token = login->token;
     options.login = std::move(known);
   }

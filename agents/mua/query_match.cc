@@ -10,7 +10,7 @@
 #include "libmail/message/body_reader.h"
 #include "libmail/message/charset.h"
 #include "libmail/message/encoded_word.h"
-#include "libmail/message/html_text.h"
+#include "libmail/render/html_text.h"
 
 namespace posthorn::mua {
 
@@ -45,7 +45,7 @@ bool body_holds(const std::string& octets, const std::string& words) {
       continue;
     std::string text = message::decode_text(view, i);
     if (holds(text, words)) return true;
-    if (part.media.sub == message::Subtype::html && holds(message::html_to_text(text), words))
+    if (part.media.sub == message::Subtype::html && holds(render::html_to_text(text).text, words))
       return true;
   }
   return false;

@@ -1,0 +1,703 @@
+#!/usr/bin/env python3
+"""mua against Dovecot and Postfix, Maildir and mbox on disk, and a sandbox: every verb, as a person or a script calls it."""
+
+import contextlib
+import email
+import email.policy
+import http.server
+import json
+import os
+import pathlib
+import pwd
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from foreign import Failed, need, run  # noqa: E402
+from posthorn_site import Workshop, free_port, programs, wait_until  # noqa: E402
+
+ALICE, BOB, CARL = "alice@alpha.test", "bob@alpha.test", "carl@dove.test"
+PASSWORD = "secret of carl"
+
+
+def expect(what, condition):
+    if not condition:
+        raise Failed(what)
+
+
+class Dovecot:
+    """Dovecot's imap for carl, with an auth socket for Postfix."""
+
+    def __init__(self, home, tls):
+        self.home = home
+        self.port = free_port()
+        self.maildir = home / "mail/carl/Maildir"
+        (home / "mail").mkdir(parents=True)
+        owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        if os.geteuid() == 0:
+            os.chown(home / "mail", owner.pw_uid, owner.pw_gid)
+        home.chmod(0o755)
+        self.owner = owner
+        (home / "users").write_text(f"{CARL}:{{PLAIN}}{PASSWORD}\n")
+        me = pwd.getpwuid(os.geteuid()).pw_name
+        services = "\n".join(f"service {name} {{\n  chroot =\n}}" for name in ("anvil", "stats"))
+        folders = "\n".join(f"  mailbox {name} {{\n    auto = subscribe\n    special_use = \\{use}\n  }}"
+                            for name, use in (("Sent", "Sent"), ("Drafts", "Drafts"), ("Bin", "Trash")))
+        (home / "dovecot.conf").write_text(f"""
+base_dir = {home}/run
+state_dir = {home}/state
+log_path = {home}/log
+protocols = imap
+listen = 127.0.0.1
+default_internal_user = {me}
+default_internal_group =
+default_login_user = {me}
+first_valid_uid = 1
+ssl = required
+ssl_cert = <{tls}/cert.pem
+ssl_key = <{tls}/key.pem
+mail_location = maildir:{home}/mail/%n/Maildir
+auth_mechanisms = plain login
+passdb {{
+  driver = passwd-file
+  args = {home}/users
+}}
+userdb {{
+  driver = static
+  args = uid={owner.pw_uid} gid={owner.pw_gid} home={home}/mail/%n
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+{folders}
+}}
+{services}
+service auth {{
+  unix_listener {home}/auth {{
+    mode = 0666
+  }}
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = 0
+  }}
+  inet_listener imaps {{
+    port = {self.port}
+    ssl = yes
+  }}
+}}
+""")
+
+    def start(self):
+        self.process = subprocess.Popen(["dovecot", "-F", "-c", self.home / "dovecot.conf"], stdin=subprocess.DEVNULL)
+        wait_until("Dovecot listens", self.listens)
+        return self
+
+    def listens(self):
+        expect("Dovecot runs: " + (self.home / "log").read_text() if (self.home / "log").exists() else "",
+               self.process.poll() is None)
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port)).close()
+            return True
+        return False
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+    def deliver(self, message):
+        """As a local delivery agent would: into new/."""
+        folder = self.maildir
+        name = f"{time.time_ns()}.test"
+        for sub in ("", "cur", "new", "tmp"):
+            (folder / sub).mkdir(parents=True, exist_ok=True)
+            if os.geteuid() == 0:
+                os.chown(folder / sub, self.owner.pw_uid, self.owner.pw_gid)
+        if os.geteuid() == 0:
+            os.chown(folder.parent, self.owner.pw_uid, self.owner.pw_gid)
+        (folder / "tmp" / name).write_text(message)
+        if os.geteuid() == 0:
+            os.chown(folder / "tmp" / name, self.owner.pw_uid, self.owner.pw_gid)
+        (folder / "tmp" / name).rename(folder / "new" / name)
+
+
+MASTER = """127.0.0.1:{port} inet n - n - - smtpd
+postlog unix-dgram n - n - 1 postlogd
+cleanup unix n - n - 0 cleanup
+rewrite unix - - n - - trivial-rewrite
+anvil unix - - n - 1 anvil
+proxymap unix - - n - - proxymap
+qmgr unix n - n 300 1 qmgr
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+tlsmgr unix - - n 1000? 1 tlsmgr
+virtual unix - n n - - virtual
+pickup unix n - n 60 1 pickup
+"""
+MAIN = """compatibility_level = 3.6
+queue_directory = {home}/spool
+data_directory = {home}/data
+mail_owner = postfix
+setgid_group = postdrop
+inet_interfaces = 127.0.0.1
+myhostname = postfix.dove.test
+mydestination =
+maillog_file = {home}/log
+maillog_file_prefixes = {home}
+virtual_mailbox_domains = dove.test
+virtual_mailbox_base = {mail}
+virtual_mailbox_maps = inline:{{ {{ carl@dove.test = carl/Maildir/ }} }}
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_minimum_uid = 1
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = {tls}/cert.pem
+smtpd_tls_key_file = {tls}/key.pem
+smtpd_tls_auth_only = yes
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {auth}
+smtpd_recipient_restrictions = permit_sasl_authenticated, reject
+"""
+
+
+class Postfix:
+    """A Postfix of its own that takes submissions from those whom Dovecot knows, and delivers to Dovecot's Maildirs."""
+
+    def __init__(self, home, dovecot, tls):
+        self.home = home
+        self.port = free_port()
+        for name in ("conf", "spool", "data"):
+            (home / name).mkdir(parents=True)
+        run(["chown", "postfix", home / "data"])
+        (home / "conf/main.cf").write_text(MAIN.format(home=home, mail=dovecot.home / "mail", tls=tls, auth=dovecot.home / "auth",
+                                                       uid=dovecot.owner.pw_uid, gid=dovecot.owner.pw_gid))
+        (home / "conf/master.cf").write_text(MASTER.format(port=self.port))
+
+    def do(self, verb):
+        run(["postfix", "-c", self.home / "conf", verb], expect=None)
+
+    def start(self):
+        self.do("start")
+
+        def answers():
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+                return probe.recv(3) == b"220"
+            return False
+        wait_until("Postfix answers", answers)
+        return self
+
+    def stop(self):
+        self.do("stop")
+
+
+class World:
+    """The servers, the accounts, and mua as a person calls it."""
+
+    def __init__(self, workshop):
+        self.site = workshop.site("alpha", ["alpha.test"], [ALICE, BOB]).start()
+        self.home = workshop.directory / "home"
+        self.home.mkdir()
+        workshop.directory.chmod(0o755)
+        self.site.directory.chmod(0o755)
+        (self.site.directory / "tls").chmod(0o755)
+        tls = workshop.directory / "tls"
+        tls.mkdir()
+        for name in ("cert.pem", "key.pem"):
+            (tls / name).write_bytes((self.site.directory / "tls" / name).read_bytes())
+        self.tls = tls
+        self.dovecot = Dovecot(workshop.directory / "dovecot", tls).start()
+        self.postfix = None
+        if os.geteuid() == 0:
+            self.postfix = Postfix(workshop.directory / "postfix", self.dovecot, tls).start()
+        self.silent = socket.create_server(("127.0.0.1", 0))
+        self.secret = self.home / "secret"
+        self.secret.write_text(PASSWORD + "\n")
+        self.secret.chmod(0o600)
+        self.config = self.home / "mua.toml"
+        self.write_config()
+
+    def write_config(self, submission_port=None):
+        site, ca = self.site, self.site.facts["ca"]
+        submission = submission_port or site.port("submission")
+        carl = "" if not self.postfix else f"""
+[accounts.carl.submission]
+host = "127.0.0.1"
+port = {self.postfix.port}
+tls = "starttls"
+"""
+        self.config.write_text(f"""
+outbox = "outbox"
+[accounts.bob]
+address = "{BOB}"
+name = "Bob Bünting"
+store = "maildir"
+path = "{self.home}/bob"
+signature = "Bob"
+[accounts.bob.submission]
+host = "127.0.0.1"
+port = {submission}
+tls = "starttls"
+ca_file = "{ca}"
+user = "{BOB}"
+password_command = ["printf", "%s\\n", "{site.password(BOB)}"]
+[accounts.alice]
+address = "{ALICE}"
+store = "pop3"
+host = "127.0.0.1"
+port = {site.port("pop3s")}
+ca_file = "{ca}"
+user = "{ALICE}"
+password_command = "echo '{site.password(ALICE)}'"
+[accounts.alice.submission]
+host = "127.0.0.1"
+port = {site.port("submissions")}
+[accounts.carl]
+address = "{CARL}"
+name = "Carl"
+store = "imap"
+host = "127.0.0.1"
+port = {self.dovecot.port}
+ca_file = "{ca}"
+user = "{CARL}"
+password_file = "secret"
+{carl}
+[accounts.mbox]
+address = "{BOB}"
+store = "mbox"
+path = "{self.home}/mbox"
+sendmail = ["{programs()}/sendmail", "--site", "{site.directory}", "-i"]
+[accounts.silent]
+address = "{BOB}"
+store = "imap"
+host = "127.0.0.1"
+port = {self.silent.getsockname()[1]}
+tls = "none"
+""")
+
+    def environment(self):
+        return {**os.environ, "POSTHORN_MUA_CONFIG": str(self.config), "HOME": str(self.home), "XDG_DATA_HOME": str(self.home / "data")}
+
+    def call(self, *words, exit=0, text=None, timeout=60):
+        octets = text.encode() if isinstance(text, str) else text
+        done = subprocess.run([str(programs() / "mua"), *map(str, words)], input=octets or b"", capture_output=True, timeout=timeout,
+                              env=self.environment())
+        expect(f"mua {' '.join(map(str, words))} ends with {exit}, not {done.returncode}:\n"
+               f"{done.stdout.decode(errors='replace')[-2000:]}\n{done.stderr.decode(errors='replace')[-2000:]}", done.returncode == exit)
+        return done
+
+    def rows(self, *words, **keywords):
+        return [json.loads(line) for line in self.call(*words, "--json", **keywords).stdout.splitlines()]
+
+    def one(self, *words, **keywords):
+        rows = self.rows(*words, **keywords)
+        expect(f"mua {' '.join(map(str, words))} gives one row, not {len(rows)}: {rows}", len(rows) == 1)
+        return rows[0]
+
+    def stop(self):
+        self.silent.close()
+        if self.postfix:
+            self.postfix.stop()
+        self.dovecot.stop()
+
+
+def send_and_get(world):
+    """send by submission, get by POP3 into Maildir, mbox and a program"""
+    site = world.site
+    picture = world.home / "Bild ü.png"
+    picture.write_bytes(bytes(range(256)) * 300)
+    sent = world.one("--account", "bob", "send", "--to", f"Alice <{ALICE}>", "--subject", "Grüße aus Köln", "--attach", picture,
+                     "--header", "X-Test: ja", "--body", "Erste Zeile\n\nund *mehr*", "--markdown", "--notify", "FAILURE")
+    expect(f"sent with a copy: {sent}", sent["status"] == "sent" and sent["folder"] == "Sent")
+    raw = site.wait_for_messages(ALICE, 1)[0]
+    mail = email.message_from_bytes(raw, policy=email.policy.default)
+    expect("the subject is read back", mail["Subject"] == "Grüße aus Köln")
+    expect("the name too", mail["From"].addresses[0].display_name == "Bob Bünting")
+    expect("the field more", mail["X-Test"] == "ja")
+    expect("text and HTML", "<em>mehr</em>" in mail.get_body(("html",)).get_content() and "Erste Zeile" in mail.get_body(("plain",)).get_content())
+    attached = next(mail.iter_attachments())
+    expect("the file", attached.get_filename() == "Bild ü.png" and attached.get_content() == picture.read_bytes())
+    kept = world.one("--account", "alice", "get", "--to", f"maildir:{world.home}/kept", "--keep")
+    expect(f"fetched and kept: {kept}", (kept["fetched"], kept["left"]) == (1, 1))
+    expect("kept mail is fetched once", world.one("--account", "alice", "get", "--keep", "--to", f"maildir:{world.home}/kept", exit=1)["fetched"] == 0)
+    expect("into a Maildir", b"X-Test: ja" in next((world.home / "kept/new").iterdir()).read_bytes())
+    site.inject("x@beta.test", [ALICE], "Subject: two\r\n\r\nFrom here\r\n")
+    site.wait_for_messages(ALICE, 2)
+    failed = world.call("--account", "alice", "get", "--exec", "exit 75", exit=75)
+    expect("a program that fails keeps the message there", b"stays on the server" in failed.stderr and len(site.messages(ALICE)) == 2)
+    got = world.one("--account", "alice", "get", "--to", f"mbox:{world.home}/box")
+    expect(f"the rest, and all is deleted: {got}", (got["fetched"], got["left"]) == (1, 0))
+    wait_until("the server's Maildir is empty", lambda: not site.messages(ALICE))
+    box = (world.home / "box").read_text()
+    expect("an mbox", box.startswith("From ") and "\n>From here\n" in box)
+    site.inject("x@beta.test", [ALICE], "Subject: three\r\n\r\npiped\r\n")
+    site.wait_for_messages(ALICE, 1)
+    world.call("--account", "alice", "get", "--exec", f"cat > '{world.home}/piped'")
+    expect("a program gets the message", "Subject: three" in (world.home / "piped").read_text())
+
+
+def whole_messages(world):
+    """a whole message on standard input, dry run, sendmail, errors as JSON"""
+    message = f"From: Bob <{BOB}>\nTo: {ALICE}\nBcc: {BOB}\nSubject: whole\n\ntext\n"
+    printed = world.call("--account", "bob", "send", "--dry-run", text=message).stdout
+    expect("Bcc is taken away, Date and Message-ID added", b"Bcc" not in printed and b"Date: " in printed and b"Message-ID: " in printed)
+    before = len(world.site.messages(BOB))
+    sent = world.one("--account", "mbox", "send", text=message)
+    expect(f"by sendmail to To and Bcc: {sent}", sorted(sent["recipients"]) == [ALICE, BOB] and sent["status"] == "sent")
+    world.site.wait_for_messages(BOB, before + 1)
+    refused = world.call("--account", "bob", "send", "--json", "--to", "nobody@alpha.test", "--body", "x", exit=67)
+    error = json.loads(refused.stderr)["error"]
+    expect(f"an unknown recipient: {error}", error["code"] == "not-found" and "nobody@alpha.test" in error["message"])
+    world.call("--account", "bob", "send", "--to", "x@y.test", "--header", "X: a\nBcc: b@c.test", "--body", "x", exit=64)
+    world.call("--account", "bob", "send", "--body", "x", exit=64)
+    world.call("--account", "nobody", "list", exit=78)
+    expect("unknown words say what is near", b"did you mean send" in world.call("snd", exit=64).stderr)
+
+
+def outbox(world):
+    """what can't be sent waits in the outbox"""
+    world.write_config(submission_port=free_port())
+    queued = world.one("--account", "bob", "send", "--to", ALICE, "--subject", "later", "--body", "x", exit=75)
+    expect(f"queued: {queued}", queued["status"] == "queued")
+    row = world.one("outbox", "list")
+    expect(f"listed: {row}", row["id"] == queued["outbox_id"] and row["recipients"] == [ALICE] and row["attempts"] == 1)
+    world.call("outbox", "flush", exit=69)
+    expect("tried again", world.one("outbox", "list")["attempts"] == 2)
+    world.write_config()
+    expect("sent", world.one("outbox", "flush")["status"] == "sent")
+    wait_until("it has arrived", lambda: any(b"Subject: later" in m for m in world.site.messages(ALICE)))
+    world.call("outbox", "list", exit=1)
+    world.call("outbox", "delete", "../x", exit=67)
+
+
+def deliver_three(world, deliver):
+    """A conversation, and a message with two files."""
+    first = "From: =?utf-8?q?J=C3=BCrgen?= <j@beta.test>\nTo: {to}\nSubject: Plan\nMessage-ID: <1@beta.test>\nDate: Mon, 2 Nov 2026 10:00:00 +0100\n\nfirst\n"
+    second = "From: Ann <a@beta.test>\nTo: {to}\nSubject: Re: Plan\nMessage-ID: <2@beta.test>\nIn-Reply-To: <1@beta.test>\nReferences: <1@beta.test>\nDate: Mon, 2 Nov 2026 11:00:00 +0100\n\nanswer \x1b[31mred\n"
+    third = ("From: \"ceo@bank.test\" <evil@beta.test>\nTo: {to}\nSubject: files\nMessage-ID: <3@beta.test>\nDate: Mon, 2 Nov 2026 12:00:00 +0100\n"
+             "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>See <b>both</b></p><script>x()</script>\n"
+             "--b\nContent-Type: application/octet-stream; name=\"../../invoice.pdf.exe\"\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\naGVsbG8=\n"
+             "--b\nContent-Type: text/plain; name=n.txt\nContent-Disposition: attachment; filename=n.txt\n\nplain\n--b--\n")
+    for text in (first, second, third):
+        deliver(text.replace("{to}", world.who))
+        time.sleep(0.02)
+
+
+def work_with_mail(world, account):
+    """Everything that is done with mail in a store; the same for each kind."""
+    on = ("--account", account)
+    rows = world.rows(*on, "list")
+    expect(f"{account}: newest first: {[r['subject'] for r in rows]}", [r["subject"] for r in rows] == ["files", "Re: Plan", "Plan"])
+    files, answer, plan = rows
+    expect("decoded names, and a sender who claims to be another", plan["from"][0]["name"] == "Jürgen" and files.get("suspicious_sender"))
+    expect("attachments are seen", files["attachment"] and not plan["attachment"])
+    expect("all unread", all("\\Seen" not in r["flags"] for r in rows))
+    text = world.call(*on, "read", answer["uid"]).stdout.decode()
+    expect(f"no escape reaches the terminal: {text!r}", "\x1b" not in text and "answer" in text)
+    read = world.one(*on, "read", files["uid"], "--peek")
+    expect(f"HTML as text: {read['text']!r}", "See" in read["text"] and "both" in read["text"] and "x()" not in read["text"])
+    expect("parts", [p["part"] for p in read["parts"]] == ["", "1", "2", "3"])
+    raw = world.call(*on, "read", plan["uid"], "--raw", "--peek").stdout.replace(b"\r\n", b"\n")
+    expect("raw", raw.endswith(b"\n\nfirst\n"))
+    seen = {r["uid"]: "\\Seen" in r["flags"] for r in world.rows(*on, "list")}
+    expect(f"read marks, peek does not: {seen}", seen == {files["uid"]: False, answer["uid"]: True, plan["uid"]: False})
+
+    def found(*query):
+        out = subprocess.run([str(programs() / "mua"), *on, "search", "--json", *query], capture_output=True, env=world.environment(), timeout=60)
+        expect(f"search {query}: {out.stderr.decode()}", out.returncode in (0, 1))
+        return [json.loads(line)["subject"] for line in out.stdout.splitlines()]
+
+    for query, subjects in ((["from:jürgen"], ["Plan"]), (["is:unread", "-subject:plan"], ["files"]), (["subject:plan"], ["Re: Plan", "Plan"]),
+                            (["has:attachment"], ["files"]), (["-has:attachment", "is:read"], ["Re: Plan"]), (["body:first", "or", "body:answer"], ["Re: Plan", "Plan"]),
+                            (["-is:read", "(from:evil or from:ann)"], ["files"]), (["larger:1M"], []), (["id:2@beta"], ["Re: Plan"]),
+                            (["from:nobody"], [])):
+        expect(f"{account}: {query} finds {subjects}, not {found(*query)}", found(*query) == subjects)
+    world.call(*on, "search", "larger:x", exit=64)
+
+    names = world.rows(*on, "attachments", "list", files["uid"])
+    expect(f"names of files: {names}", [n["saved_as"] for n in names] == ["invoice.pdf.exe", "n.txt"] and names[0]["hidden_extension"])
+    out = world.home / f"out-{account}"
+    out.mkdir()
+    for _ in range(2):
+        world.call(*on, "attachments", "save", files["uid"], "--dir", out)
+    expect("saved within the directory, over nothing", sorted(f.name for f in out.iterdir()) ==
+           ["invoice.pdf-2.exe", "invoice.pdf.exe", "n-2.txt", "n.txt"] and (out / "invoice.pdf.exe").read_bytes() == b"hello")
+    expect("a part to standard output", world.call(*on, "attachments", "save", files["uid"], "3", "--stdout").stdout.strip() == b"plain")
+
+    world.call(*on, "flag", answer["uid"], "+flagged", "-read", "+$Work")
+    flags = world.one(*on, "search", f"uid:{answer['uid']}")["flags"]
+    expect(f"flags: {flags}", set(flags) >= {"\\Flagged", "$Work"} and "\\Seen" not in flags)
+    thread = world.rows(*on, "thread", answer["uid"])
+    expect(f"a conversation: {thread}", [(t["subject"], t["depth"]) for t in thread] == [("Plan", 0), ("Re: Plan", 1)])
+    world.call(*on, "read", 4711, exit=67)
+
+
+def work_with_folders(world, account):
+    """Folders, moves and copies, drafts, for stores that have folders."""
+    on = ("--account", account)
+    uids = {r["subject"]: r["uid"] for r in world.rows(*on, "list")}
+    world.call(*on, "folders", "create", "Work/Bücher")
+    world.call(*on, "copy", uids["Plan"], "Work/Bücher")
+    world.call(*on, "move", uids["files"], "Work/Bücher")
+    rows = world.rows(*on, "list", "Work/Bücher")
+    expect(f"copied and moved: {[r['subject'] for r in rows]}", sorted(r["subject"] for r in rows) == ["Plan", "files"])
+    expect("moved away", sorted(r["subject"] for r in world.rows(*on, "list")) == ["Plan", "Re: Plan"])
+    expect("everywhere", len(world.rows(*on, "search", "--all-folders", "subject:plan")) >= 3)
+    world.call(*on, "folders", "rename", "Work/Bücher", "Work/Altes")
+    folders = {f["folder"]: f for f in world.rows(*on, "folders", "list", "--counts")}
+    expect(f"folders: {list(folders)}", folders["Work/Altes"]["messages"] == 2 and folders["INBOX"]["role"] == "inbox")
+    world.call(*on, "folders", "delete", "Work/Altes", exit=65)
+    world.call(*on, "folders", "delete", "Work/Altes", "--force")
+    world.call(*on, "list", "Work/Altes", exit=67)
+    world.call(*on, "folders", "create", "INBOX", exit=1) if account == "bob" else None
+    world.call(*on, "delete", uids["Plan"], "--forever")
+    expect("gone for good", [r["subject"] for r in world.rows(*on, "list")] == ["Re: Plan"])
+    draft = world.one(*on, "send", "--draft", "--to", ALICE, "--bcc", BOB, "--subject", "half", "--body", "...")
+    expect(f"a draft: {draft}", draft["status"] == "draft")
+    row = world.one(*on, "drafts", "list")
+    expect("with its flag", "\\Draft" in row["flags"] and row["folder"] == "Drafts")
+    expect("Bcc stays in a draft", b"Bcc: " in world.call(*on, "read", row["uid"], "--folder", "drafts", "--raw", "--peek").stdout)
+    world.call(*on, "drafts", "delete", row["uid"])
+    world.call(*on, "drafts", "list", exit=1)
+
+
+def maildir(world):
+    """Maildir on disk"""
+    world.who = BOB
+    folder = world.home / "bob"
+
+    def deliver(text):
+        (folder / "new").mkdir(parents=True, exist_ok=True)
+        (folder / "new" / f"{time.time_ns() // 1000_000_000}.M{time.time_ns() // 1000 % 1000000}P1.test").write_text(text)
+    for sub in ("cur", "new", "tmp"):
+        (folder / sub).mkdir(parents=True, exist_ok=True)
+    deliver_three(world, deliver)
+    work_with_mail(world, "bob")
+    work_with_folders(world, "bob")
+
+
+def answers(world):
+    """reply and forward from a Maildir by submission"""
+    uid = world.one("--account", "bob", "list")["uid"]
+    printed = world.call("--account", "bob", "reply", uid, "--body", "Danke", "--dry-run").stdout.decode()
+    mail = email.message_from_string(printed, policy=email.policy.default)
+    expect(f"an answer: {printed}", mail["To"].addresses[0].addr_spec == "a@beta.test" and mail["Subject"] == "Re: Plan" and
+           mail["In-Reply-To"] == "<2@beta.test>" and mail["References"] == "<1@beta.test> <2@beta.test>")
+    expect("quoted", "\n> answer" in mail.get_content().replace("\r\n", "\n") and mail.get_content().startswith("Danke"))
+    before = len(world.site.messages(ALICE))
+    sent = world.one("--account", "bob", "forward", uid, "--to", ALICE, "--body", "fyi")
+    expect(f"forwarded: {sent}", sent["status"] == "sent")
+    raw = world.site.wait_for_messages(ALICE, before + 1)[-1]
+    mail = email.message_from_bytes(raw, policy=email.policy.default)
+    inner = [p for p in mail.walk() if p.get_content_type() == "message/rfc822"]
+    expect("whole, as an attachment", (inner and inner[0].get_payload(0)["Message-ID"] == "<2@beta.test>") or b"forwarded.eml" in raw)
+    expect("marked", "$Forwarded" in world.one("--account", "bob", "list")["flags"])
+
+
+def mbox(world):
+    """an mbox on disk"""
+    world.who = BOB
+    texts = []
+    deliver_three(world, texts.append)
+    (world.home / "mbox").write_text("".join("From x@beta.test Mon Nov  2 10:00:00 2026\n" + t + "\n" for t in texts))
+    rows = world.rows("--account", "mbox", "list")
+    expect(f"listed: {[r['subject'] for r in rows]}", [r["subject"] for r in rows] == ["files", "Re: Plan", "Plan"])
+    expect("searched", world.one("--account", "mbox", "search", "from:jürgen")["subject"] == "Plan")
+    expect("read", "first" in world.one("--account", "mbox", "read", rows[2]["uid"], "--peek")["text"])
+
+
+def dovecot(world):
+    """Dovecot's IMAP"""
+    world.who = CARL
+    deliver_three(world, world.dovecot.deliver)
+    work_with_mail(world, "carl")
+    work_with_folders(world, "carl")
+    uid = world.one("--account", "carl", "list")["uid"]
+    expect("the trash is the one the server says", world.one("--account", "carl", "delete", uid)["to"] == "Bin")
+    world.call("--account", "carl", "list", exit=1)
+    expect("wrong password is 77", b"" != wrong_password(world).stderr)
+
+
+def wrong_password(world):
+    world.secret.write_text("wrong\n")
+    done = world.call("--account", "carl", "list", exit=77)
+    world.secret.chmod(0o644)
+    world.call("--account", "carl", "list", exit=78)
+    world.secret.chmod(0o600)
+    world.secret.write_text(PASSWORD + "\n")
+    return done
+
+
+def postfix(world):
+    """Postfix: submission with STARTTLS and AUTH, delivery, the copy in Dovecot's Sent"""
+    if not world.postfix:
+        print("        (Postfix's master runs as root only)")
+        return
+    sent = world.one("--account", "carl", "send", "--to", CARL, "--subject", "an mich", "--body", "selbst")
+    expect(f"sent: {sent}", sent["status"] == "sent" and sent["folder"] == "Sent")
+    row = wait_until("it arrives", lambda: (world.rows("--account", "carl", "list", exit=0) if any((world.dovecot.maildir / "new").iterdir()) else None))[0]
+    expect(f"in the inbox: {row}", row["subject"] == "an mich" and row["message_id"] == sent["message_id"])
+    expect("in Sent", world.one("--account", "carl", "list", "sent")["message_id"] == sent["message_id"])
+    answer = world.one("--account", "carl", "reply", row["uid"], "--body", "ja")
+    expect(f"answered: {answer}", answer["status"] == "sent")
+    flags = {f for r in world.rows("--account", "carl", "search", f"uid:{row['uid']}") for f in r["flags"]}
+    expect(f"marked: {flags}", "\\Answered" in flags)
+    thread = wait_until("both are one conversation", lambda: (lambda t: t if len(t) >= 2 else None)(world.rows("--account", "carl", "thread", row["uid"])))
+    expect(f"with what was sent: {thread}", thread[0]["depth"] == 0 and thread[1]["depth"] == 1)
+
+
+def watch(world):
+    """watch: IDLE, a JSON stream, --exec"""
+    facts = world.home / "facts"
+    process = subprocess.Popen([str(programs() / "mua"), "--account", "carl,bob", "watch", "--json", "--once", "--duration", "30s", "--exec",
+                                f'printf "%s|%s|%s" "$MUA_ACCOUNT" "$MUA_SUBJECT" "$MUA_FROM" > {facts}.new && mv {facts}.new {facts}-$MUA_ACCOUNT'],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=world.environment())
+    try:
+        first = [json.loads(process.stdout.readline()) for _ in range(2)]
+        expect(f"both are watched: {first}", {(e["event"], e["account"]) for e in first} == {("watching", "carl"), ("watching", "bob")})
+        world.dovecot.deliver("From: x@beta.test\nSubject: neu; $(touch evil)\nMessage-ID: <w@beta.test>\n\nx\n")
+        event = json.loads(process.stdout.readline())
+        expect(f"told: {event}", event["event"] == "arrived" and event["account"] == "carl" and event["message"]["subject"].startswith("neu"))
+        wait_until("the command ran", lambda: (world.home / "facts-carl").exists())
+        expect("with the facts", (world.home / "facts-carl").read_text() == "carl|neu; $(touch evil)|x@beta.test")
+        (world.home / "bob/new" / "1795378460.M1P1.test").write_text("From: y@beta.test\nSubject: here\n\nx\n")
+        event = json.loads(process.stdout.readline())
+        expect(f"the Maildir too: {event}", event["event"] == "arrived" and event["account"] == "bob")
+        expect("then it ends", process.wait(20) == 0)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def sync(world):
+    """sync: new mail, flags both ways, expunges, and nothing twice"""
+    there = ("--account", "carl")
+    target = world.home / "synced"
+    count = len(world.rows(*there, "list"))
+    first = world.one(*there, "sync", "INBOX", "--to", target)
+    expect(f"all is fetched: {first}", first["fetched"] == count)
+    again = world.one(*there, "sync", "INBOX", "--to", target)
+    expect(f"nothing twice: {again}", (again["fetched"], again["removed"], again["flags_here"], again["flags_there"]) == (0, 0, 0, 0))
+    files = [f for sub in ("new", "cur") for f in (target / sub).iterdir()]
+    expect("on disk", len(files) == count)
+    world.config.write_text(world.config.read_text() + f'\n[accounts.copy]\naddress = "{CARL}"\nstore = "maildir"\npath = "{target}"\n')
+    rows = world.rows(*there, "list")
+    local = world.rows("--account", "copy", "list")
+    expect("the same mail", sorted(r["message_id"] for r in rows) == sorted(r["message_id"] for r in local))
+    world.dovecot.deliver("From: x@beta.test\nSubject: fresh\nMessage-ID: <f@beta.test>\n\nx\n")
+    world.call(*there, "flag", rows[0]["uid"], "+flagged")
+    world.call("--account", "copy", "flag", local[-1]["uid"], "+answered")
+    delta = world.one(*there, "sync", "INBOX", "--to", target)
+    expect(f"what is new on both sides: {delta}", (delta["fetched"], delta["flags_here"], delta["flags_there"]) == (1, 1, 1))
+    marked = world.one(*there, "search", "is:answered", f"id:{local[-1]['message_id']}")
+    expect(f"the flag went there: {marked}", "\\Answered" in marked["flags"])
+    expect("and came here", world.one("--account", "copy", "search", "is:flagged")["message_id"] == rows[0]["message_id"])
+    world.call(*there, "delete", "--forever", rows[0]["uid"])
+    expect("what was deleted there goes here", world.one(*there, "sync", "INBOX", "--to", target)["removed"] == 1)
+
+
+def side_by_side(world):
+    """several accounts at once: Dovecot, POP3, a silent server"""
+    started = time.monotonic()
+    process = subprocess.Popen([str(programs() / "mua"), "list", "--json", "--account", "silent,alice,carl,bob", "--timeout", "4s"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=world.environment())
+    first = json.loads(process.stdout.readline())
+    at_first = time.monotonic() - started
+    out, err = process.communicate(timeout=30)
+    took = time.monotonic() - started
+    accounts = {first["account"]} | {json.loads(line)["account"] for line in out.splitlines()}
+    expect(f"rows of those that answer: {accounts}", accounts == {"carl", "bob"})
+    expect(f"at once, not behind the silent one: {at_first:.1f} s of {took:.1f}", at_first < 3.5 < took)
+    errors = {e["account"]: e["code"] for e in (json.loads(line)["error"] for line in err.splitlines())}
+    expect(f"errors carry the account: {errors}", errors == {"alice": "unsupported", "silent": "try-again"})
+    expect(f"and the exit code: {process.returncode}", process.returncode in (69, 75))
+
+
+class Web(http.server.BaseHTTPRequestHandler):
+    posts = []
+
+    def do_POST(self):
+        Web.posts.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self):
+        body = (b'<clientConfig><emailProvider><incomingServer type="imap"><hostname>imap.alpha.test</hostname><port>993</port>'
+                b"<socketType>SSL</socketType><username>%EMAILADDRESS%</username></incomingServer></emailProvider></clientConfig>")
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+
+def web(world):
+    """unsubscribe (RFC 8058), discover by autoconfig and SRV, completion"""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(world.tls / "cert.pem", world.tls / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"https://127.0.0.1:{server.server_port}"
+    ca = world.site.facts["ca"]
+    try:
+        world.dovecot.deliver(f"From: l@beta.test\nSubject: list\nMessage-ID: <l@beta.test>\nList-Unsubscribe: <{url}/leave?u=1>\n"
+                              "List-Unsubscribe-Post: List-Unsubscribe=One-Click\n\nx\n")
+        uid = world.one("--account", "carl", "search", "subject:list")["uid"]
+        would = world.one("--account", "carl", "unsubscribe", uid)
+        expect(f"without --yes it only says: {would}", would["method"] == "one-click" and not Web.posts)
+        world.call("--account", "carl", "unsubscribe", uid, "--yes", exit=69)  # the system's authorities don't know the server
+        expect("no POST over a bad certificate", not Web.posts)
+        world.one("--account", "carl", "unsubscribe", uid, "--yes", "--ca-file", ca)
+        expect(f"one POST: {Web.posts}", Web.posts == [("/leave?u=1", b"List-Unsubscribe=One-Click")])
+        dns = f"127.0.0.1:{world.site.port('dns')}"
+        found = world.one("discover", BOB, "--dns-server", dns, "--url", f"{url}/mail/config-v1.1.xml", "--ca-file", ca)
+        expect(f"autoconfig: {found}", any(s["host"] == "imap.alpha.test" and s["user"] == BOB for s in found["servers"]))
+        expect("an account", "[accounts.alpha]" in found["toml"] and 'store = "imap"' in found["toml"])
+    finally:
+        server.shutdown()
+    script = world.call("completion", "bash").stdout
+    run(["bash", "-n"], text=script.decode())
+    expect("verbs and options", b"attachments" in script and b"--subject" in script)
+
+
+def main():
+    need("dovecot", "doveadm")
+    if not os.path.exists("/usr/lib/dovecot/imap"):
+        print("skipped: Dovecot has no imap (package dovecot-imapd)")
+        sys.exit(77)
+    failures = 0
+    steps = (send_and_get, whole_messages, outbox, maildir, answers, mbox, dovecot, postfix, watch, sync, side_by_side, web)
+    try:
+        with Workshop("mua") as workshop:
+            world = World(workshop)
+            try:
+                for step in steps:
+                    title = step.__doc__.strip().splitlines()[0]
+                    try:
+                        step(world)
+                        print(f"ok      {title}", flush=True)
+                    except Exception as problem:  # one step that fails must not hide the next
+                        failures += 1
+                        print(f"FAILED  {title}\n        {problem}", flush=True)
+                        if not isinstance(problem, Failed):
+                            traceback.print_exc()
+            finally:
+                world.stop()
+            if failures:
+                raise Failed(f"{failures} of {len(steps)} steps failed")
+    except Failed as problem:
+        sys.exit(f"failed: {problem}")
+
+
+if __name__ == "__main__":
+    main()
