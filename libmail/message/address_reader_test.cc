@@ -1,7 +1,7 @@
 #include "libmail/message/address_reader.h"
 
 #include <catch2/catch.hpp>
-#include <chrono>
+#include <ctime>
 
 #include "libmail/message/address_format.h"
 #include "libmail/message/sender_check.h"
@@ -109,12 +109,17 @@ TEST_CASE("AddressReader: limits of depth and number end in an anomaly, not in a
 }
 
 TEST_CASE("AddressReader: 80 000 recipients, and rubbish of that size, are read in linear time") {
+  // Of the processor: others may be at work on it. The best of three.
   const auto took = [](const std::string& text) {
-    const auto begin = std::chrono::steady_clock::now();
-    AddressReader reader(text);
-    while (reader.next()) {
+    double best = 1e9;
+    for (int i = 0; i < 3; ++i) {
+      const std::clock_t begin = std::clock();
+      AddressReader reader(text);
+      while (reader.next()) {
+      }
+      best = std::min(best, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
     }
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return best;
   };
   const std::string unit =
       GENERATE(as<std::string>(), "\"Recipient, A.\" <a.recipient@example.org>,\r\n ", "\"", "(",

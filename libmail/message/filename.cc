@@ -79,7 +79,9 @@ std::string shortened(const std::string& name) {
     extension = name.substr(dot);
   std::size_t size = longest_name - extension.size();
   while (size > 0 && (static_cast<unsigned char>(name[size]) & 0xc0) == 0x80) --size;
-  return name.substr(0, size) + extension;
+  std::string stem = name.substr(0, size);
+  while (stem.ends_with('.') || stem.ends_with(' ')) stem.pop_back();
+  return stem + extension;
 }
 
 }  // namespace

@@ -56,6 +56,8 @@ TEST_CASE("filename_for_disk: a long name is cut between characters, its extensi
   CHECK(cut.find("\ufffd") == std::string::npos);
   CHECK(cut.ends_with("ü.txt"));
   CHECK(filename_for_disk("a." + std::string(300, 'y')).size() == 200);
+  CHECK(filename_for_disk(std::string(199, 'x') + " y" + std::string(40, 'z')) ==
+        std::string(199, 'x'));
 }
 
 TEST_CASE("filename_for_display: shows what would steer the text around it") {

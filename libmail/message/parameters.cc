@@ -434,7 +434,9 @@ ParameterList parse_parameters(std::string_view text, Anomalies& anomalies, std:
 std::string format_parameter(std::string_view name, std::string_view value) {
   constexpr std::size_t longest_plain = 60;
   std::string text = clean(repair_utf8(value));
-  if (!is_ascii(text) || text.size() > longest_plain) return format_extended(name, text);
+  // What looks like an encoded-word would be decoded by many readers, ours too.
+  const bool misread = text.find("=?") != std::string::npos;
+  if (misread || !is_ascii(text) || text.size() > longest_plain) return format_extended(name, text);
   std::string out = "; ";
   out.append(name).append("=");
   if (!text.empty() && std::ranges::all_of(text, is_token_char)) return out + text;

@@ -117,9 +117,9 @@ TEST_CASE("format_parameter: a token, a quoted string or RFC 2231, which leads b
   CHECK(format_parameter("name", "") == "; name=\"\"");
   CHECK(format_parameter("filename", "grün.txt") == "; filename*=utf-8''gr%C3%BCn.txt");
   CHECK(format_parameter("name", "a\r\nBcc: x") == "; name=\"aBcc: x\"");
-  const std::string value =
-      GENERATE(as<std::string>(), "grün 'x' * (1).pdf", std::string(300, 'x'),
-               "😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀.txt", "back\\slash\"", "; a=b");
+  const std::string value = GENERATE(as<std::string>(), "grün 'x' * (1).pdf", std::string(300, 'x'),
+                                     "😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀.txt",
+                                     "back\\slash\"", "; a=b", "=?utf-8?Q?a?=");
   Anomalies anomalies;
   const std::string text = format_parameter("filename", value);
   CAPTURE(text);

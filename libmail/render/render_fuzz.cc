@@ -1,6 +1,7 @@
 // HTML of strangers: any octets give well-formed text without controls, and Markdown gives HTML that holds none.
-#include <cstdlib>
+#include <cstdint>
 
+#include "libmail/base/result.h"
 #include "libmail/base/text.h"
 #include "libmail/message/utf8.h"
 #include "libmail/render/html_text.h"
@@ -12,8 +13,8 @@ using namespace posthorn::render;
 
 namespace {
 
-void hold(bool condition) {
-  if (!condition) std::abort();
+void hold(bool condition, int line = __builtin_LINE()) {
+  check(condition, "what has to hold", __builtin_FILE(), line);
 }
 
 }  // namespace
