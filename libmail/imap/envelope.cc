@@ -2,7 +2,7 @@
 
 #include "libmail/base/text.h"
 #include "libmail/imap/writer.h"
-#include "libmail/message/address_list.h"
+#include "libmail/message/address_reader.h"
 
 namespace posthorn::imap {
 namespace {
@@ -43,50 +43,31 @@ void write_nstring(Writer& out, const std::string& text) {
 }
 
 void write_address(Writer& out, const message::Address& address) {
+  const auto text = [](const std::string& value, std::string_view missing) {
+    return value.empty() ? std::string(missing) : one_line(value);
+  };
   out.raw("(");
   write_nstring(out, address.display_name);
-  out.raw(" NIL ").string(one_line(address.local_part)).sp();
-  out.string(address.domain.empty() ? std::string(no_domain) : one_line(address.domain));
-  out.raw(")");
+  out.raw(" NIL ").string(text(address.local_part, no_mailbox)).sp();
+  out.string(text(address.domain, no_domain)).raw(")");
 }
 
-void write_list(Writer& out, const message::AddressList& list) {
-  std::size_t group = 0;
-  std::size_t group_end = std::string::npos;
-  const auto begin_groups = [&](std::size_t at) {
-    if (at == group_end) {
-      out.raw("(NIL NIL NIL NIL)");
-      group_end = std::string::npos;
-    }
-    while (group < list.groups.size() && list.groups[group].first == at) {
-      const message::Group& begin = list.groups[group++];
-      out.raw("(NIL NIL ").string(one_line(begin.name)).raw(" NIL)");
-      if (begin.count == 0) {
-        out.raw("(NIL NIL NIL NIL)");
-      } else {
-        group_end = at + begin.count;
-        break;
-      }
-    }
-  };
-  for (std::size_t i = 0; i < list.mailboxes.size(); ++i) {
-    begin_groups(i);
-    write_address(out, list.mailboxes[i]);
-  }
-  begin_groups(list.mailboxes.size());
-}
-
-// What can't be read is one address whose name is the text.
+// A group within a group has no form here: its mailboxes are the outer one's.
 void write_field(Writer& out, const message::Header& header, const message::Field& field) {
-  const auto list = message::parse_address_list(header.raw_value(field));
-  if (list) {
-    write_list(out, *list);
-    return;
+  message::AddressReader reader(header.raw_value(field));
+  std::size_t depth = 0;
+  using Kind = message::AddressReader::Item::Kind;
+  while (const auto item = reader.next()) {
+    if (item->kind == Kind::mailbox) {
+      write_address(out, item->address);
+    } else if (item->kind == Kind::group_begin) {
+      if (depth++ == 0)
+        out.raw("(NIL NIL ").string(one_line(item->address.display_name)).raw(" NIL)");
+    } else if (depth > 0 && --depth == 0) {
+      out.raw("(NIL NIL NIL NIL)");
+    }
   }
-  message::Address unreadable;
-  unreadable.display_name = header.value(field);
-  unreadable.local_part = no_mailbox;
-  write_address(out, unreadable);
+  if (depth > 0) out.raw("(NIL NIL NIL NIL)");
 }
 
 // Several To, Cc or Bcc fields are one list to everybody; of all others the first counts.

@@ -11,8 +11,8 @@ namespace posthorn::imap {
 // 8-bit octets stand in literals, encoded-words as they are. Several To, Cc or
 // Bcc fields are one; of all others the first counts.
 // Sender and Reply-To that are absent or empty repeat From. An address without a domain has the
-// host MISSING_DOMAIN, as Dovecot's, because NIL would begin a group; a list that can't be read is
-// one address whose name is the text. Folds are undone; linear in the header.
+// host MISSING_DOMAIN, as Dovecot's, because NIL would begin a group; what is no address has
+// MISSING_MAILBOX, too. Folds are undone; linear in the header.
 [[nodiscard]] std::string envelope(const message::Header& header);
 
 }  // namespace posthorn::imap

@@ -147,9 +147,43 @@ def composites():
     }
 
 
+def fields():
+    """Headers that an ENVELOPE is made of."""
+    def to(value, extra=b""):
+        return b"From: a@example.org\nTo: " + value + b"\nSubject: addresses\nMIME-Version: 1.0\n" + extra + b"\ntext\n"
+
+    return {
+        "groups": (to(b"x@y.example, friends: a@b.example, \"C. D\" <c@d.example>;, undisclosed-recipients:;"), set()),
+        "group-without-end": (to(b"friends: a@b.example, c@d.example"), set()),
+        "comment-as-name": (to(b"a@b.example (Ann (of B) Example)"), set()),
+        "comments-all-over": (to(b"(x) Ann (y) <a(z)@(z)b.example (w)> (v)"), set()),
+        "quoted-local-part": (to(b"\"a b\"@c.example, \"d\\\"e\"@f.example"), set()),
+        "quoted-name": (to(b"\"Ann \\\"A\\\" Example, Dr.\" <a@b.example>"), set()),
+        "unquoted-dots": (to(b"John Q. Public <j@p.example>"), set()),
+        "route": (to(b"Ann <@x.example,@y.example:a@b.example>"), set()),
+        "domain-literal": (to(b"a@[192.0.2.1]"), set()),
+        "empty-elements": (to(b"a@b.example, , ,c@d.example,"), set()),
+        "no-domain": (to(b"root, Ann <ann>"), set()),
+        "at-in-an-encoded-word": (to(b"=?utf-8?q?boss=40bank.example?= <a@b.example>"), set()),
+        "names-with-8-bit": (to("Änne <a@b.example>, \"Ö\" <c@d.example>".encode()), set()),
+        "names-with-broken-8-bit": (to(b"\xc4nne <a@b.example>"), {"unencoded_8bit"}),
+        "folded-list": (to(b"a@b.example,\n\tAnn\n Example <c@d.example>,\n  e@f.example"), set()),
+        "angle-that-never-closes": (to(b"Ann <a@b.example"), set()),
+        "quote-that-never-closes": (to(b"\"Ann <a@b.example>"), set()),
+        "blanks-in-an-address": (to(b"a . b @ c . example"), set()),
+        "semicolons": (to(b"a@b.example; c@d.example"), set()),
+        "subject-with-blanks": (to(b"a@b.example", b"Subject:   two   words  \n").replace(b"Subject: addresses\n", b""), set()),
+        "subject-that-folds": (to(b"a@b.example", b"Subject: one\n two\n\tthree\n\t four\n").replace(b"Subject: addresses\n", b""), set()),
+        "empty-subject": (to(b"a@b.example").replace(b" addresses", b""), set()),
+        "long-subject": (to(b"a@b.example").replace(b"addresses", b"x" * 2000), set()),
+        "sender-and-reply-to": (to(b"a@b.example", b"Sender: s@t.example\nReply-To: Ann <r@t.example>, b@c.example\nIn-Reply-To: <1@x>\n"
+                                   b" <2@x>\nMessage-ID: <3@x>\nDate: Mon, 23 Nov 2026 06:00:00 +0000 (comment)\n"), set()),
+    }
+
+
 def messages():
     """{name: (octets, anomalies)}"""
-    return {**nesting(), **boundaries(), **differentials(), **composites()}
+    return {**nesting(), **boundaries(), **differentials(), **composites(), **fields()}
 
 
 # Octets of heap that libmail/message may use for anything of growing(), whatever its size: 10 000 parts and what is made of them.
