@@ -23,6 +23,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
@@ -256,7 +257,7 @@ def dump(everything):
 
 
 def golden_text(seen):
-    """The trees of the corpus: one line a part, the anomalies behind."""
+    """The trees of the corpus: one line a part with the CRC-32 of its text, the anomalies behind."""
     out = []
     for name in (n for n in seen if n.startswith("msg_")):
         view = seen[name]
@@ -266,6 +267,7 @@ def golden_text(seen):
                      "-".join(map(str, part["body"])), "lines", str(part["lines"]), "crlf", str(part["crlf_size"])]
             words += [f"charset={part['parameters']['charset']}"] if "charset" in part["parameters"] else []
             words += [json.dumps(part["filename"], ensure_ascii=False)] if "filename" in part else []
+            words += [f"text={zlib.crc32(part['text'].encode()):08x}"] if "text" in part else []
             words += [flag for flag in part["flags"] if flag not in ("closed", "whole_message")]
             out.append("  " * (part["depth"] + 1) + " ".join(words))
         if "subject" in view["parts"][0]:
@@ -328,6 +330,25 @@ def check_sections(everything, seen, dovecot, alike):
     return len(wrong)
 
 
+def check_crlf(everything, seen):
+    """The same message with CRLF for LF is the same to a client."""
+    plain_lf = {name: octets for name, octets in everything.items() if b"\r" not in octets}
+    again = dump({name: octets.replace(b"\n", b"\r\n") for name, octets in plain_lf.items()})
+    wrong = []
+    for name in plain_lf:
+        for key in ("envelope", "body", "bodystructure", "shown", "ambiguous"):
+            if seen[name][key] != again[name][key]:
+                wrong.append(f"{name}: {key} with LF {seen[name][key]!r}, with CRLF {again[name][key]!r}"[:600])
+        texts = [[part.get("text") for part in view["parts"]] for view in (seen[name], again[name])]
+        if texts[0] != texts[1]:
+            wrong.append(f"{name}: other texts with CRLF")
+    for what in wrong:
+        print(f"FAILED  {what}")
+    if not wrong:
+        print(f"ok      {len(plain_lf)} messages are the same with CRLF")
+    return len(wrong)
+
+
 def heap_and_allocations(octets, *works):
     """Of one run of each work."""
     out = subprocess.run([BENCH, "0", *works], input=octets, capture_output=True, check=True, timeout=120).stdout
@@ -387,7 +408,7 @@ def main(arguments):
         for name in arguments[2:]:
             print("\n".join(difflib.unified_diff(show(theirs[name]), show(mine[name]), "theirs", "ours", lineterm="", n=99)))
         return 0
-    wrong = check_anomalies(seen) + check_golden(seen) + check_memory()
+    wrong = check_anomalies(seen) + check_golden(seen) + check_crlf(everything, seen) + check_memory()
     alike = [name for name in everything if dovecot(name)["bodystructure"] == served[name]["bodystructure"]]
     wrong += check_sections(everything, seen, dovecot, alike)
     for reader, (theirs, mine) in readers.items():
