@@ -248,7 +248,7 @@ std::string list_entry_text(const ListEntry& entry, bool utf8, std::string_view 
   if (entry.separator == '\0') {
     out.raw("NIL");
   } else {
-    out.raw(quoted(std::string(1, entry.separator)));
+    out.raw(imap::quoted(std::string(1, entry.separator)));
   }
   out.sp().astring(name_to_wire(entry.name, utf8));
   if (entry.child_info.empty() && !entry.old_name) return out.take();
@@ -257,7 +257,7 @@ std::string list_entry_text(const ListEntry& entry, bool utf8, std::string_view 
     out.raw("\"CHILDINFO\" (");
     for (std::size_t i = 0; i < entry.child_info.size(); ++i) {
       if (i > 0) out.sp();
-      out.raw(quoted(entry.child_info[i]));
+      out.raw(imap::quoted(entry.child_info[i]));
     }
     out.raw(entry.old_name ? ") " : ")");
   }

@@ -345,7 +345,7 @@ void write_search_key(Writer& out, const SearchKey& key) {
       return write_flag(out, key);
     case Kind::modseq:
       out.raw("MODSEQ ");
-      if (!key.field.empty()) out.raw(quoted(key.field)).sp().raw(key.text).sp();
+      if (!key.field.empty()) out.raw(imap::quoted(key.field)).sp().raw(key.text).sp();
       out.number(key.number);
       return;
     default:
