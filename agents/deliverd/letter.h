@@ -11,6 +11,7 @@
 #include "libmail/smtp/server.h"
 #include "libmail/store/content.h"
 #include "libmail/store/location.h"
+#include "libmail/store/quota.h"
 
 namespace posthorn::deliverd {
 
@@ -19,6 +20,7 @@ struct Target {
   std::string user;  // as the userdb writes it
   store::MailLocation location;
   std::string folder;  // a directory name of maildir_folder_directory(), "" = the inbox
+  store::QuotaLimits quota;
 };
 
 // The envelope and session outlive the letter.

@@ -5,6 +5,7 @@
 #include "libmail/async/files.h"
 #include "libmail/async/scope.h"
 #include "libmail/smtp/replies.h"
+#include "libmail/store/maildir.h"
 #include "libmail/store/mbox.h"
 
 namespace posthorn::deliverd {
@@ -30,14 +31,33 @@ std::pair<std::string, std::string> split_extension(const std::string& local,
   return {local.substr(0, at), local.substr(at + 1)};
 }
 
+// over_quota if the message does not fit. Two that come at once may both fit: a quota is no promise to the octet.
+StoreResult<void> fits_quota(store::Files& files, const Target& target, std::uint64_t octets) {
+  const auto root = store::open_location(files, target.location);
+  if (!root) return fail(root.error());
+  const auto usage = store::Quota(files, **root, target.quota).usage();
+  if (!usage) return fail(usage.error());
+  if (usage->fits(octets, 1)) return {};
+  return fail(StoreError(StoreError::Kind::over_quota,
+                         target.location.path() + " has " + std::to_string(usage->octets) +
+                             " octets in " + std::to_string(usage->messages) +
+                             " messages: no room for one of " + std::to_string(octets)));
+}
+
+void note_usage(store::Files& files, const Target& target, std::uint64_t octets) {
+  const auto root = store::open_location(files, target.location);
+  if (root) store::Quota(files, **root, target.quota).add(static_cast<std::int64_t>(octets), 1);
+}
+
 }  // namespace
 
-Reply reply_for(const StoreError& error) {
+Reply reply_for(const StoreError& error, bool quota_full_bounces) {
   using Kind = StoreError::Kind;
   switch (error.kind) {
     case Kind::disk_full:
       return smtp::reply::no_storage;
     case Kind::over_quota:
+      if (quota_full_bounces) return {552, {5, 2, 2}, "Mailbox full"};
       return {452, {4, 2, 2}, "Mailbox full, try again later"};
     case Kind::locked:
       return {451, {4, 2, 0}, "Mailbox is locked, try again later"};
@@ -83,6 +103,15 @@ Task<Result<Target, Reply>> MailboxDelivery::find(smtp::Mailbox mailbox) {
     co_return fail(Reply(bad_location));
   }
   Target target;
+  target.quota = rules->quota;
+  if (const auto rule = answer.field("quota_rule")) {
+    const auto quota = store::parse_quota(*rule);
+    if (!quota) {
+      log_.error("", "bad-quota", {{"user", answer.user}, {"why", quota.error()}});
+      co_return fail(Reply(bad_location));
+    }
+    target.quota = *quota;
+  }
   target.user = std::move(answer.user);
   target.location = std::move(*location);
   if (extended && rules->extension_folder && target.location.format == store::MailFormat::maildir) {
@@ -130,20 +159,37 @@ Task<void> MailboxDelivery::deliver_one(const Letter& letter, const smtp::Recipi
     *outcome = Outcome(delivered);
     outcome->where = std::move(*stored);
   } else {
-    *outcome = Outcome(reply_for(stored.error()), std::move(stored.error().text));
+    *outcome = Outcome(reply_for(stored.error(), rules->quota_full_bounces),
+                       std::move(stored.error().text));
   }
+}
+
+Task<StoreResult<std::string>> MailboxDelivery::to_maildir(const Letter& letter,
+                                                           const Target& target, std::string head) {
+  const std::uint64_t octets = head.size() + letter.content->size();
+  if (target.quota.any()) {
+    auto ask = [this, &target, octets] { return fits_quota(files_, target, octets); };
+    auto fits = co_await async::blocking(std::move(ask));
+    if (!fits) co_return fail(std::move(fits.error()));
+  }
+  store::MailLocation location = target.location;
+  std::string folder = target.folder;
+  auto done = co_await maildirs_.deliver(std::move(location), std::move(folder), std::move(head),
+                                         letter.content);
+  if (!done) co_return fail(std::move(done.error()));
+  if (target.quota.any()) {
+    auto note = [this, &target, octets] { note_usage(files_, target, octets); };
+    co_await async::blocking(std::move(note));
+  }
+  co_return std::move(done->path);
 }
 
 Task<StoreResult<std::string>> MailboxDelivery::store_letter(const Letter& letter,
                                                              const Target& target, std::string head,
                                                              Rules rules) {
   if (target.location.format == store::MailFormat::maildir) {
-    store::MailLocation location = target.location;
-    std::string folder = target.folder;
-    auto done = co_await maildirs_.deliver(std::move(location), std::move(folder), std::move(head),
-                                           letter.content);
-    if (!done) co_return fail(std::move(done.error()));
-    co_return std::move(done->path);
+    auto done = co_await to_maildir(letter, target, std::move(head));
+    co_return done;
   }
   const std::string sender =
       letter.envelope.reverse_path ? smtp::format_mailbox(*letter.envelope.reverse_path) : "";

@@ -20,6 +20,8 @@ struct MailboxRules {
   std::string recipient_delimiter;                // "" = addresses have no extensions
   bool extension_folder = false;                  // bob+lists goes into folder "lists"
   Duration lock_time = std::chrono::seconds(60);  // how long an mbox may be locked
+  store::QuotaLimits quota;                       // of users without a quota_rule field
+  bool quota_full_bounces = false;                // a full mailbox is 552, else 452
 
   MailboxRules() = default;
 };
@@ -48,6 +50,8 @@ class MailboxDelivery final : public Delivery {
   using Rules = std::shared_ptr<const MailboxRules>;
   async::Task<void> deliver_one(const Letter& letter, const smtp::Recipient& recipient,
                                 const Target& target, Outcome* outcome);
+  async::Task<store::StoreResult<std::string>> to_maildir(const Letter& letter,
+                                                          const Target& target, std::string head);
   async::Task<store::StoreResult<std::string>> store_letter(const Letter& letter,
                                                             const Target& target, std::string head,
                                                             Rules rules);
@@ -60,6 +64,7 @@ class MailboxDelivery final : public Delivery {
 };
 
 // What a client is told of trouble in the store: ours, so always 4xx.
-smtp::Reply reply_for(const store::StoreError& error);
+// but for a quota, which may be the user's.
+smtp::Reply reply_for(const store::StoreError& error, bool quota_full_bounces = false);
 
 }  // namespace posthorn::deliverd

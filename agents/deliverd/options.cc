@@ -40,6 +40,13 @@ void Options::describe(service::OptionTable& table) {
             "what parts a name and an extension, \"+\" or several such; \"\" = nothing");
   table.add("extension-folder", extension_folder,
             "mail for name+extension goes into the folder of that name");
+  table
+      .add(
+          "quota", quota,
+          "what users without a quota_rule field may have: *:storage=1G:messages=10000; \"\" = all")
+      .check_with(checked_by(store::parse_quota));
+  table.add("quota-full", quota_full, "mail for a full mailbox is to be tried again, or bounces")
+      .one_of({"retry", "bounce"});
   table.add("commit", commit, "how a batch of messages is synced")
       .one_of({"auto", "file", "filesystem"})
       .at_start();
@@ -141,6 +148,8 @@ MailboxRules Options::mailbox_rules(const service::Site& site) const {
   rules.recipient_delimiter = recipient_delimiter;
   rules.extension_folder = extension_folder;
   rules.lock_time = lock_time;
+  rules.quota = store::parse_quota(quota).value_or(store::QuotaLimits());
+  rules.quota_full_bounces = quota_full == "bounce";
   return rules;
 }
 

@@ -21,6 +21,8 @@ struct Options {
   std::vector<std::string> mail_directories = {"mail"};
   std::string recipient_delimiter = "+";
   bool extension_folder = false;
+  std::string quota;
+  std::string quota_full = "retry";
   std::string commit = "auto";
   std::size_t commit_filesystem_from = store::DeliveryLimits().file_system_sync_from;
   Duration lock_time = MailboxRules().lock_time;

@@ -191,3 +191,17 @@ TEST_CASE("LMTP: an mbox, a home and a location of one's own") {
   CHECK(run(mda, transaction({"<bob@beta.test>"}, letter))[4] ==
         "451 4.2.0 Mailbox is locked, try again later");
 }
+
+TEST_CASE("LMTP: a mailbox that is full takes nothing, now or ever as the setting says") {
+  Mda mda;
+  mda.users.known["bob@beta.test"].emplace_back("quota_rule", "*:messages=1");
+  mda.users.known["carol@beta.test"].emplace_back("quota_rule", "nonsense");
+  CHECK(run(mda, transaction({"<bob@beta.test>"}, letter))[4] == "250 2.0.0 Delivered");
+  CHECK(run(mda, transaction({"<bob@beta.test>"}, letter))[4] ==
+        "452 4.2.2 Mailbox full, try again later");
+  mda.rules.quota_full_bounces = true;
+  CHECK(run(mda, transaction({"<bob@beta.test>"}, letter))[4] == "552 5.2.2 Mailbox full");
+  CHECK(mda.inbox("bob").size() == 1);
+  CHECK(run(mda, transaction({"<carol@beta.test>"}, letter))[3] ==
+        "451 4.3.5 Mailbox misconfigured, try again later");
+}
