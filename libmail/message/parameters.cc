@@ -439,7 +439,9 @@ std::string format_parameter(std::string_view name, std::string_view value) {
   if (misread || !is_ascii(text) || text.size() > longest_plain) return format_extended(name, text);
   std::string out = "; ";
   out.append(name).append("=");
-  if (!text.empty() && std::ranges::all_of(text, is_token_char)) return out + text;
+  // A token could hold more, but not every reader knows: Python's loses "a'b" without quotes.
+  const auto stands = [](char c) { return is_alnum(c) || c == '-' || c == '.' || c == '_'; };
+  if (!text.empty() && std::ranges::all_of(text, stands)) return out + text;
   out += '"';
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
