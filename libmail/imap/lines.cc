@@ -89,7 +89,7 @@ LineReader::Event LineReader::read(std::string_view& input) {
   part_ = input.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size())));
   const bool nul_allowed = literal_.binary || side_ == Side::client || state_ == State::streaming;
   if (!nul_allowed && part_.find('\0') != std::string_view::npos)
-    return fail_with(LineError::nul, Place::before_literal);
+    return fail_with(LineError::nul, Place::in_literal);
   input.remove_prefix(part_.size());
   left_ -= part_.size();
   const bool keeping = state_ == State::keeping;
@@ -202,11 +202,14 @@ void LineReader::give_up() {
       break;
     case Place::before_literal:
       // Of a server's literal the octets come in any case.
-      if (side_ == Side::server && literal_.waits && left_ == literal_.size) {
+      if (side_ == Side::server && literal_.waits) {
         state_ = State::dropped;
       } else {
         start_draining();
       }
+      break;
+    case Place::in_literal:
+      start_draining();
       break;
   }
   line_ = Line();

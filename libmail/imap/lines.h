@@ -102,7 +102,7 @@ class LineReader {
     dropped,
   };
   // Where input stands after an error: give_up() goes on from there.
-  enum class Place : std::uint8_t { in_line, behind_line, before_literal };
+  enum class Place : std::uint8_t { in_line, behind_line, before_literal, in_literal };
 
   Event fail_with(LineError error, Place place);
   Event take_text(std::string_view& input);

@@ -106,6 +106,9 @@ TEST_CASE("lines: what is over a limit is refused before anything is held") {
 TEST_CASE("lines: NUL, a stray CR and sizes that overflow are errors") {
   CHECK(seen(std::string("a x\0y\r\nb\r\n", 10), 0, server) ==
         "error an octet 0 is only allowed in literal8\ndropped\nline b\n");
+  same_at_every_split(std::string("a {4}\r\nab\0d x\r\nb\r\n", 18),
+                      "keep 4\nerror an octet 0 is only allowed in literal8\ndropped\nline b\n",
+                      server);
   CHECK(seen("a x\ry\r\nb\r\n", 0, server) == "error a CR without LF\ndropped\nline b\n");
   CHECK(seen("a {99999999999999999999}\r\nb\r\n", 0, server).substr(0, 6) == "error ");
   const LineReader minus(LineReader::Side::server, Limits(), 4096);

@@ -77,7 +77,7 @@ void ClientCore::respond(std::string_view octets) {
 std::optional<ClientEvent> ClientCore::next() {
   while (phase_ != Phase::closed) {
     if (inside_ && commands_.front().answer == Answer::message) {
-      if (input_.empty()) return std::nullopt;
+      if (input_.empty() && !decoder_.ended()) return std::nullopt;
       if (std::optional<ClientEvent> event = take_message()) return event;
       continue;
     }

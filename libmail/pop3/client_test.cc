@@ -53,6 +53,14 @@ TEST_CASE("pop3 client: a session, the same at every split") {
   }
 }
 
+TEST_CASE("pop3 client: a message whose end is the last that came is answered at once") {
+  ClientCore core;
+  core.send("CAPA", ClientCore::Answer::list);
+  (void)fed(core, "+OK hello\r\n-ERR\r\n");
+  core.send("RETR 1", ClientCore::Answer::message);
+  CHECK(fed(core, "+OK\r\nSubject: x\r\n\r\n.\r\n") == "Subject: x\r\n\r\n2 ok;");
+}
+
 TEST_CASE(
     "pop3 client: commands go out together once PIPELINING is offered, log-in and QUIT alone") {
   ClientCore core;
@@ -87,6 +95,12 @@ TEST_CASE("pop3 client: a SASL exchange") {
   CHECK(taken(core) == "bW9yZQ==\r\n");
   CHECK(fed(core, "+OK in\r\n") == "1 ok;");
   CHECK(core.phase() == ClientCore::Phase::transaction);
+}
+
+TEST_CASE("pop3 client: a message that ends with what was read is answered") {
+  ClientCore core;
+  core.send("RETR 1", ClientCore::Answer::message);
+  CHECK(fed(core, "+OK hello\r\n+OK\r\nx\r\n.\r\n") == "x\r\n1 ok;");
 }
 
 TEST_CASE("pop3 client: nonsense ends it") {

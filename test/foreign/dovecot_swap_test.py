@@ -14,18 +14,16 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, main, need  # noqa: E402
+from foreign import Failed, become_nobody, main, need  # noqa: E402
 from getmail import Getmail  # noqa: E402
-from posthorn_site import free_port, programs, wait_until  # noqa: E402
+from posthorn_site import free_port, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 DOVECOT, OURS = "Dovecot", "pop3d"
-NOBODY = 65534
-AGENTS = ("posthorn", "authd", "dnsd", "smtpd", "submissiond", "queued", "relayd", "deliverd", "pop3d")
+AGENTS = ("posthorn", "authd", "dnsd", "smtpd", "submissiond", "queued", "relayd", "deliverd", "pop3d", "imapd")
 
 
 class Door:
@@ -323,25 +321,9 @@ def both_at_once(site):
     world.dovecot.stop()
 
 
-def become_nobody():
-    """Neither Dovecot nor getmail handles mail as root. The agents come along: they may lie where nobody may look."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-bin-"))
-    for agent in AGENTS:
-        shutil.copy(programs() / agent, directory)
-    for path in [directory, *directory.iterdir()]:
-        os.chown(path, NOBODY, NOBODY)
-    os.environ["POSTHORN_BIN"] = str(directory)
-    "".encode("idna")  # Python loads this one late, when it may lie out of reach as well
-    os.chdir("/")
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
-    return directory
-
-
 if __name__ == "__main__":
     need("dovecot", "getmail")
-    own_directory = become_nobody() if os.geteuid() == 0 else None
+    own_directory = become_nobody(AGENTS)
     try:
         main("dovecot-swap", [ours_first, dovecot_instead, dovecot_sees_it_first, ours_again, same_answers, both_at_once],
              [ALICE, BOB])

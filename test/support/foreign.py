@@ -1,13 +1,17 @@
 """What the tests with foreign programs share: one site, a list of steps, and a loud skip."""
 
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from posthorn_site import Failed, Workshop  # noqa: E402
+from posthorn_site import Failed, Workshop, programs  # noqa: E402
+
+NOBODY = 65534
 
 
 def need(*programs):
@@ -22,6 +26,25 @@ def has_landlock():
     """Whether this kernel is known to have Landlock."""
     modules = pathlib.Path("/sys/kernel/security/lsm")
     return modules.exists() and "landlock" in modules.read_text()
+
+
+def become_nobody(agents):
+    """Dovecot and getmail don't handle mail as root. Ours come along: they may lie where nobody may look. Gives the
+    directory they are in then, for the caller to remove; nothing if the test isn't root."""
+    if os.geteuid() != 0:
+        return None
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-bin-"))
+    for agent in agents:
+        shutil.copy(programs() / agent, directory)
+    for path in [directory, *directory.iterdir()]:
+        os.chown(path, NOBODY, NOBODY)
+    os.environ["POSTHORN_BIN"] = str(directory)
+    "".encode("idna")  # Python loads this one late, when it may lie out of reach as well
+    os.chdir("/")
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    return directory
 
 
 def run(words, text=None, expect=0, **keywords):
