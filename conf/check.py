@@ -18,7 +18,7 @@ import tempfile
 import tomllib
 
 CONF = pathlib.Path(__file__).resolve().parent
-AGENTS = ["dnsd", "authd", "queued", "deliverd", "relayd", "smtpd", "submissiond", "pop3d"]
+AGENTS = ["dnsd", "authd", "queued", "deliverd", "relayd", "smtpd", "submissiond", "pop3d", "imapd"]
 SKIPPED = 77
 
 problems = []

@@ -1,6 +1,10 @@
 #include "agents/imapd/accounts.h"
 
+#include <unistd.h>
+
 namespace posthorn::imapd {
+
+Accounts::Accounts(const std::string& host) : host_(files_, host, ::getpid(), &watcher_) {}
 
 std::shared_ptr<Account> Accounts::open(store::StoreSettings settings) {
   std::erase_if(open_, [](const auto& entry) { return entry.second.expired(); });
@@ -9,7 +13,7 @@ std::shared_ptr<Account> Accounts::open(store::StoreSettings settings) {
   auto account = std::make_shared<Account>();
   account->user = user;
   account->location = settings.namespaces.front().location;
-  account->store = std::make_unique<store::Store>(files_, std::move(settings), &watcher_);
+  account->store = std::make_unique<store::Store>(host_, std::move(settings));
   open_.emplace(user, account);
   return account;
 }

@@ -28,6 +28,8 @@ Task<Reply> run(Session& session, const imap::Copy& command);        // copy.cc
 Task<Reply> run(Session& session, const imap::UidExpunge& command);  // expunge.cc
 Task<Reply> run(Session& session, const imap::Fetch& command);       // fetch.cc
 Task<Reply> run(Session& session, const imap::Search& command);      // search.cc
+Task<Reply> run(Session& session, const imap::Sort& command);        // sort.cc
+Task<Reply> run(Session& session, const imap::Thread& command);      // thread.cc
 
 // EXPUNGE, and CLOSE without telling; `only`: these UIDs and no others.
 Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell);  // expunge.cc

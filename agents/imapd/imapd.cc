@@ -57,7 +57,7 @@ void Imapd::load_worker(access::MailPlaces places) {
 }
 
 Result<void, std::string> Imapd::open_worker(service::Daemon& daemon) {
-  accounts_ = std::make_unique<Accounts>();
+  accounts_ = std::make_unique<Accounts>(service::HostOptions().hostname);
   worker_counters_ = std::make_unique<WorkerCounters>(daemon.metrics());
   return {};
 }

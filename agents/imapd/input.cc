@@ -22,14 +22,15 @@ async::Task<void> Input::run() {
   }
 }
 
-void Input::consume(std::size_t count) {
-  buffer_.consume(count);
+void Input::release() {
+  buffer_.consume(std::exchange(consumed_, 0));
   if (buffer_.empty()) buffer_.shrink();
   if (buffer_.size() < most) room_.set();
 }
 
 void Input::put_back(std::string_view octets) {
   if (octets.empty()) return;
+  release();
   const std::string all = std::string(octets) + std::string(buffer_.view());
   buffer_.clear();
   buffer_.append(all);

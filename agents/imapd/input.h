@@ -16,9 +16,11 @@ class Input {
 
   // Reads until the client or close() ends it; belongs into a scope.
   async::Task<void> run();
-  // Valid until the next wait.
-  [[nodiscard]] std::string_view view() const { return buffer_.view(); }
-  void consume(std::size_t count);
+  // Valid until the next wait or release().
+  [[nodiscard]] std::string_view view() const { return buffer_.view().substr(consumed_); }
+  void consume(std::size_t count) { consumed_ += count; }
+  // What was consumed leaves memory, and there is room again.
+  void release();
   // In front of what is there: somebody read too far.
   void put_back(std::string_view octets);
   [[nodiscard]] bool has_ended() const { return ended_; }
@@ -29,6 +31,7 @@ class Input {
   async::Event& wake_;
   async::Event room_;
   async::Buffer buffer_;
+  std::size_t consumed_ = 0;  // of it, and not released yet
   bool ended_ = false;
 };
 

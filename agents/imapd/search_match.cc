@@ -97,7 +97,7 @@ std::optional<PreparedKey> prepare_key(const imap::SearchKey& key, const std::st
   }
   if (key.kind == Kind::both || key.kind == Kind::either)
     std::sort(prepared.children.begin(), prepared.children.end(),
-                     [](const PreparedKey& a, const PreparedKey& b) { return a.cost < b.cost; });
+              [](const PreparedKey& a, const PreparedKey& b) { return a.cost < b.cost; });
   return prepared;
 }
 

@@ -135,7 +135,8 @@ Task<Reply> run(Session& session, const imap::Select& command) {
   selected->read_only = read_only || !(selected->may(store::Right::write) ||
                                        selected->may(store::Right::write_seen) ||
                                        selected->may(store::Right::delete_message));
-  selected->recent_from = opened->recent_from;
+  // RFC 9051 has no \Recent any more.
+  if (!session.enabled().rev2) selected->recent_from = opened->recent_from;
   selected->keywords_told = opened->snapshot->keywords().size();
   const bool is_read_only = selected->read_only;
   describe(session, *selected, *opened->snapshot);

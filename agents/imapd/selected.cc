@@ -27,7 +27,8 @@ std::optional<std::vector<std::uint32_t>> uids_of(const Selected& selected,
   std::vector<std::uint32_t> found;
   const store::UidRuns& runs = selected.view.uids();
   if (!by_uid && !set.is_saved()) {
-    if (set.has_star() && selected.view.size() == 0) return std::nullopt;
+    // RFC 9051 9 has no "*" in an empty mailbox; clients say FETCH 1:* all the same.
+    if (set.has_star() && selected.view.size() == 0) return found;
     const imap::NumberSet numbers = set.resolve(selected.view.size());
     if (numbers.largest() > selected.view.size()) return std::nullopt;
     found.reserve(numbers.count());

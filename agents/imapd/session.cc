@@ -51,6 +51,7 @@ Task<void> Session::serve() {
   unselect();
   stream_->close();
   input_.consume(input_.view().size());
+  input_.release();
   co_await scope.join();
 }
 
@@ -86,6 +87,7 @@ Task<bool> Session::log_in() {
     }
     core.feed(input_.view());
     input_.consume(input_.view().size());
+    input_.release();
   }
 }
 
@@ -297,7 +299,9 @@ imap::Reply Session::refusal(const StoreError& error) {
 
 // ---- waiting ----
 
+// A part of a literal that the last call gave lies in the input until now.
 LineReader::Event Session::event_now() {
+  input_.release();
   std::string_view left = input_.view();
   const std::size_t before = left.size();
   const LineReader::Event event = reader_.read(left);

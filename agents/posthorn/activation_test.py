@@ -36,6 +36,9 @@ ROWS = [
     ("pop3d", "listen", b"", b"+OK ", FRONT + ["--listen-tls", "none"]),
     ("pop3d", "listen-tls", b"", b"+OK ", FRONT + TLS),
     ("pop3d", "worker-listen", b"", b"+OK ", ["--worker"]),
+    ("imapd", "listen", b"", b"* OK ", FRONT + ["--listen-tls", "none"]),
+    ("imapd", "listen-tls", b"", b"* OK ", FRONT + TLS),
+    ("imapd", "worker-listen", b"", b"* OK ", ["--worker"]),
     ("authd", "listen", b"VERSION\t1\t2\nCPID\t1\n", b"VERSION\t1\t", ["--listen-userdb", "none"]),
     ("authd", "listen-userdb", b"VERSION\t1\t0\n", b"VERSION\t1\t", ["--listen", "none"]),
     ("queued", "ops", GET, b"HTTP/1.1 200 ", []),
@@ -45,6 +48,7 @@ ROWS = [
     ("smtpd", "ops", GET, b"HTTP/1.1 200 ", INTAKE + ["--listen", "none"]),
     ("submissiond", "ops", GET, b"HTTP/1.1 200 ", INTAKE + ["--listen", "none"]),
     ("pop3d", "ops", GET, b"HTTP/1.1 200 ", FRONT + ["--listen", "none", "--listen-tls", "none"]),
+    ("imapd", "ops", GET, b"HTTP/1.1 200 ", FRONT + ["--listen", "none", "--listen-tls", "none"]),
 ]
 
 failures = []

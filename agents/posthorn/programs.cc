@@ -36,7 +36,8 @@ bool can_run(const std::string& path) {
 
 const std::vector<std::string>& known_agents() {
   static const std::vector<std::string> names = {"authd",  "dnsd",  "queued",      "deliverd",
-                                                 "relayd", "smtpd", "submissiond", "pop3d"};
+                                                 "relayd", "smtpd", "submissiond", "pop3d",
+                                                 "imapd"};
   return names;
 }
 

@@ -23,10 +23,10 @@ import dns_wire  # noqa: E402
 from posthorn_site import Failed, Workshop, free_port_base, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
-AGENTS = ["authd", "deliverd", "dnsd", "pop3d", "queued", "relayd", "smtpd", "submissiond"]
+AGENTS = ["authd", "deliverd", "dnsd", "imapd", "pop3d", "queued", "relayd", "smtpd", "submissiond"]
 OFFSETS = {"smtp": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995, "imap": 143, "imaps": 993,
            "sieve": 4190, "dns": 53, "http": 80}
-LATER = ("imap", "imaps", "sieve", "http")  # null until there is an agent for it
+LATER = ("sieve", "http")  # null until there is an agent for it
 SOCKETS = ["smtp", "submission", "lmtp", "relay", "auth", "userdb", "dns"]
 
 

@@ -19,7 +19,7 @@ import tempfile
 import time
 
 SKIPPED = 77
-AGENTS = ["authd", "dnsd", "queued", "deliverd", "relayd", "smtpd", "submissiond", "pop3d"]
+AGENTS = ["authd", "dnsd", "queued", "deliverd", "relayd", "smtpd", "submissiond", "pop3d", "imapd"]
 UID = 64321
 SITE = pathlib.Path("/etc/posthorn")
 programs = pathlib.Path(sys.argv[1]).resolve()

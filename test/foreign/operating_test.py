@@ -16,8 +16,8 @@ from foreign import Failed, has_landlock, main, need, run  # noqa: E402
 from posthorn_site import wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
-DAEMONS = ("authd", "deliverd", "dnsd", "pop3d", "queued", "relayd", "smtpd", "submissiond")
-SOCKETS = DAEMONS + ("pop3d-worker",)
+DAEMONS = ("authd", "deliverd", "dnsd", "imapd", "pop3d", "queued", "relayd", "smtpd", "submissiond")
+SOCKETS = DAEMONS + ("imapd-worker", "pop3d-worker")
 NOBODY = 65534
 # One line of the Prometheus text format: a comment, or name{labels} value.
 METRIC = re.compile(r'# (HELP|TYPE) [a-z0-9_]+ .+|[a-z0-9_]+(\{[a-z0-9_]+="[^"]*"(,[a-z0-9_]+="[^"]*")*\})? -?[0-9.e+-]+')
@@ -83,7 +83,7 @@ def confined(site):
     """seccomp and no_new_privs hold for every thread of every daemon, Landlock for every daemon"""
     for agent in DAEMONS:
         pids = site.pids(agent)
-        if len(pids) != (2 if agent == "pop3d" else 1):  # a front and a worker
+        if len(pids) != (2 if agent in ("imapd", "pop3d") else 1):  # a front and a worker
             raise Failed(f"{agent} has the processes {pids}")
         for pid in pids:
             for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
@@ -91,7 +91,7 @@ def confined(site):
                 if (facts["Seccomp"], facts["NoNewPrivs"]) != ("2", "1"):
                     raise Failed(f"{status}: Seccomp {facts['Seccomp']}, NoNewPrivs {facts['NoNewPrivs']}")
     for agent in SOCKETS:
-        log = site.log("pop3d" if agent == "pop3d-worker" else agent)
+        log = site.log(agent.removesuffix("-worker"))
         ready = re.findall(rf" {agent}\[\d+\]: - ready .*landlock=(\d+) seccomp=(\w+)", log)
         if not ready or ready[-1][1] != "true" or (has_landlock() and ready[-1][0] == "0"):
             raise Failed(f"{agent} says of its confinement: {ready}")

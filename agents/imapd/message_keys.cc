@@ -1,0 +1,116 @@
+#include "agents/imapd/message_keys.h"
+
+#include <chrono>
+
+#include "agents/imapd/message_text.h"
+#include "agents/imapd/search_text.h"
+#include "libmail/message/address_reader.h"
+#include "libmail/message/base_subject.h"
+#include "libmail/message/date.h"
+#include "libmail/message/encoded_word.h"
+#include "libmail/message/message_id.h"
+
+namespace posthorn::imapd {
+
+using async::Task;
+
+namespace {
+
+constexpr auto slice = std::chrono::milliseconds(100);
+
+struct FirstAddress {
+  std::string mailbox;
+  std::string display;
+};
+
+FirstAddress first_address(const message::Header& header, std::string_view name) {
+  FirstAddress first;
+  const message::Field* field = header.find(name);
+  if (field == nullptr) return first;
+  const message::AddressList list = message::read_address_list(header.raw_value(*field));
+  if (list.mailboxes.empty()) return first;
+  const message::Address& address = list.mailboxes.front();
+  first.mailbox = fold_case(address.local_part);
+  first.display =
+      fold_case(address.display_name.empty() ? address.addr_spec()
+                                             : message::decode_encoded_words(address.display_name));
+  return first;
+}
+
+void read_references(const message::Header& header, MessageKeys& keys) {
+  const auto ids = [&header](std::string_view name) {
+    const message::Field* field = header.find(name);
+    return field == nullptr ? std::vector<std::string>()
+                            : message::parse_message_ids(header.raw_value(*field));
+  };
+  auto own = ids("Message-ID");
+  if (!own.empty()) keys.message_id = std::move(own.front());
+  keys.references = ids("References");
+  if (!keys.references.empty()) return;
+  auto replied = ids("In-Reply-To");
+  if (!replied.empty()) keys.references.push_back(std::move(replied.front()));
+}
+
+void read_header_keys(std::string_view text, MessageKeys::Needs needs, MessageKeys& keys) {
+  const message::Header header = message::Header::parse(text);
+  if (const message::Field* field = header.find("Date"))
+    if (const auto date = message::parse_date(header.value(*field)))
+      keys.sent = date->time.time_since_epoch().count();
+  if (const message::Field* field = header.find("Subject")) {
+    const auto base = message::base_subject(header.raw_value(*field));
+    keys.subject = fold_case(base.text);
+    keys.is_reply = base.reply;
+  }
+  FirstAddress from = first_address(header, "From");
+  FirstAddress to = first_address(header, "To");
+  keys.from = std::move(from.mailbox);
+  keys.display_from = std::move(from.display);
+  keys.to = std::move(to.mailbox);
+  keys.display_to = std::move(to.display);
+  keys.cc = first_address(header, "Cc").mailbox;
+  if (needs.references) read_references(header, keys);
+}
+
+void read_slice(store::OpenMailbox& mailbox, const store::Snapshot& snapshot,
+                const std::vector<std::uint32_t>& uids, MessageKeys::Needs needs, std::size_t& next,
+                std::vector<MessageKeys>& into) {
+  const MonoTime end = std::chrono::steady_clock::now() + slice;
+  for (; next < uids.size(); ++next) {
+    if (needs.header && std::chrono::steady_clock::now() >= end) return;
+    const auto row = snapshot.find(uids[next]);
+    if (!row) continue;
+    MessageKeys keys;
+    keys.uid = row->uid;
+    keys.arrival = keys.sent = row->date;
+    keys.size = row->size;
+    if (needs.header) {
+      const auto text = read_header(mailbox, row->uid);
+      if (!text) continue;
+      read_header_keys(*text, needs, keys);
+    }
+    into.push_back(std::move(keys));
+  }
+}
+
+}  // namespace
+
+Task<std::vector<MessageKeys>> read_keys(Session& session, const std::vector<std::uint32_t>& uids,
+                                         MessageKeys::Needs needs) {
+  std::vector<MessageKeys> keys;
+  keys.reserve(uids.size());
+  auto mailbox = session.selected()->mailbox;
+  auto measure = [&] {
+    (void)mailbox->measure(uids, store::Need::date);
+    (void)mailbox->measure(uids, store::Need::size);
+  };
+  co_await async::blocking(std::move(measure));
+  const auto snapshot = mailbox->snapshot();
+  std::size_t next = 0;
+  while (next < uids.size() && !session.is_over()) {
+    auto work = [&] { read_slice(*mailbox, *snapshot, uids, needs, next, keys); };
+    co_await async::blocking(std::move(work));
+  }
+  co_return keys;
+}
+
+}  // namespace posthorn::imapd

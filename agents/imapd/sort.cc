@@ -1,0 +1,88 @@
+// SORT (RFC 5256, RFC 5957 DISPLAY, RFC 5267 ESORT).
+#include <algorithm>
+
+#include "agents/imapd/message_keys.h"
+#include "agents/imapd/search.h"
+
+namespace posthorn::imapd {
+
+using Key = imap::SortCriterion::Key;
+
+namespace {
+
+int compare(const MessageKeys& a, const MessageKeys& b, Key key) {
+  const auto order = [](const auto& x, const auto& y) { return x < y ? -1 : y < x ? 1 : 0; };
+  switch (key) {
+    case Key::arrival:
+      return order(a.arrival, b.arrival);
+    case Key::size:
+      return order(a.size, b.size);
+    case Key::date:
+      return order(a.sent, b.sent);
+    case Key::subject:
+      return order(a.subject, b.subject);
+    case Key::from:
+      return order(a.from, b.from);
+    case Key::to:
+      return order(a.to, b.to);
+    case Key::cc:
+      return order(a.cc, b.cc);
+    case Key::display_from:
+      return order(a.display_from, b.display_from);
+    case Key::display_to:
+      return order(a.display_to, b.display_to);
+  }
+  return 0;
+}
+
+// RFC 5256 section 3: what no criterion parts stays in the order of the mailbox.
+bool comes_first(const MessageKeys& a, const MessageKeys& b,
+                 const std::vector<imap::SortCriterion>& criteria) {
+  for (const imap::SortCriterion& criterion : criteria) {
+    const int order = compare(a, b, criterion.key);
+    if (order != 0) return criterion.reverse ? order > 0 : order < 0;
+  }
+  return a.uid < b.uid;
+}
+
+MessageKeys::Needs needs_of(const std::vector<imap::SortCriterion>& criteria) {
+  MessageKeys::Needs needs;
+  for (const imap::SortCriterion& criterion : criteria)
+    needs.header = needs.header || (criterion.key != Key::arrival && criterion.key != Key::size);
+  return needs;
+}
+
+}  // namespace
+
+Task<Reply> run(Session& session, const imap::Sort& command) {
+  const Found found = co_await find_messages(session, command.key, command.charset);
+  if (found.refused) co_return *found.refused;
+  auto keys = co_await read_keys(session, found.uids, needs_of(command.criteria));
+  const auto& criteria = command.criteria;
+  auto work = [&keys, &criteria] {
+    std::sort(keys.begin(), keys.end(), [&criteria](const MessageKeys& a, const MessageKeys& b) {
+      return comes_first(a, b, criteria);
+    });
+  };
+  co_await async::blocking(std::move(work));
+  std::vector<std::uint32_t> uids;
+  uids.reserve(keys.size());
+  for (const MessageKeys& key : keys) uids.push_back(key.uid);
+  const bool with_modseq = speaks_of_modseq(command.key);
+  if (command.returns) {
+    say_extended(session, *command.returns, found, uids, command.uid, with_modseq);
+  } else {
+    std::string& text = session.out().text();
+    text += "* SORT";
+    const store::UidRuns& view = session.selected()->view.uids();
+    for (const std::uint32_t uid : uids)
+      text.append(" ").append(std::to_string(command.uid ? uid : *view.sequence_of(uid)));
+    if (with_modseq && !uids.empty())
+      text.append(" (MODSEQ ").append(std::to_string(found.modseq)).append(")");
+    text += "\r\n";
+  }
+  co_await session.announce_known(command.uid);
+  co_return imap::ok("SORT done");
+}
+
+}  // namespace posthorn::imapd

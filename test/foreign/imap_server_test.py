@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Clients of others at imapd: Python's imaplib, curl, mbsync twice with nothing to do the second time."""
+
+import imaplib
+import os
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from foreign import Failed, main, need, run  # noqa: E402
+
+ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
+COUNT = 5
+LETTER = (b"From: Alice <alice@alpha.test>\r\nTo: bob@alpha.test\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= %d\r\n"
+          b"Date: Mon, 23 Nov 2026 07:00:%02d +0000\r\nMessage-ID: <%d@alpha.test>\r\nMIME-Version: 1.0\r\n"
+          b"Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\nContent-Type: text/plain; charset=utf-8\r\n"
+          b"Content-Transfer-Encoding: quoted-printable\r\n\r\nStra=C3=9Fe %d\r\n--q\r\nContent-Type: text/html\r\n\r\n"
+          b"<b>x</b>\r\n--q--\r\n")
+
+
+def letter(number):
+    return LETTER % (number, number, number, number)
+
+
+def connect(site, user):
+    client = imaplib.IMAP4(site.address, site.port("imap"))
+    client.starttls(site.tls())
+    client.login(user, site.password(user))
+    return client
+
+
+def ask(client, verb, *words):
+    """The lines that came for a command; Failed if it did not end with OK."""
+    kind, data = client.uid(verb[4:], *words) if verb.startswith("UID ") else getattr(client, verb)(*words)
+    if kind != "OK":
+        raise Failed(f"{verb} {words} says {kind} {data}")
+    return data
+
+
+def expect(what, found, wanted):
+    if found != wanted:
+        raise Failed(f"{what}: {found}, not {wanted}")
+
+
+def flat(data):
+    return b" ".join(b" ".join(item) if isinstance(item, tuple) else item or b"" for item in data)
+
+
+def imaplib_stores_and_reads(site):
+    """imaplib: APPEND, FETCH of parts, SEARCH in encoded text, STORE, COPY, MOVE, EXPUNGE"""
+    client = connect(site, ALICE)
+    ask(client, "select")
+    for number in range(COUNT):
+        data = ask(client, "append", "INBOX", "(\\Seen)" if number == 1 else None, None, letter(number))
+        if b"APPENDUID" not in data[0]:
+            raise Failed(f"APPEND says {data}")
+    expect("EXISTS", client.untagged_responses["EXISTS"][-1], b"%d" % COUNT)
+    whole = ask(client, "fetch", "2", "(RFC822.SIZE BODY.PEEK[])")
+    expect("the message that was stored", whole[0][1], letter(1))
+    expect("its size", re.search(rb"RFC822.SIZE (\d+)", whole[0][0])[1], b"%d" % len(letter(1)))
+    part = ask(client, "fetch", "3", "(BODY.PEEK[1] BINARY.PEEK[1] BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+    for wanted in (b"Stra=C3=9Fe 2", "Straße 2".encode(), b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= 2\r\n\r\n"):
+        if wanted not in flat(part):
+            raise Failed(f"FETCH of parts has no {wanted}: {part}")
+    structure = ask(client, "fetch", "1", "(ENVELOPE BODYSTRUCTURE)")[0]
+    for wanted in (b'"mixed"', b'"quoted-printable"', b'"<0@alpha.test>"', b'("Alice" NIL "alice" "alpha.test")'):
+        if wanted.lower() not in structure.lower():
+            raise Failed(f"ENVELOPE or BODYSTRUCTURE has no {wanted}: {structure}")
+    expect("UNSEEN", ask(client, "search", None, "UNSEEN"), [b"1 3 4 5"])
+    client.literal = "STRASSE 4".encode()
+    expect("SEARCH TEXT folds case", ask(client, "search", "UTF-8", "TEXT"), [b"5"])
+    client.literal = "grüße 3".encode()
+    expect("SEARCH SUBJECT decodes words", ask(client, "search", "UTF-8", "SUBJECT"), [b"4"])
+    expect("SORT", ask(client, "sort", "(REVERSE DATE)", "UTF-8", "ALL"), [b"5 4 3 2 1"])
+    ask(client, "store", "1:2", "+FLAGS", "(\\Deleted $Forwarded)")
+    expect("FLAGS", flat(ask(client, "fetch", "1", "(FLAGS)")), b"1 (FLAGS (\\Deleted $Forwarded))")
+    ask(client, "create", "Archive")
+    ask(client, "copy", "1:3", "Archive")
+    ask(client, "UID MOVE", "4", "Archive")
+    ask(client, "expunge")
+    expect("messages left", ask(client, "search", None, "ALL"), [b"1 2"])
+    expect("messages in Archive", ask(client, "select", "Archive"), [b"4"])
+    ask(client, "logout")
+
+
+def imaplib_names(site):
+    """imaplib: CREATE, LIST, RENAME, SUBSCRIBE, STATUS, DELETE with names of all kinds"""
+    client = connect(site, ALICE)
+    for name in ("Lists.C++", '"Entw&APw-rfe"', "Old"):
+        ask(client, "create", name)
+    expect("RENAME", ask(client, "rename", "Old", "Older.Still")[0][:6], b"RENAME")
+    names = {line.rsplit(b' "." ', 1)[1].strip(b'"') for line in ask(client, "list")}
+    expect("LIST", names, {b"INBOX", b"Archive", b"Lists", b"Lists.C++", b"Entw&APw-rfe", b"Older", b"Older.Still"})
+    if client.create("&AGE-")[0] != "NO":
+        raise Failed("a name that is no canonical UTF-7 was made")
+    for bad in ('"../x"', '"a..b"', '"x/cur"'):
+        if client.create(bad)[0] == "OK" and not (site.maildir(ALICE).parent.resolve() / "Maildir").is_dir():
+            raise Failed(f"CREATE {bad} left the Maildir")
+    ask(client, "subscribe", "Archive")
+    if not any(line.endswith(b"Archive") for line in ask(client, "lsub")):
+        raise Failed("LSUB does not know Archive")
+    status = ask(client, "status", "Archive", "(MESSAGES UNSEEN UIDNEXT)")[0]
+    expect("STATUS", status, b"Archive (MESSAGES 4 UIDNEXT 5 UNSEEN 3)")
+    ask(client, "delete", "Older.Still")
+    ask(client, "logout")
+
+
+def idle_hears(site):
+    """a delivery and another client's flags reach an idling client at once"""
+    first, second = connect(site, BOB), connect(site, BOB)
+    ask(first, "select")
+    first.send(b"I1 IDLE\r\n")
+    while not first.readline().startswith(b"+ "):
+        pass
+    site.inject(ALICE, [BOB], "From: <alice@alpha.test>\r\nSubject: one\r\n\r\nfirst\r\n")
+    first.sock.settimeout(20)
+    while first.readline() != b"* 1 EXISTS\r\n":
+        pass
+    ask(second, "select")
+    ask(second, "store", "1", "+FLAGS", "(\\Flagged)")
+    while b"FETCH (FLAGS (\\Flagged" not in (line := first.readline()):
+        if not line:
+            raise Failed("the connection ended in IDLE")
+    first.send(b"DONE\r\n")
+    while not first.readline().startswith(b"I1 OK"):
+        pass
+    ask(second, "logout")
+    ask(first, "logout")
+
+
+def curl_reads(site):
+    """curl: a message and a search, imaps and STARTTLS"""
+    need("curl")
+    base = ["curl", "-sS", "--cacert", site.facts["ca"], "--user", f"{ALICE}:{site.password(ALICE)}", "--resolve",
+            f"localhost:{site.port('imaps')}:{site.address}", "--resolve", f"localhost:{site.port('imap')}:{site.address}"]
+    message = run([*base, f"imaps://localhost:{site.port('imaps')}/INBOX;MAILINDEX=1"])
+    if "Stra=C3=9Fe 2" not in message:
+        raise Failed(f"curl reads {message!r}")
+    found = run([*base, "--ssl-reqd", f"imap://localhost:{site.port('imap')}/INBOX?ALL"])
+    expect("curl's search", found.split(), ["*", "SEARCH", "1", "2"])
+
+
+def mbsync_twice(site):
+    """mbsync takes all mailboxes, then both ways; the second time it has nothing to do"""
+    need("mbsync")
+    home = site.directory / "mbsync"
+    home.mkdir()
+    (home / "mail").mkdir()
+    (home / "rc").write_text(f"""IMAPAccount site
+Host localhost
+Port {site.port('imaps')}
+User {ALICE}
+Pass {site.password(ALICE)}
+SSLType IMAPS
+CertificateFile {site.facts['ca']}
+
+IMAPStore far
+Account site
+
+MaildirStore near
+Path {home}/mail/
+Inbox {home}/mail/INBOX
+SubFolders Verbatim
+
+Channel all
+Far :far:
+Near :near:
+Patterns *
+Create Near
+Sync All
+Expunge Both
+SyncState *
+""")
+    words = ["mbsync", "-V", "-c", str(home / "rc"), "-a"]
+    run(words)
+    here = sorted(path.parent.parent.name for path in (home / "mail").glob("*/*/*") if path.parent.name in ("cur", "new"))
+    expect("messages that mbsync took", [here.count("INBOX"), here.count("Archive")], [2, 4])
+    path = next(path for path in pathlib.Path(home / "mail/INBOX").glob("*/*U=*") if path.parent.name in ("cur", "new"))
+    base = path.name.split(":2,")[0]
+    path.rename(home / "mail/INBOX/cur" / f"{base}:2,FS")
+    run(words)
+    client = connect(site, ALICE)
+    ask(client, "select")
+    expect("flags that mbsync stored", ask(client, "search", None, "FLAGGED", "SEEN") != [b""], True)
+    ask(client, "logout")
+    said = run(["mbsync", "-D", "-c", str(home / "rc"), "-a"])
+    if re.search(r"(STORE|APPEND|EXPUNGE|BODY)", "\n".join(line for line in said.splitlines() if ">>>" in line)):
+        raise Failed("mbsync changes something the second time: " + said[-2000:])
+
+
+if __name__ == "__main__":
+    main("imap", [imaplib_stores_and_reads, imaplib_names, idle_hears, curl_reads, mbsync_twice], [ALICE, BOB])
