@@ -33,39 +33,39 @@ class BodyWriter {
       : message_(message), extended_(form == BodyForm::body_structure) {}
 
   std::string write() {
-    stack_.push_back({0, 0});
+    open(0);
     while (!stack_.empty()) {
-      const Open open = stack_.back();
-      if (open.next == open.part) {
-        begin(open.part);
-      } else if (open.next == Part::none) {
-        end(open.part);
+      Open& top = stack_.back();
+      if (top.next == Part::none) {
+        end(top);
         stack_.pop_back();
       } else {
-        stack_.back().next = message_.part(open.next).next;
-        stack_.push_back({open.next, open.next});
+        const std::uint32_t child = top.next;
+        top.next = message_.part(child).next;
+        open(child);
       }
     }
     return out_.take();
   }
 
  private:
-  // A part begun; `next`: the child to write, itself before its beginning was written.
+  // A part whose end is still to be written; `next`: the child to write before.
   struct Open {
     std::uint32_t part;
     std::uint32_t next;
+    PartContent content;
   };
 
-  void begin(std::uint32_t index) {
-    out_.raw("(");
+  void open(std::uint32_t index) {
     const Part& part = message_.part(index);
     const std::uint32_t child = message_.tree().first_child(index);
-    stack_.back().next = child;
+    stack_.push_back({index, child, message_.content(index)});
+    out_.raw("(");
     if (part.media.multipart()) {
       if (child == Part::none) empty_part();
       return;
     }
-    single(part, message_.content(index));
+    single(part, stack_.back().content);
     if (!part.media.message()) return;
     out_.sp().raw(child == Part::none ? std::string(no_envelope)
                                       : envelope(message_.header(child)));
@@ -73,9 +73,9 @@ class BodyWriter {
     if (child == Part::none) empty_part();
   }
 
-  void end(std::uint32_t index) {
-    const Part& part = message_.part(index);
-    const PartContent content = message_.content(index);
+  void end(const Open& closed) {
+    const Part& part = message_.part(closed.part);
+    const PartContent& content = closed.content;
     if (part.media.multipart()) {
       out_.sp().string(content.type.subtype);
       if (extended_) {
