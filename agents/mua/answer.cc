@@ -143,7 +143,7 @@ class Reply final : public Answer {
     table.group("Answer");
     table.add("all", all_, "everybody who got it gets the answer").flag_only();
     table.add("list", list_, "the mailing list gets the answer").flag_only();
-    table.add("quote", quote_, "quote its text").flag_only();
+    table.add("quote", quote_, "quote its text");
   }
 
  protected:

@@ -152,7 +152,7 @@ void ComposeFlags::describe(service::OptionTable& table) {
   table.add("draft", draft, "put it into the folder of drafts").flag_only();
   table.add("dry-run", dry_run, "print the message and do nothing else").flag_only();
   table.add("edit", edit, "open it in $EDITOR first").flag_only();
-  table.add("copy", copy, "keep a copy in the folder of sent mail").flag_only();
+  table.add("copy", copy, "keep a copy in the folder of sent mail");
 }
 
 bool ComposeFlags::any() const {

@@ -101,12 +101,14 @@ class LocalStore final : public MailStore {
  public:
   explicit LocalStore(const Account& account)
       : host_(files_, service::HostOptions().hostname, static_cast<int>(::getpid())),
-        store_(host_, settings_of(account)) {}
+        store_(host_, settings_of(account)),
+        is_mbox_(account.store == StoreKind::mbox) {}
 
   void set_deadline(Deadline deadline) override { deadline_ = deadline; }
 
   Task<Mail<std::vector<Folder>>> folders(bool counts) override;
   Task<Mail<void>> create_folder(std::string name) override {
+    if (is_mbox_) co_return fail(MailError(Kind::unsupported, "an mbox has no folders"));
     auto work = [this, name] { return store_.create(name); };
     auto done = co_await store::when_unlocked(deadline_, std::move(work));
     co_return plain(std::move(done));
@@ -180,6 +182,7 @@ class LocalStore final : public MailStore {
   store::SystemFiles files_;
   store::StoreHost host_;
   store::Store store_;
+  bool is_mbox_;
   Deadline deadline_ = Deadline::never();
   Box box_;
   std::string folder_;

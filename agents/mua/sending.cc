@@ -16,8 +16,7 @@ namespace exit_code = service::exit_code;
 namespace {
 
 bool keeps_folders(const Account& account) {
-  return account.store == StoreKind::imap || account.store == StoreKind::maildir ||
-         account.store == StoreKind::mbox;
+  return account.store == StoreKind::imap || account.store == StoreKind::maildir;
 }
 
 imap::Flags flag(imap::SystemFlag which) {

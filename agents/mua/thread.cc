@@ -69,7 +69,7 @@ class ThreadVerb final : public Tool {
     common_.describe(table);
     table.group("What");
     table.add("folder", folder_, "where the message is").flag_only();
-    table.add("sent", sent_, "look in the folder of sent mail, too").flag_only();
+    table.add("sent", sent_, "look in the folder of sent mail, too");
     table.add("limit", limit_, "at most so many of each folder")
         .unit("messages")
         .between(1, 1'000'000)
