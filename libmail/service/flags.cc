@@ -134,8 +134,13 @@ Result<CommandLine, std::string> parse_command_line(const OptionTable& table,
     return fail(std::string(error.what()));
   }
   flags.take(table);
+  bool only_words = false;  // behind "--"
   for (const std::string& extra : flags.app.remaining()) {
-    if (program.words.empty() || (extra.starts_with('-') && extra != "-"))
+    if (extra == "--" && !only_words && !program.words.empty()) {
+      only_words = true;
+      continue;
+    }
+    if (program.words.empty() || (extra.starts_with('-') && extra != "-" && !only_words))
       return fail(unknown(extra, flags.app));
     flags.line.words.push_back(extra);
   }
