@@ -18,6 +18,8 @@ class MboxMailbox final : public Mailbox {
   StoreResult<MailboxChanged> apply(const MailboxScan& scan,
                                     const MailboxChanges& changes) override;
   StoreResult<bool> take_exclusively() override;
+  // The file as the last scan() found it.
+  [[nodiscard]] const FileStatus& scanned() const { return scanned_; }
 
  private:
   StoreResult<void> read_messages(LockedMbox& mbox, MboxScanner& scanner);

@@ -12,6 +12,7 @@
 #include "libmail/store/keywords.h"
 #include "libmail/store/lmdb_index.h"
 #include "libmail/store/maildir_box.h"
+#include "libmail/store/mbox_box.h"
 #include "libmail/store/subscriptions.h"
 
 namespace posthorn::store {
@@ -133,6 +134,8 @@ std::vector<std::string> Store::take_remarks() {
 }
 
 StoreResult<std::unique_ptr<Directory>> Store::root_of(const NamespaceSettings& space) const {
+  if (space.location.format == MailFormat::mbox)
+    return fail(StoreError(StoreError::Kind::refused, "an mbox has no folders and no lists"));
   return open_location(host_.files(), space.location);
 }
 
@@ -196,6 +199,7 @@ StoreResult<std::vector<std::string>> Store::directories_of(Directory& root) {
 
 StoreResult<void> Store::list_space(const NamespaceSettings& space,
                                     std::map<std::string, MailboxInfo>& all) {
+  if (space.location.format == MailFormat::mbox) return {};
   const auto root = root_of(space);
   if (!root) return fail(root.error());
   const auto directories = directories_of(**root);
@@ -247,6 +251,7 @@ StoreResult<std::vector<MailboxInfo>> Store::list(bool subscriptions) {
 StoreResult<void> Store::note_subscriptions(std::map<std::string, MailboxInfo>& all,
                                             bool with_missing) {
   const NamespaceSettings& space = settings_.namespaces.front();
+  if (space.location.format == MailFormat::mbox) return {};
   const auto root = root_of(space);
   if (!root) return fail(root.error());
   const auto file = read_small_file(**root, subscriptions_name);
@@ -269,6 +274,7 @@ StoreResult<void> Store::note_subscriptions(std::map<std::string, MailboxInfo>& 
 }
 
 StoreResult<void> Store::note_special_uses(std::map<std::string, MailboxInfo>& all) {
+  if (settings_.namespaces.front().location.format == MailFormat::mbox) return {};
   const auto root = root_of(settings_.namespaces.front());
   if (!root) return fail(root.error());
   Notes notes = settings_.special_use;
@@ -462,7 +468,14 @@ StoreResult<std::shared_ptr<OpenMailbox>> Store::open(const std::string& name) {
   const std::lock_guard hold(mutex_);
   auto& known = open_[place->key()];
   if (auto opened = known.lock()) return opened;
-  auto opened = open_maildir_at(*place);
+  const bool mbox = place->space->location.format == MailFormat::mbox;
+  if (mbox && !place->directory.empty()) {
+    open_.erase(place->key());
+    return fail(bad_name(name, "can't be: an mbox is one mailbox, INBOX"));
+  }
+  auto opened = mbox ? StoreResult<std::shared_ptr<OpenMailbox>>(
+                           std::make_shared<MboxBox>(host_, place->space->location))
+                     : open_maildir_at(*place);
   if (opened)
     known = *opened;
   else

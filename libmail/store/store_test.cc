@@ -155,6 +155,45 @@ TEST_CASE("Store: one mailbox is one object, and sessions share it") {
   CHECK(account.site.content("maildirsize").starts_with("3C\n"));
 }
 
+TEST_CASE("Store: an mbox is an account of one mailbox") {
+  Site site;
+  StoreSettings settings;
+  NamespaceSettings personal;
+  personal.location.format = MailFormat::mbox;
+  personal.location.base = site.path;
+  personal.location.components = {"mbox"};
+  settings.namespaces.push_back(personal);
+  Store store(*site.host, settings);
+  CHECK(store.list()->size() == 1);
+  CHECK_FALSE(store.open("other"));
+  CHECK_FALSE(store.create("other"));
+  const auto box = store.open("INBOX").value();
+  sync(*box);
+  CHECK(box->snapshot()->size() == 0);
+  REQUIRE(box->append({message("Subject: a\n\nFrom here\n"), message("Subject: b\n\n")}));
+  REQUIRE(box->append({message("Subject: c\n\n")}));
+  CHECK(uids_of(*box->snapshot()) == Uids{1, 2, 3});
+  CHECK(box->text(1).value() == "Subject: a\r\n\r\nFrom here\r\n");
+  const std::uint64_t before = box->snapshot()->highest_modseq();
+  REQUIRE(box->store_flags(Uids{2, 3}, add_flags(flag::seen)));
+  CHECK(box->expunge(Uids{2})->uids == Uids{2});
+  CHECK(box->vanished(before)->uids == Uids{2});
+  std::ofstream(site.path + "/mbox", std::ios::app)
+      << "From x Sun Nov 22 20:24:20 2026\nSubject: d\n\n";
+  sync(*box);
+  CHECK(uids_of(*box->snapshot()) == Uids{1, 3, 4});
+  CHECK((box->snapshot()->find(3)->flags & flag::seen) != 0);
+  CHECK(box->text(3).value() == "Subject: c\r\n\r\n");
+  // To a Maildir and back.
+  auto maildir = site.open();
+  const auto copied = box->copy_to(*maildir, Uids{1, 3});
+  REQUIRE(copied);
+  CHECK(maildir->text(1).value() == "Subject: a\r\n\r\nFrom here\r\n");
+  REQUIRE(maildir->move_to(*box, Uids{1}));
+  CHECK(box->snapshot()->size() == 4);
+  CHECK(uids_of(*maildir->snapshot()) == Uids{2});
+}
+
 TEST_CASE("Store: in a shared namespace the ACL decides") {
   Account account;
   CHECK(account.store->authorise("INBOX", Right::administer).value());
