@@ -159,7 +159,7 @@ Task<void> ask_autoconfig(std::string url, std::string address, std::string ca_f
   into.servers.insert(into.servers.end(), servers.begin(), servers.end());
 }
 
-std::string quoted(std::string_view text) {
+std::string quoted_toml(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -171,7 +171,7 @@ std::string quoted(std::string_view text) {
 std::string server_lines(const FoundServer& server, std::uint16_t implicit_port,
                          std::uint16_t clear_port) {
   std::string text =
-      fmt::format("# {}\nhost = {}\n", printable(server.source), quoted(server.host));
+      fmt::format("# {}\nhost = {}\n", printable(server.source), quoted_toml(server.host));
   const bool starttls = server.tls == TlsMode::starttls;
   if (server.port != (starttls ? clear_port : implicit_port))
     text += fmt::format("port = {}\n", server.port);
@@ -233,19 +233,19 @@ std::string account_toml(const std::string& address, const std::vector<FoundServ
   const FoundServer* store = best_server(servers, "imap");
   if (store == nullptr) store = best_server(servers, "pop3");
   const FoundServer* submission = best_server(servers, "submission");
-  std::string text = fmt::format("[accounts.{}]\naddress = {}\n", name, quoted(address));
+  std::string text = fmt::format("[accounts.{}]\naddress = {}\n", name, quoted_toml(address));
   if (store != nullptr) {
     const bool imap = store->protocol == "imap";
     text += fmt::format("store = \"{}\"\n{}", store->protocol,
                         server_lines(*store, imap ? 993 : 995, imap ? 143 : 110));
-    text += fmt::format("user = {}\n", quoted(store->user.empty() ? address : store->user));
+    text += fmt::format("user = {}\n", quoted_toml(store->user.empty() ? address : store->user));
     text += fmt::format("password_command = \"pass show mail/{}\"\n", name);
   }
   if (submission != nullptr) {
     text +=
         fmt::format("\n[accounts.{}.submission]\n{}", name, server_lines(*submission, 465, 587));
     if (!submission->user.empty() && (store == nullptr || submission->user != store->user))
-      text += fmt::format("user = {}\n", quoted(submission->user));
+      text += fmt::format("user = {}\n", quoted_toml(submission->user));
   }
   return text;
 }
