@@ -152,10 +152,10 @@ void fields(auto& f, Like<Tsig> auto& tsig) {
 // Calls `use` with an empty value of the struct that is `type`; false if there is none.
 template <std::size_t at = 0>
 bool with_struct(Type type, auto&& use) {
-  if constexpr (at + 1 == std::variant_size_v<Rdata>) {
+  if constexpr (at + 1 == std::variant_size_v<AnyRdata>) {
     return false;
   } else {
-    using One = std::variant_alternative_t<at, Rdata>;
+    using One = std::variant_alternative_t<at, AnyRdata>;
     if (One::type != type) return with_struct<at + 1>(type, use);
     use(One());
     return true;

@@ -301,8 +301,4 @@ std::string canonical_rdata(const Rdata& data) {
   return writer.take();
 }
 
-Type type_of(const Rdata& data) {
-  return std::visit([](const auto& one) -> Type { return one.type; }, data);
-}
-
 }  // namespace posthorn::dns

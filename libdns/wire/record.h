@@ -3,10 +3,13 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -112,9 +115,25 @@ struct Opaque {
   bool operator==(const Opaque&) const = default;
 };
 
-using Rdata = std::variant<A, Aaaa, Ns, Cname, Dname, Ptr, Soa, Mx, Txt, Srv, Hinfo, Naptr, Spf,
-                           Caa, Tlsa, Smimea, Openpgpkey, Sshfp, Ds, Cds, Dnskey, Cdnskey, Rrsig,
-                           Nsec, Nsec3, Nsec3param, Svcb, Https, Opt, Tsig, Opaque>;
+using AnyRdata = std::variant<A, Aaaa, Ns, Cname, Dname, Ptr, Soa, Mx, Txt, Srv, Hinfo, Naptr, Spf,
+                              Caa, Tlsa, Smimea, Openpgpkey, Sshfp, Ds, Cds, Dnskey, Cdnskey, Rrsig,
+                              Nsec, Nsec3, Nsec3param, Svcb, Https, Opt, Tsig, Opaque>;
+// Copies, moves and dies in rdata.cc, so that the tables for thirty types are compiled there and not
+// in each of two hundred files.
+struct Rdata : AnyRdata {
+  Rdata();
+  template <class T>
+    requires(!std::derived_from<std::remove_cvref_t<T>, AnyRdata> &&
+             std::constructible_from<AnyRdata, T>)
+  Rdata(T&& one)
+      : AnyRdata(std::forward<T>(one)) {}  // from each of the types above, as a variant does
+  Rdata(const Rdata& other);
+  Rdata(Rdata&& other) noexcept;
+  Rdata& operator=(const Rdata& other);
+  Rdata& operator=(Rdata&& other) noexcept;
+  ~Rdata();
+  bool operator==(const Rdata& other) const;
+};
 [[nodiscard]] Type type_of(const Rdata& data);
 // Presentation form of RFC 1035 5.1, names with their dot at the end; what has none (OPT, a type
 // unknown, values that no text of the type can say) as "\# 4 c0000201". parse_rdata() of
