@@ -20,11 +20,6 @@ using Kind = MailError::Kind;
 using store::StoreError;
 using store::StoreResult;
 
-namespace {
-
-constexpr Duration look_again = std::chrono::seconds(1);
-constexpr std::size_t piece = 64 * 1024;
-
 MailError mail_error(const StoreError& error) {
   switch (error.kind) {
     case StoreError::Kind::not_found:
@@ -43,6 +38,11 @@ MailError mail_error(const StoreError& error) {
       return {Kind::unavailable, error.text};
   }
 }
+
+namespace {
+
+constexpr Duration look_again = std::chrono::seconds(1);
+constexpr std::size_t piece = 64 * 1024;
 
 constexpr std::array<std::pair<std::uint16_t, imap::SystemFlag>, 5> flag_bits{{
     {store::flag::answered, imap::SystemFlag::answered},
@@ -86,9 +86,8 @@ store::AppendMessage to_append(const NewMessage& message) {
 
 store::StoreSettings settings_of(const Account& account) {
   store::NamespaceSettings space;
-  const bool maildir = account.store == StoreKind::maildir;
   space.separator = '/';
-  space.location.format = maildir ? store::MailFormat::maildir : store::MailFormat::mbox;
+  space.location.format = store::MailFormat::maildir;
   space.location.base = account.path;
   store::StoreSettings settings;
   settings.user = account.name;
@@ -101,14 +100,12 @@ class LocalStore final : public MailStore {
  public:
   explicit LocalStore(const Account& account)
       : host_(files_, service::HostOptions().hostname, static_cast<int>(::getpid())),
-        store_(host_, settings_of(account)),
-        is_mbox_(account.store == StoreKind::mbox) {}
+        store_(host_, settings_of(account)) {}
 
   void set_deadline(Deadline deadline) override { deadline_ = deadline; }
 
   Task<Mail<std::vector<Folder>>> folders(bool counts) override;
   Task<Mail<void>> create_folder(std::string name) override {
-    if (is_mbox_) co_return fail(MailError(Kind::unsupported, "an mbox has no folders"));
     auto work = [this, name] { return store_.create(name); };
     auto done = co_await store::when_unlocked(deadline_, std::move(work));
     co_return plain(std::move(done));
@@ -182,7 +179,6 @@ class LocalStore final : public MailStore {
   store::SystemFiles files_;
   store::StoreHost host_;
   store::Store store_;
-  bool is_mbox_;
   Deadline deadline_ = Deadline::never();
   Box box_;
   std::string folder_;

@@ -56,8 +56,11 @@ Task<Mail<std::unique_ptr<MailStore>>> open_store(const Account& account, Deadli
       auto store = co_await open_imap_store(account, deadline);
       co_return store;
     }
-    case StoreKind::maildir:
     case StoreKind::mbox: {
+      auto store = co_await open_mbox_store(account, deadline);
+      co_return store;
+    }
+    case StoreKind::maildir: {
       auto store = co_await open_local_store(account, deadline);
       co_return store;
     }
