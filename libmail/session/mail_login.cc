@@ -55,7 +55,8 @@ SaslExchange::SaslExchange(std::string mechanism, const MailLogin& login,
   options.nonce = encode_base64(random_octets(18));
   // Whoever asked for the mechanism without binding gets it: "y" would say that the server offers none.
   const bool offers_plus = has(offered, "SCRAM-SHA-256-PLUS");
-  if (!offers_plus || mechanism_ == "SCRAM-SHA-256-PLUS") options.channel_binding = std::move(binding);
+  if (!offers_plus || mechanism_ == "SCRAM-SHA-256-PLUS")
+    options.channel_binding = std::move(binding);
   options.server_offers_plus = offers_plus;
   scram_.emplace(std::move(options));
   first_ = scram_->first();
