@@ -238,6 +238,18 @@ TEST_CASE("MaildirBox: another UIDVALIDITY in the list makes everything new") {
   CHECK(uids_of(*box->snapshot()) == Uids{1});
 }
 
+TEST_CASE("MaildirBox: a UID that is announced stands in the list, however many lines are dead") {
+  Site site;
+  site.directories();
+  std::vector<std::string> bases;
+  for (int i = 0; i < 40; ++i) bases.push_back(site.deliver());
+  sync(*site.open());
+  for (std::size_t i = 32; i < 40; ++i) fs::remove(site.maildir("new/" + bases[i]));
+  const std::string base = site.deliver();
+  sync(*site.open());
+  CHECK(site.content("dovecot-uidlist").find("\n41 :" + base + "\n") != std::string::npos);
+}
+
 TEST_CASE("MaildirBox: hostile names do no harm") {
   Site site(GENERATE(false, true));
   auto box = site.open();

@@ -177,9 +177,10 @@ void UidListFile::set_field(std::size_t record, char letter, std::string_view va
 
 void UidListFile::drop(const std::vector<std::size_t>& dead) {
   if (dead.empty()) return;
+  const std::size_t were_on_disk = on_disk_;
   for (const std::size_t index : dead) {
     list_.records[index].uid = 0;
-    if (index < on_disk_) --on_disk_;
+    if (index < were_on_disk) --on_disk_;
   }
   std::erase_if(list_.records, [](const UidRecord& record) { return record.uid == 0; });
   if (list_.records.size() * 4 <= lines_ * 3) must_rewrite_ = true;
