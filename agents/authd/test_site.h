@@ -11,6 +11,7 @@
 #include "libmail/async/stream.h"
 #include "libmail/sasl/dovecot.h"
 #include "libmail/sasl/password.h"
+#include "test/support/test_folder.h"
 
 namespace posthorn::authd {
 
@@ -19,22 +20,10 @@ inline service::Log& silent_log() {
   return log;
 }
 
-struct UsersFolder {
-  std::string path;
-  UsersFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "authd_test.XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~UsersFolder() { std::filesystem::remove_all(path); }
-  UsersFolder(const UsersFolder&) = delete;
-  UsersFolder& operator=(const UsersFolder&) = delete;
-  [[nodiscard]] std::string file() const { return path + "/users"; }
+struct UsersFolder : posthorn::TestFolder {
+  [[nodiscard]] std::string file() const { return path("users"); }
   // Replaces the file by renaming, as posthorn user does.
-  void write(const std::string& text) const {
-    std::ofstream(path + "/new") << text;
-    std::filesystem::rename(path + "/new", file());
-  }
+  void write(const std::string& text) const { replace("users", text); }
 };
 
 inline std::string user_line(const std::string& user, const std::string& password,

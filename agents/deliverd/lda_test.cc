@@ -9,6 +9,7 @@
 
 #include "libmail/async/loop.h"
 #include "libmail/base/fd.h"
+#include "test/support/test_folder.h"
 
 using namespace posthorn;
 using namespace posthorn::deliverd;
@@ -18,21 +19,18 @@ namespace {
 
 // A home, and a message on standard input.
 struct Home {
-  std::string path;
+  posthorn::TestFolder folder;
+  std::string path = folder.path();
   Options options;
   LocalUser self;
   service::Log log{"test", service::Log::Format::kv, service::Level::error, -1};
 
   Home() {
-    std::string form = (fs::temp_directory_path() / "posthorn-lda-XXXXXX").string();
-    REQUIRE(mkdtemp(form.data()) != nullptr);
-    path = form;
     options.from_stdin = true;
     options.host.hostname = "mx.beta.test";
     self.name = "bob";
     self.home = path;
   }
-  ~Home() { fs::remove_all(path); }
 
   int deliver(const std::string& message) {
     std::ofstream(path + "/input", std::ios::binary) << message;

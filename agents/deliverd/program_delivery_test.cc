@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "libmail/async/loop.h"
+#include "test/support/test_folder.h"
 
 using namespace posthorn;
 using namespace posthorn::deliverd;
@@ -18,7 +19,8 @@ namespace {
 
 // A letter for two, and a directory for what programs write.
 struct Sample {
-  std::string directory;
+  posthorn::TestFolder folder;
+  std::string directory = folder.path();
   smtp::Envelope envelope;
   smtp::SessionInfo session;
   Letter letter{envelope, session};
@@ -26,9 +28,6 @@ struct Sample {
   std::unique_ptr<async::Starter> starter;
 
   explicit Sample(std::size_t recipients = 1) {
-    std::string form = (fs::temp_directory_path() / "posthorn-exec-XXXXXX").string();
-    REQUIRE(mkdtemp(form.data()) != nullptr);
-    directory = form;
     auto begun = async::Starter::begin();
     REQUIRE(begun);
     starter = std::move(*begun);
@@ -43,7 +42,6 @@ struct Sample {
     const pid_t pid = starter->pid();
     starter.reset();
     ::waitpid(pid, nullptr, 0);
-    fs::remove_all(directory);
   }
 
   void put(const std::string& text) {

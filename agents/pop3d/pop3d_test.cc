@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "libmail/async/loop.h"
+#include "test/support/test_folder.h"
 
 using namespace posthorn;
 using namespace posthorn::pop3d;
@@ -11,16 +12,6 @@ using async::Deadline;
 using async::Task;
 
 namespace {
-
-struct Folder {
-  std::string path;
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pop3d_test.XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-};
 
 WorkerSettings settings() {
   WorkerSettings settings;
@@ -37,15 +28,15 @@ service::Log& silent() {
 }  // namespace
 
 TEST_CASE("options: what can't work is named before the start") {
-  Folder folder;
-  const auto site = service::Site::find(folder.path);
+  const posthorn::TestFolder folder;
+  const auto site = service::Site::find(folder.path());
   Options options;
   CHECK(options.check(site).size() == 1);  // no run/ for the worker's socket
-  std::filesystem::create_directory(folder.path + "/run");
+  std::filesystem::create_directory(folder.path() + "/run");
   CHECK(options.check(site).empty());
   CHECK(options.full_location(site) == "maildir:~/Maildir");
   options.mail_location = "maildir:mail/%d/%n/Maildir";
-  CHECK(options.full_location(site) == "maildir:" + folder.path + "/mail/%d/%n/Maildir");
+  CHECK(options.full_location(site) == "maildir:" + folder.path() + "/mail/%d/%n/Maildir");
   options.mail_location = "Maildir";
   options.front_user = "no such user";
   options.worker_listen = {"inet:127.0.0.1:0"};

@@ -15,24 +15,19 @@
 #include "libmail/dsn/parse.h"
 #include "libmail/queue/test_queue.h"
 #include "libmail/route/test_tables.h"
+#include "test/support/test_folder.h"
 
 namespace posthorn::queued {
 
-struct Directory {
-  std::string path = "/tmp/posthorn-queued-XXXXXX";
-  Directory() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-  ~Directory() { std::filesystem::remove_all(path); }
-};
-
 struct TestSite {
-  Directory directory;
+  posthorn::TestFolder directory;
   queue::MemoryFiles files;
   route::TestSite routes;
   Options options;
   service::Log log{"queued", service::Log::Format::kv, service::Level::error, -1};
   service::Metrics metrics;
-  test::TestAgent local{directory.path + "/local"};
-  test::TestAgent relay{directory.path + "/relay"};
+  test::TestAgent local{directory.path("local")};
+  test::TestAgent relay{directory.path("relay")};
   std::unique_ptr<queue::Store> store;
   std::unique_ptr<Scheduler> scheduler;
   async::Scope scope;
@@ -43,8 +38,8 @@ struct TestSite {
     options.host.domains = {"a.test"};
     options.retry_first = std::chrono::seconds(60);
     routes.resolver.set_defaults(
-        route::Transport::lmtp(async::Endpoint::unix_path(directory.path + "/local")),
-        route::Transport::lmtp(async::Endpoint::unix_path(directory.path + "/relay")));
+        route::Transport::lmtp(async::Endpoint::unix_path(directory.path("local"))),
+        route::Transport::lmtp(async::Endpoint::unix_path(directory.path("relay"))));
     check(queue::make_directories(files, queue::test::layout(), 0700).has_value(), "directories");
     for (std::uint64_t generation = 1; generation <= 6; ++generation) {
       check(queue::make_segment(files, queue::test::layout(), generation, 1 << 20).has_value(),

@@ -13,6 +13,7 @@
 #include "libmail/async/loop.h"
 #include "libmail/async/poll.h"
 #include "libmail/async/scope.h"
+#include "test/support/test_folder.h"
 
 using namespace posthorn;
 using namespace posthorn::dns;
@@ -323,9 +324,8 @@ TEST_CASE("questions share one TCP connection and take their replies in any orde
 }
 
 TEST_CASE("a Unix socket is a stream, whatever transport is asked for") {
-  char folder[] = "/tmp/exchange_test.XXXXXX";
-  REQUIRE(::mkdtemp(folder) != nullptr);
-  const std::string path = std::string(folder) + "/dns";
+  const posthorn::TestFolder folder;
+  const std::string path = folder.path("dns");
   {
     TcpServer server(Endpoint::unix_path(path));
     NetworkExchange exchange;
@@ -340,8 +340,6 @@ TEST_CASE("a Unix socket is a stream, whatever transport is asked for") {
     }(server, exchange, asked));
     CHECK(asked.reply);
   }
-  ::unlink(path.c_str());
-  ::rmdir(folder);
 }
 
 TEST_CASE("a server that closes an idle connection costs nothing but a new one") {

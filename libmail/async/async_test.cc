@@ -14,18 +14,13 @@
 #include "libmail/async/signals.h"
 #include "libmail/async/socket.h"
 #include "libmail/async/watch.h"
+#include "test/support/test_folder.h"
 
 using namespace posthorn;
 using namespace posthorn::async;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::string temporary_directory() {
-  std::string path = (std::filesystem::temp_directory_path() / "posthorn-async-XXXXXX").string();
-  REQUIRE(::mkdtemp(path.data()) != nullptr);
-  return path;
-}
 
 Task<int> ready(int value) {
   co_return value;
@@ -95,11 +90,11 @@ TEST_CASE("Task: a million results that are already there need no stack") {
 }
 
 TEST_CASE("Stream: octets come back over TCP and over a Unix socket") {
-  const std::string directory = temporary_directory();
+  const posthorn::TestFolder folder;
+  const std::string& directory = folder.path();
   const std::string line(300'000, 'x');  // more than a socket buffer, so writes wait
   CHECK(run(echo_over(Endpoint::inet("127.0.0.1", 0), line)) == line);
   CHECK(run(echo_over(Endpoint::unix_path(directory + "/s"), line)) == line);
-  std::filesystem::remove_all(directory);
 }
 
 namespace {
@@ -250,7 +245,8 @@ TEST_CASE("start: an absent program is an error, not an exit code") {
 }
 
 TEST_CASE("FileWatch: sees a file renamed over the old one") {
-  const std::string directory = temporary_directory();
+  const posthorn::TestFolder folder;
+  const std::string& directory = folder.path();
   const std::string path = directory + "/table";
   std::ofstream(path) << "old";
   const auto test = [](std::string watched, std::string fresh) -> Task<std::string> {
@@ -267,7 +263,6 @@ TEST_CASE("FileWatch: sees a file renamed over the old one") {
     co_return which;
   };
   CHECK(run(test(path, directory + "/fresh")) == path);
-  std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("SignalWatch: a signal becomes a call from the loop") {
@@ -301,14 +296,14 @@ TEST_CASE("parse_endpoint: takes the four forms and explains what it refuses") {
 
 TEST_CASE(
     "open_listening_socket: takes over the socket file of a dead server, not of a living one") {
-  const std::string directory = temporary_directory();
+  const posthorn::TestFolder folder;
+  const std::string& directory = folder.path();
   const Endpoint at = Endpoint::unix_path(directory + "/s");
   auto first = open_listening_socket(at);
   REQUIRE(first);
   CHECK_FALSE(open_listening_socket(at));
   first->reset();
   CHECK(open_listening_socket(at));
-  std::filesystem::remove_all(directory);
 }
 
 // Last: it stops this process's clock for good.

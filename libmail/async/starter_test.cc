@@ -15,6 +15,7 @@
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
 #include "libmail/async/starter_side.h"
+#include "test/support/test_folder.h"
 
 using namespace posthorn;
 using namespace posthorn::async;
@@ -24,27 +25,22 @@ namespace {
 
 // A starter, and a file for what programs say.
 struct Bench {
+  posthorn::TestFolder folder;
+  std::string directory = folder.path();
   std::unique_ptr<Starter> starter;
-  std::string directory;
 
   Bench() {
     auto begun = Starter::begin();
     REQUIRE(begun);
     starter = std::move(*begun);
-    directory = (std::filesystem::temp_directory_path() / "posthorn-starter-XXXXXX").string();
-    REQUIRE(::mkdtemp(directory.data()) != nullptr);
   }
   ~Bench() {
     const pid_t pid = starter ? starter->pid() : 0;
     starter.reset();
     if (pid != 0) ::waitpid(pid, nullptr, 0);
-    std::filesystem::remove_all(directory);
   }
-  [[nodiscard]] std::string path(const std::string& name) const { return directory + "/" + name; }
-  std::string file(const std::string& name) {
-    std::ifstream in(path(name), std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder.path(name); }
+  std::string file(const std::string& name) { return folder.read(name); }
 };
 
 struct Ran {

@@ -1,9 +1,14 @@
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
+#include <cerrno>
 
 #include "libmail/base/base64.h"
 #include "libmail/base/clock.h"
 #include "libmail/base/crc32c.h"
+#include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
+#include "test/support/test_folder.h"
 
 using namespace posthorn;
 
@@ -70,4 +75,19 @@ TEST_CASE("parse_duration: units and nonsense") {
 TEST_CASE("nearest: finds the likely word and no unlikely one") {
   CHECK(nearest("lisen", {"listen", "hostname"}) == "listen");
   CHECK_FALSE(nearest("zzzzzz", {"listen", "hostname"}));
+}
+
+TEST_CASE("read_file: all of a regular file, and nothing else") {
+  const TestFolder folder;
+  const std::string octets = std::string(100000, 'x') + std::string("\0y", 2);
+  folder.write("file", octets);
+  folder.write("empty", "");
+  CHECK(read_file(folder.path("file")) == octets);
+  CHECK(read_file(folder.path("empty")) == "");
+  CHECK(read_file(folder.path("file"), octets.size()) == octets);
+  CHECK(read_file(folder.path("file"), octets.size() - 1).error().code == EFBIG);
+  CHECK(read_file(folder.path("none")).error().code == ENOENT);
+  CHECK(read_file(folder.path()).error().text().find("not a regular file") == 0);
+  REQUIRE(::mkfifo(folder.path("fifo").c_str(), 0600) == 0);
+  CHECK_FALSE(read_file(folder.path("fifo")));  // and it doesn't wait for a writer
 }

@@ -14,33 +14,15 @@
 #include "libmail/route/table_wire.h"
 #include "libmail/route/test_tables.h"
 #include "libmail/route/transport.h"
+#include "test/support/test_folder.h"
 
 using namespace posthorn;
 using namespace posthorn::route;
 
 namespace {
 
-// A directory of its own that goes with the test.
-class TempDirectory {
- public:
-  TempDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "posthorn-route-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TempDirectory() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string operator/(std::string_view name) const {
-    return path_ + "/" + std::string(name);
-  }
-  // As an editor replaces a file: all of it at once.
-  void replace(std::string_view name, std::string_view text) const {
-    std::ofstream(path_ + "/new", std::ios::binary) << text;
-    std::filesystem::rename(path_ + "/new", path_ + "/" + std::string(name));
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
+struct TempDirectory : posthorn::TestFolder {
+  [[nodiscard]] std::string operator/(std::string_view name) const { return path(name); }
 };
 
 // "none" for a key that isn't there, "error" for no answer.

@@ -8,28 +8,19 @@
 #include <fstream>
 #include <thread>
 
+#include "test/support/test_folder.h"
+
 using namespace posthorn;
 using namespace posthorn::sasl;
 
 namespace {
 
-struct Folder {
-  std::string path;
-  Folder() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "passwd_edit_test.XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  [[nodiscard]] std::string users() const { return path + "/users"; }
-  void write(std::string_view text) const { std::ofstream(users()) << text; }
-  [[nodiscard]] std::string read() const {
-    std::ifstream in(users());
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
+struct Folder : posthorn::TestFolder {
+  [[nodiscard]] std::string users() const { return path("users"); }
+  void write(std::string_view text) const { TestFolder::write("users", text); }
+  [[nodiscard]] std::string read() const { return TestFolder::read("users"); }
   [[nodiscard]] std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path), {}));
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path()), {}));
   }
 };
 
@@ -115,7 +106,7 @@ TEST_CASE("users: errors say what is wrong and change nothing") {
   PasswdEntry injecting = named("bob");
   injecting.home = "/home/bob\nroot:{PLAIN}x";
   CHECK(add_user(folder.users(), injecting, "y").error().kind == PasswdError::Kind::bad_input);
-  CHECK(add_user(folder.path + "/none/users", named("bob"), "y").error().kind ==
+  CHECK(add_user(folder.path("none/users"), named("bob"), "y").error().kind ==
         PasswdError::Kind::io);
   CHECK(folder.read() == "ann:{PLAIN}x\n");
   CHECK(folder.files() == 1);

@@ -7,6 +7,7 @@
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
 #include "libmail/tls/certificate.h"
+#include "test/support/test_folder.h"
 
 using namespace posthorn;
 using namespace posthorn::tls;
@@ -19,11 +20,10 @@ namespace {
 
 // A CA, and a certificate of its for mx.alpha.test and 127.0.0.1, as files.
 struct Site {
-  std::string directory;
+  posthorn::TestFolder folder;
+  std::string directory = folder.path();
   std::string ca, certificate, key;
   Site() {
-    directory = (std::filesystem::temp_directory_path() / "posthorn-tls-XXXXXX").string();
-    REQUIRE(::mkdtemp(directory.data()) != nullptr);
     const auto root = make_ca("alpha.test CA");
     REQUIRE(root);
     const auto server = issue(*root, {"mx.alpha.test", "127.0.0.1"});
@@ -32,10 +32,9 @@ struct Site {
     certificate = write("cert.pem", server->certificate_pem);
     key = write("key.pem", server->key_pem);
   }
-  ~Site() { std::filesystem::remove_all(directory); }
   std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(directory + "/" + name) << text;
-    return directory + "/" + name;
+    folder.write(name, text);
+    return folder.path(name);
   }
   [[nodiscard]] std::shared_ptr<ServerContext> server(std::vector<std::string> alpn = {}) const {
     ServerContext::Options options;

@@ -74,7 +74,7 @@ def faults_of(path, text, links):
     if folder is None:
         yield 1, "belongs to no room or agent of a CMakeLists.txt"
         return
-    is_test = path.endswith(("_test.cc", "_fuzz.cc"))
+    is_test = path.endswith(("_test.cc", "_fuzz.cc")) or pathlib.PurePath(path).name.startswith("test_")
     allowed = reachable(folder, links)
     for number, line in enumerate(text.splitlines(), 1):
         found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)

@@ -39,9 +39,6 @@ void write(const std::string& path, const std::string& text) {
 }  // namespace
 
 Pop3Site::Pop3Site() {
-  std::string name = (std::filesystem::temp_directory_path() / "pop3_transcripts.XXXXXX").string();
-  check(::mkdtemp(name.data()) != nullptr, "a temporary directory can be made");
-  directory_ = name;
   for (const char* folder : {"conf", "run", "mail", "tls"})
     std::filesystem::create_directory(path(folder));
   for (const char* user : {"ann", "bob"}) {
@@ -64,9 +61,7 @@ Pop3Site::Pop3Site() {
   client_ = *tls::ClientContext::load(client);
 }
 
-Pop3Site::~Pop3Site() {
-  std::filesystem::remove_all(directory_);
-}
+Pop3Site::~Pop3Site() = default;
 
 void Pop3Site::renew() const {
   std::filesystem::remove_all(path("mail"));

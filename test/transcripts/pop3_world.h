@@ -5,6 +5,7 @@
 #include <string>
 
 #include "libmail/tls/tls.h"
+#include "test/support/test_folder.h"
 #include "test/transcripts/transcript.h"
 
 namespace posthorn::test {
@@ -18,7 +19,7 @@ class Pop3Site {
 
   // ann gets her three messages back, bob his empty mailbox; sockets of the last run are removed.
   void renew() const;
-  [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_.path(name); }
   [[nodiscard]] std::string socket(const std::string& name) const { return path("run/" + name); }
   [[nodiscard]] const std::shared_ptr<tls::ClientContext>& client_tls() const { return client_; }
   [[nodiscard]] const std::shared_ptr<tls::ServerContext>& server_tls() const { return server_; }
@@ -26,7 +27,7 @@ class Pop3Site {
   [[nodiscard]] std::string messages() const;
 
  private:
-  std::string directory_;
+  posthorn::TestFolder folder_;
   std::shared_ptr<tls::ClientContext> client_;
   std::shared_ptr<tls::ServerContext> server_;
 };

@@ -186,16 +186,13 @@ Task<void> LmtpHandler::on_reset() {
 }
 
 Certificates::Certificates() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "posthorn-tls-XXXXXX").string();
-  check(::mkdtemp(pattern.data()) != nullptr, "a temporary directory can be made");
-  directory_ = pattern;
   const auto ca = tls::make_ca("transcripts");
   check(ca.has_value(), "a CA can be made");
   const auto issued = tls::issue(*ca, {"mx.example.org"});
   check(issued.has_value(), "a certificate can be made");
   const auto write = [this](const char* name, const std::string& text) {
-    std::ofstream(directory_ + "/" + name) << text;
-    return directory_ + "/" + name;
+    folder_.write(name, text);
+    return folder_.path(name);
   };
   tls::ServerContext::Options ours;
   ours.certificate_file = write("cert.pem", issued->certificate_pem);
@@ -205,11 +202,6 @@ Certificates::Certificates() {
   theirs.verify = tls::ClientContext::Verify::require;
   theirs.ca_file = write("ca.pem", ca->certificate_pem);
   client = *tls::ClientContext::load(theirs);
-}
-
-Certificates::~Certificates() {
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_, ignored);
 }
 
 }  // namespace posthorn::test

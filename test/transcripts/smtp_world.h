@@ -13,6 +13,7 @@
 #include "libmail/session/intake.h"
 #include "libmail/session/sasl_server.h"
 #include "libmail/session/smtp_server.h"
+#include "test/support/test_folder.h"
 #include "test/transcripts/transcript.h"
 
 namespace posthorn::test {
@@ -98,15 +99,12 @@ class LmtpHandler final : public session::SmtpHandler {
 class Certificates {
  public:
   Certificates();
-  ~Certificates();
-  Certificates(const Certificates&) = delete;
-  Certificates& operator=(const Certificates&) = delete;
   std::shared_ptr<tls::ServerContext> server;
   std::shared_ptr<tls::ClientContext> client;
-  [[nodiscard]] const std::string& directory() const { return directory_; }
+  [[nodiscard]] const std::string& directory() const { return folder_.path(); }
 
  private:
-  std::string directory_;
+  posthorn::TestFolder folder_;
 };
 
 }  // namespace posthorn::test
