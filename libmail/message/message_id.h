@@ -19,6 +19,6 @@ namespace posthorn::message {
 // The ids of a Message-ID, In-Reply-To or References field, brackets included, in order. Comments
 // and words between them are passed over. At most `limit` of them.
 [[nodiscard]] std::vector<std::string> parse_message_ids(std::string_view value,
-                                                         std::size_t limit = 1000);
+                                                         std::size_t limit = 200);
 
 }  // namespace posthorn::message

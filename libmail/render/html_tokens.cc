@@ -49,7 +49,7 @@ std::size_t decode_number(std::string_view text, std::string& out) {
   const std::size_t begin = at;
   for (; at < text.size(); ++at) {
     const char c = text[at];
-    const int low = to_lower(c);
+    const char low = to_lower(c);
     int digit = is_digit(c) ? c - '0' : -1;
     if (hexadecimal && low >= 'a' && low <= 'f') digit = low - 'a' + 10;
     if (digit < 0) break;
