@@ -1,7 +1,9 @@
-// Maildir behind OpenMailbox. maildir_box_sync.cc finds out what others did, maildir_box_change.cc does what clients ask of
+// Maildir behind OpenMailbox. maildir_box_sync.cc finds out what others did by the kernel's word, maildir_box_scan.cc by looking,
+// maildir_box_change.cc does what clients ask of
 // messages that are there, maildir_box_add.cc brings new ones.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <set>
@@ -121,8 +123,20 @@ class MaildirBox final : public OpenMailbox {
     MessageRow row;
     bool keep_order = false;  // else the older comes first
   };
-  struct Known;
+  // A message that should be there.
+  struct Known {
+    std::uint32_t uid = 0;
+    std::string base;
+    std::string guid;
+    std::optional<std::uint64_t> size;
+    const Place* place = nullptr;
+  };
   struct Touched;
+  // Two changes within one tick of the kernel's clock leave the same time behind.
+  static constexpr auto tick = std::chrono::milliseconds(20);
+  static WallTime time_of(const FileStamp& stamp) {
+    return WallTime(std::chrono::microseconds(std::max(stamp.modified, stamp.changed)));
+  }
   struct Source;  // a message to be copied or moved
 
   using Guard = std::unique_lock<std::mutex>;
