@@ -11,7 +11,6 @@ namespace posthorn::session {
 using async::Deadline;
 using async::Task;
 using imap::client::Core;
-using imap::client::Request;
 using imap::client::Response;
 
 namespace {
