@@ -9,7 +9,6 @@
 namespace posthorn::imap {
 namespace {
 
-using message::MediaType;
 using message::MessageView;
 using message::Part;
 using message::PartContent;

@@ -1,13 +1,13 @@
 // mime_bench SECONDS WORK...: does each kind of work on the message in standard input again and again for
-// that long, and prints a line of JSON a kind: octets, runs, seconds, allocations of a run, and the most
-// heap of a run. test/bench/mime.py puts others beside it.
+// that long, and prints a line of JSON a kind: octets, runs, CPU seconds of all and of the fastest, allocations
+// of a run, and the most heap of a run. test/bench/mime.py puts others beside it.
 #include <malloc.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <iterator>
 #include <map>
@@ -53,7 +53,13 @@ void operator delete(void* block, std::size_t) noexcept {
 namespace {
 
 using namespace posthorn;
-using Clock = std::chrono::steady_clock;
+
+// Of this process: what else the machine does is not our work.
+double cpu_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
 
 // The message arrives as from a socket or file: 64 KiB at a time.
 constexpr std::size_t window = 64 * 1024;
@@ -126,14 +132,19 @@ void measure(std::string_view name, const std::string& text, double seconds) {
   const std::int64_t peak = heap.peak - before;
   std::uint64_t runs = 0;
   double spent = 0;
-  for (const auto begin = Clock::now(); spent < seconds || runs == 0;) {
+  double fastest = 1e9;
+  while (spent < seconds || runs == 0) {
+    const double begin = cpu_seconds();
     sink = work->second(text);
+    const double took = cpu_seconds() - begin;
+    spent += took;
+    fastest = std::min(fastest, took);
     ++runs;
-    spent = std::chrono::duration<double>(Clock::now() - begin).count();
   }
   (void)sink;
-  nlohmann::ordered_json line = {{"work", name},     {"octets", text.size()},      {"runs", runs},
-                                 {"seconds", spent}, {"allocations", allocations}, {"heap", peak}};
+  nlohmann::ordered_json line = {
+      {"work", name},       {"octets", text.size()},      {"runs", runs}, {"seconds", spent},
+      {"fastest", fastest}, {"allocations", allocations}, {"heap", peak}};
   std::printf("%s\n", line.dump().c_str());
 }
 
