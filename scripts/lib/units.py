@@ -4,7 +4,7 @@ line, the rules or the tool have changed.
 
 Most of the time goes into the standard library's headers, which both tools walk for every unit. So the units of a
 room are looked at together, as one file that includes them; those that cannot stand in one file (two helpers of one
-name) are kept apart, and a group in which anything is found is looked at again unit by unit.
+name) are kept apart, and a group in which anything is found is looked at again in halves, down to the unit.
 
 usage: units.py --build DIR (tidy|coroutines) FILES..."""
 
@@ -23,7 +23,8 @@ CACHE = ROOT / "build/check-cache"
 TIDY = ROOT / ".clang-tidy"
 QUERY = ROOT / "scripts/lib/coroutines.query"
 SAMPLES = ROOT / "scripts/lib/coroutine_samples.cc"
-GROUP = 12  # more would leave a core without work at the end
+GROUP = 16  # more would leave a core without work at the end
+ENTRIES = ("main", "LLVMFuzzerTestOneInput")  # each program has its own
 
 
 class Unit:
@@ -98,6 +99,8 @@ def own_names(unit):
     without a name or outside of all. Overloads are taken for clashes; what is missed shows as an error."""
     names, private, depth = set(), False, 0
     for line in unit.source.read_text(errors="replace").splitlines():
+        if re.match(r"using namespace |using \w+::|namespace \w+ = ", line):
+            continue  # may be said twice
         if line.startswith("namespace"):
             depth += 0 if line.startswith("namespace {") else 1
             private = private or line.startswith("namespace {")
@@ -109,22 +112,24 @@ def own_names(unit):
                      or re.match(r"TEST_CASE()", line) or re.match(r"[^(={]*?\b(\w+)\s*(?:\(|=|\{|\[|;)", line))
             if found:
                 names.add(found.group(1))
-    return names - {""}
+    return names - {"", *ENTRIES}
 
 
 def grouped(units):
-    """Lists of units with the same flags and no name in common, GROUP at most in each."""
+    """Lists of units with the same flags and no name in common, GROUP at most in each. Tests and fuzz targets see
+    every name of their room, so those of two rooms don't mix."""
     groups = []
     for unit in units:
-        flags, names = tuple(flags_of(unit)), own_names(unit)
-        is_test = unit.name.endswith("_test.cc")
+        room = os.path.dirname(unit.name)
+        key = (room if re.search(r"_(test|fuzz)\.cc$", unit.name) else None, flags_of(unit))
+        names = {(room, name) for name in own_names(unit)}
         for group in groups:
-            if group["key"] == (flags, is_test) and len(group["units"]) < GROUP and not group["names"] & names:
+            if group["key"] == key and len(group["units"]) < GROUP and not group["names"] & names:
                 group["units"].append(unit)
                 group["names"] |= names
                 break
         else:
-            groups.append({"key": (flags, is_test), "units": [unit], "names": names})
+            groups.append({"key": key, "units": [unit], "names": names})
     return [group["units"] for group in groups]
 
 
@@ -132,7 +137,9 @@ def together(units):
     """The file to look at for these units."""
     if len(units) == 1:
         return units[0].name
-    text = "".join(f'#include "{unit.name}"\n' for unit in units)
+    text = "".join("".join(f"#define {entry} {entry}_{number}\n" for entry in ENTRIES)
+                   + f'#include "{unit.name}"\n' + "".join(f"#undef {entry}\n" for entry in ENTRIES)
+                   for number, unit in enumerate(units))
     file = CACHE / f"together-{hashlib.sha256(text.encode()).hexdigest()[:16]}.cc"
     file.write_text(text)
     return str(file)
@@ -207,7 +214,8 @@ def main():
     def look(group):
         told = run(group)
         if told and len(group) > 1:
-            return "".join(look([unit]) for unit in group)
+            half = len(group) // 2
+            return look(group[:half]) + look(group[half:])
         if not told:
             for unit in group:
                 marks[unit.name].touch()
