@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "libmail/base/base64.h"
 #include "libmail/base/text.h"
 #include "libmail/message/address_list.h"
+#include "libmail/message/encoded_word.h"
 #include "libmail/message/message_id.h"
 #include "libmail/message/submission.h"
 #include "libmail/service/exit_code.h"
@@ -17,8 +17,6 @@ namespace posthorn::sendmail {
 namespace exit_code = service::exit_code;
 
 namespace {
-
-constexpr std::size_t encoded_word_octets = 45;  // so that the word stays below 76 (RFC 2047 2)
 
 Failure bad(int code, std::string text) {
   return Failure{code, std::move(text)};
@@ -114,42 +112,11 @@ Parts split_message(std::string input) {
   return parts;
 }
 
-bool is_atom_text(std::string_view text) {
-  constexpr std::string_view more = "!#$%&'*+-/=?^_`{|}~ ";
-  return std::all_of(text.begin(), text.end(),
-                     [&](char c) { return is_alnum(c) || more.find(c) != std::string_view::npos; });
-}
-
-std::string encoded_words(std::string_view text) {
-  std::string words;
-  while (!text.empty()) {
-    std::size_t size = std::min(text.size(), encoded_word_octets);
-    while (size < text.size() && size > 1 &&
-           (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80)
-      --size;
-    if (!words.empty()) words += ' ';
-    words += "=?UTF-8?B?" + encode_base64(text.substr(0, size)) + "?=";
-    text.remove_prefix(size);
-  }
-  return words;
-}
-
 }  // namespace
 
 std::string format_from(const std::string& full_name, const std::string& addr_spec) {
-  std::string name;
-  for (const char c : full_name) name += static_cast<unsigned char>(c) < 32 || c == 127 ? ' ' : c;
-  name = trim(name);
-  if (name.empty()) return addr_spec;
-  if (!is_ascii(name))
-    return is_utf8(name) ? fmt::format("{} <{}>", encoded_words(name), addr_spec) : addr_spec;
-  if (is_atom_text(name)) return fmt::format("{} <{}>", name, addr_spec);
-  std::string quoted;
-  for (const char c : name) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
-  }
-  return fmt::format("\"{}\" <{}>", quoted, addr_spec);
+  const std::string name = is_utf8(full_name) ? message::encode_phrase(full_name) : std::string();
+  return name.empty() ? addr_spec : fmt::format("{} <{}>", name, addr_spec);
 }
 
 Result<smtp::Envelope, Failure> make_envelope(const Arguments& arguments, const Caller& caller) {

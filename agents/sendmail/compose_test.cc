@@ -157,6 +157,6 @@ TEST_CASE("format_from: names that need quotes or encoding") {
   CHECK(format_from("", "a@b") == "a@b");
   CHECK(format_from("Ann Example", "a@b") == "Ann Example <a@b>");
   CHECK(format_from("Example, Ann", "a@b") == "\"Example, Ann\" <a@b>");
-  CHECK(format_from("J\xc3\xbcrgen", "a@b") == "=?UTF-8?B?SsO8cmdlbg==?= <a@b>");
+  CHECK(format_from("J\xc3\xbcrgen", "a@b") == "=?utf-8?Q?J=C3=BCrgen?= <a@b>");
   CHECK(format_from("a\r\nBcc: x", "a@b") == "\"a  Bcc: x\" <a@b>");
 }

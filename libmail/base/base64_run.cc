@@ -169,7 +169,7 @@ __attribute__((target("ssse3"))) inline __m128i decode16(__m128i text, unsigned*
 __attribute__((target("ssse3"))) void decode_lines16(const char*& in, const char* end, char*& out) {
   constexpr std::array<std::size_t, 5> places = {0, 16, 32, 48, 60};  // one group twice
   while (end - in >= 78 && in[76] == '\r' && in[77] == '\n') {
-    std::array<__m128i, 5> octets;
+    __m128i octets[places.size()];
     unsigned valid = 0;
     for (std::size_t i = 0; i < places.size(); ++i) {
       unsigned here = 0;
