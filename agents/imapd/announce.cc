@@ -50,6 +50,10 @@ Task<void> Session::announce(bool may_expunge) {
   co_await announce_known(may_expunge);
 }
 
+void Session::announce_keywords() {
+  if (selected_) say_keywords(*this, *selected_, *selected_->mailbox->snapshot());
+}
+
 Task<void> Session::announce_known(bool may_expunge) {
   if (!selected_) co_return;
   const auto snapshot = selected_->mailbox->snapshot();

@@ -13,23 +13,26 @@ using imap::Reply;
 // The command in the state the session is in; what it may not do there is BAD.
 Task<Reply> run_any(Session& session, const imap::Command& command);
 
-Task<Reply> run(Session& session, const imap::Simple& command);      // simple.cc
-Task<Reply> run(Session& session, const imap::Id& command);          // simple.cc
-Task<Reply> run(Session& session, const imap::Enable& command);      // simple.cc
-Task<Reply> run(Session& session, const imap::Select& command);      // select.cc
-Task<Reply> run(Session& session, const imap::Create& command);      // mailboxes.cc
-Task<Reply> run(Session& session, const imap::Delete& command);      // mailboxes.cc
-Task<Reply> run(Session& session, const imap::Rename& command);      // mailboxes.cc
-Task<Reply> run(Session& session, const imap::Subscribe& command);   // mailboxes.cc
-Task<Reply> run(Session& session, const imap::List& command);        // list.cc
-Task<Reply> run(Session& session, const imap::Status& command);      // list.cc
-Task<Reply> run(Session& session, const imap::Store& command);       // store.cc
-Task<Reply> run(Session& session, const imap::Copy& command);        // copy.cc
-Task<Reply> run(Session& session, const imap::UidExpunge& command);  // expunge.cc
-Task<Reply> run(Session& session, const imap::Fetch& command);       // fetch.cc
-Task<Reply> run(Session& session, const imap::Search& command);      // search.cc
-Task<Reply> run(Session& session, const imap::Sort& command);        // sort.cc
-Task<Reply> run(Session& session, const imap::Thread& command);      // thread.cc
+Task<Reply> run(Session& session, const imap::Simple& command);        // simple.cc
+Task<Reply> run(Session& session, const imap::Id& command);            // simple.cc
+Task<Reply> run(Session& session, const imap::Enable& command);        // simple.cc
+Task<Reply> run(Session& session, const imap::Select& command);        // select.cc
+Task<Reply> run(Session& session, const imap::Create& command);        // mailboxes.cc
+Task<Reply> run(Session& session, const imap::Delete& command);        // mailboxes.cc
+Task<Reply> run(Session& session, const imap::Rename& command);        // mailboxes.cc
+Task<Reply> run(Session& session, const imap::Subscribe& command);     // mailboxes.cc
+Task<Reply> run(Session& session, const imap::List& command);          // list.cc
+Task<Reply> run(Session& session, const imap::Status& command);        // list.cc
+Task<Reply> run(Session& session, const imap::Store& command);         // store.cc
+Task<Reply> run(Session& session, const imap::Copy& command);          // copy.cc
+Task<Reply> run(Session& session, const imap::UidExpunge& command);    // expunge.cc
+Task<Reply> run(Session& session, const imap::Fetch& command);         // fetch.cc
+Task<Reply> run(Session& session, const imap::Search& command);        // search.cc
+Task<Reply> run(Session& session, const imap::Sort& command);          // sort.cc
+Task<Reply> run(Session& session, const imap::Thread& command);        // thread.cc
+Task<Reply> run(Session& session, const imap::GetQuota& command);      // quota.cc
+Task<Reply> run(Session& session, const imap::GetQuotaRoot& command);  // quota.cc
+Task<Reply> run(Session& session, const imap::MyRights& command);      // quota.cc
 
 // EXPUNGE, and CLOSE without telling; `only`: these UIDs and no others.
 Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell);  // expunge.cc

@@ -4,6 +4,7 @@
 
 #include "agents/imapd/fetch_body.h"
 #include "agents/imapd/message_text.h"
+#include "agents/imapd/preview.h"
 #include "agents/imapd/selected.h"
 #include "libmail/imap/body_structure.h"
 #include "libmail/imap/date.h"
@@ -60,7 +61,8 @@ class Renderer {
         plan_(plan),
         messages_(messages),
         envelopes_(CachedValue::envelope, mailbox),
-        structures_(CachedValue::body_structure, mailbox) {
+        structures_(CachedValue::body_structure, mailbox),
+        previews_(CachedValue::preview, mailbox) {
     for (const FetchedMessage& message : messages) uids_.push_back(message.uid);
   }
 
@@ -74,7 +76,8 @@ class Renderer {
   bool append(const FetchItem& item, std::size_t index, const store::MessageRow& row,
               std::string& out);
   [[nodiscard]] bool needs_text(std::size_t index) const {
-    return plan_.text || plan_.body || (plan_.structure && structures_.at(index).empty());
+    return plan_.text || plan_.body || (plan_.structure && structures_.at(index).empty()) ||
+           (plan_.preview && previews_.at(index).empty());
   }
 
   store::OpenMailbox& mailbox_;
@@ -84,6 +87,7 @@ class Renderer {
   std::shared_ptr<const store::Snapshot> snapshot_;
   Values envelopes_;
   Values structures_;
+  Values previews_;
   std::vector<std::string> email_ids_;
   std::unique_ptr<FetchedText> text_;    // of the message at hand
   std::unique_ptr<FetchedText> header_;  // the same, its header alone; LF or CRLF
@@ -118,6 +122,10 @@ StoreResult<void> Renderer::prepare() {
     auto loaded = structures_.load(uids_);
     if (!loaded) return loaded;
   }
+  if (plan_.preview) {
+    auto loaded = previews_.load(uids_);
+    if (!loaded) return loaded;
+  }
   if (plan_.email_id) {
     auto ids = mailbox_.email_ids(uids_);
     if (!ids) return fail(std::move(ids.error()));
@@ -142,6 +150,7 @@ StoreResult<Rendered> Renderer::run(std::size_t limit) {
   }
   envelopes_.keep();
   structures_.keep();
+  previews_.keep();
   return rendered;
 }
 
@@ -170,6 +179,9 @@ StoreResult<bool> Renderer::load(std::size_t index, const store::MessageRow& row
   }
   if (plan_.structure && structures_.at(index).empty())
     structures_.put(index, imap::body_structure(text_->view(), imap::BodyForm::body_structure));
+  // Kept with a mark in front, so that an empty one is known, too.
+  if (plan_.preview && previews_.at(index).empty())
+    previews_.put(index, "=" + preview_of(text_->view()));
   return true;
 }
 
@@ -231,7 +243,7 @@ bool Renderer::append(const FetchItem& item, std::size_t index, const store::Mes
       out += "THREADID NIL";
       return true;
     case Kind::preview:
-      out += "PREVIEW NIL";
+      append_preview(std::string_view(previews_.at(index)).substr(1), out);
       return true;
     case Kind::envelope:
       out.append("ENVELOPE ").append(envelopes_.at(index));
@@ -269,6 +281,9 @@ FetchPlan::FetchPlan(std::vector<imap::FetchItem> wanted) : items(std::move(want
         break;
       case Kind::email_id:
         email_id = true;
+        break;
+      case Kind::preview:
+        preview = true;
         break;
       case Kind::flags:
         flags = true;

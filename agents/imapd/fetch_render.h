@@ -20,6 +20,7 @@ struct FetchPlan {
   bool structure = false;  // BODYSTRUCTURE
   bool body = false;       // BODY
   bool email_id = false;
+  bool preview = false;
   bool header = false;  // sections that lie in the message's own header
   bool text = false;    // other sections
   bool flags = false;

@@ -1,5 +1,6 @@
 // LIST, LSUB and STATUS (RFC 9051 6.3.9, 6.3.11; RFC 3501 6.3.9; RFC 5258, 5819, 6154, 8438, 8440).
 #include <algorithm>
+#include <set>
 
 #include "agents/imapd/commands.h"
 
@@ -56,6 +57,7 @@ class Listing {
       : command_(command), all_(std::move(all)), separator_(separator) {
     for (const std::string& pattern : command.patterns)
       patterns_.emplace_back(command.reference + pattern, separator);
+    if (selects_subscribed()) add_levels_above();
   }
 
   [[nodiscard]] const std::vector<MailboxInfo>& all() const { return all_; }
@@ -88,6 +90,24 @@ class Listing {
   [[nodiscard]] bool matches(const std::string& name) const {
     return std::any_of(patterns_.begin(), patterns_.end(),
                        [&](const imap::ListPattern& pattern) { return pattern.matches(name); });
+  }
+  // A subscribed name may stand below names that nobody has made.
+  void add_levels_above() {
+    std::set<std::string> known;
+    for (const MailboxInfo& info : all_) known.insert(info.name);
+    const std::size_t count = all_.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string name = all_[i].name;
+      for (std::size_t at = name.find(separator_); at != std::string::npos;
+           at = name.find(separator_, at + 1)) {
+        if (!known.insert(name.substr(0, at)).second) continue;
+        MailboxInfo above;
+        above.name = name.substr(0, at);
+        above.exists = false;
+        above.has_children = true;
+        all_.push_back(std::move(above));
+      }
+    }
   }
   [[nodiscard]] bool has_subscribed_below(const std::string& name) const {
     const std::string above = name + separator_;

@@ -170,7 +170,7 @@ Task<void> Session::open_account(imap::LoginCore& core, std::string user) {
 // ---- commands ----
 
 std::string Session::capabilities() const {
-  return imap::capabilities_after_login(settings_->append_limit, false);
+  return imap::capabilities_after_login(settings_->append_limit);
 }
 
 imap::CommandDialect Session::dialect() const {

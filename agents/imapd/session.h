@@ -104,6 +104,8 @@ class Session {
   // Finds out what others changed in the selected mailbox, and tells the client. Without `may_expunge` messages that are gone
   // keep their numbers (RFC 9051 7.5.1).
   async::Task<void> announce(bool may_expunge);
+  // FLAGS, if there are new keywords: before a FETCH has them.
+  void announce_keywords();
   // The same without looking: only what is known already.
   async::Task<void> announce_known(bool may_expunge);
 

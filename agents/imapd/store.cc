@@ -80,6 +80,7 @@ Task<Reply> run(Session& session, const imap::Store& command) {
     std::vector<std::uint32_t> told;
     std::set_difference(uids->begin(), uids->end(), stored->modified.begin(),
                         stored->modified.end(), std::back_inserter(told));
+    session.announce_keywords();
     co_await say_flags(session, told, command.uid);
     // They were told with their modseq: once more would be noise.
     selected.told_modseq = stored->modseq;

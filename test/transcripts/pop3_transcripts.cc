@@ -1,7 +1,7 @@
-// Plays POP3 transcripts: in process, whole and octet by octet, or against the programs.
+// Plays POP3 and IMAP transcripts: POP3 in process, whole and octet by octet; both against the programs.
 //
 //   pop3_transcripts FILE-OR-DIRECTORY...                           authd's and pop3d's sessions in this process
-//   pop3_transcripts --agents POP3D AUTHD FILE-OR-DIRECTORY...      the programs, started for each transcript
+//   pop3_transcripts --agents AGENT AUTHD FILE-OR-DIRECTORY...      pop3d or imapd, and authd, started for each transcript
 //
 // Exit: 0 all as written, 1 something else came, 64 usage. README.md has the format; `got:` lists ann's messages that are
 // still there, "2s" for one that is marked as seen.
@@ -38,7 +38,7 @@ std::string play_file(const std::string& file, const Pop3Site& site,
   if (!in) return "0: " + io_error("open", file).text();
   const auto transcript = parse_transcript(std::string(std::istreambuf_iterator<char>(in), {}));
   if (!transcript) return transcript.error();
-  if (!programs.empty()) return play_pop3_with_agents(*transcript, site, programs[0], programs[1]);
+  if (!programs.empty()) return play_with_agents(*transcript, site, programs[0], programs[1]);
   std::string wrong = play_pop3_in_process(*transcript, site, false);
   if (!wrong.empty() || transcript->value("split") == "no") return wrong;
   wrong = play_pop3_in_process(*transcript, site, true);
@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
     names.erase(names.begin(), names.begin() + 3);
   }
   if (names.empty()) {
-    fmt::print(stderr, "usage: pop3_transcripts [--agents POP3D AUTHD] FILE-OR-DIRECTORY...\n");
+    fmt::print(stderr, "usage: pop3_transcripts [--agents AGENT AUTHD] FILE-OR-DIRECTORY...\n");
     return 64;
   }
   return posthorn::test::run_all(programs, names);

@@ -35,8 +35,8 @@ class Pop3Site {
 // In this process: authd's and pop3d's sessions, joined by Unix sockets as in life. "" or "LINE: what went wrong".
 [[nodiscard]] std::string play_pop3_in_process(const Transcript& transcript, const Pop3Site& site,
                                                bool octet_by_octet);
-// The programs themselves.
-[[nodiscard]] std::string play_pop3_with_agents(const Transcript& transcript, const Pop3Site& site,
-                                                const std::string& pop3d, const std::string& authd);
+// The programs themselves: `agent` is pop3d or imapd.
+[[nodiscard]] std::string play_with_agents(const Transcript& transcript, const Pop3Site& site,
+                                           const std::string& agent, const std::string& authd);
 
 }  // namespace posthorn::test

@@ -15,7 +15,7 @@ problems = []
 for name in sorted(named):
     if name.endswith("/..."):
         continue
-    is_transcript = name.split("/")[0] in ("smtp", "pop3")
+    is_transcript = name.split("/")[0] in ("smtp", "pop3", "imap")
     if name not in transcripts if is_transcript else not (ROOT / name).exists():
         problems.append(f"README.md names {name}, which is not there")
 problems += [f"{name} is a transcript that README.md does not name" for name in sorted(transcripts - named)]

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "libmail/base/text.h"
 
 namespace posthorn::test {
@@ -185,7 +187,9 @@ bool matches(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-std::string fill_in(std::string_view octets, const Names& names) {
+namespace {
+
+std::string fill_in_as(std::string_view octets, const Names& names, Use use) {
   std::string text;
   while (!octets.empty()) {
     const std::size_t begin = octets.find("<$");
@@ -193,14 +197,25 @@ std::string fill_in(std::string_view octets, const Names& names) {
     if (begin == std::string_view::npos || end == std::string_view::npos) break;
     text += octets.substr(0, begin);
     const auto known = names.find(std::string(octets.substr(begin + 2, end - begin - 2)));
-    text += known == names.end() ? octets.substr(begin, end + 1 - begin) : known->second;
+    std::string value(octets.substr(begin, end + 1 - begin));
+    if (known != names.end()) {
+      value = known->second;
+      if (use == Use::pattern) std::replace(value.begin(), value.end(), '*', literal_star);
+    }
+    text += value;
     octets.remove_prefix(end + 1);
   }
   return text.append(octets);
 }
 
+}  // namespace
+
+std::string fill_in(std::string_view octets, const Names& names) {
+  return fill_in_as(octets, names, Use::octets);
+}
+
 bool matches(std::string_view pattern, std::string_view text, Names& names) {
-  const std::string filled = fill_in(pattern, names);
+  const std::string filled = fill_in_as(pattern, names, Use::pattern);
   const std::size_t begin = filled.find("<$");
   if (begin == std::string::npos) return matches(filled, text);
   // The first unknown name: every word that may stand there is tried.

@@ -9,7 +9,10 @@ constexpr std::string_view always = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENA
 // Each is whole, with a test, or it is not here.
 constexpr std::string_view logged_in =
     " NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE QRESYNC"
-    " ESEARCH SEARCHRES WITHIN LIST-EXTENDED LIST-STATUS STATUS=SIZE";
+    " ESEARCH SEARCHRES WITHIN PARTIAL SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT"
+    " THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 LIST-EXTENDED LIST-STATUS STATUS=SIZE BINARY"
+    " MULTIAPPEND REPLACE OBJECTID PREVIEW QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE UTF8=ACCEPT"
+    " INPROGRESS";
 
 }  // namespace
 
@@ -21,10 +24,9 @@ std::string capabilities_before_login(const LoginCapabilities& state) {
   return words;
 }
 
-std::string capabilities_after_login(std::uint64_t append_limit, bool compressed) {
+std::string capabilities_after_login(std::uint64_t append_limit) {
   std::string words(always);
   words += logged_in;
-  (void)compressed;
   if (append_limit != 0) words += " APPENDLIMIT=" + std::to_string(append_limit);
   return words;
 }

@@ -16,6 +16,6 @@ struct LoginCapabilities {
 [[nodiscard]] std::string capabilities_before_login(const LoginCapabilities& state);
 
 // After log-in; `append_limit` 0: none is said.
-[[nodiscard]] std::string capabilities_after_login(std::uint64_t append_limit, bool compressed);
+[[nodiscard]] std::string capabilities_after_login(std::uint64_t append_limit);
 
 }  // namespace posthorn::imap

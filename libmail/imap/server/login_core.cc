@@ -43,7 +43,7 @@ void LoginCore::untagged(std::string_view text) {
 std::optional<Event> LoginCore::next() {
   for (;;) {
     if (event_) return std::exchange(event_, std::nullopt);
-    if (state_ == State::waiting || state_ == State::closed || input_.empty()) return std::nullopt;
+    if (state_ == State::waiting || state_ == State::closed) return std::nullopt;
     std::string_view rest = input_;
     const LineReader::Event event = reader_.read(rest);
     input_.erase(0, input_.size() - rest.size());
