@@ -174,9 +174,9 @@ class Records:
             for uid, (_, _, subject) in messages.items():
                 if subject in ("gone", ""):
                     continue
-                known = self.uids.setdefault(uid, subject)
+                known, by = self.uids.setdefault(uid, (subject, who))
                 if known != subject:
-                    self.failures.append(f"{who}: UID {uid} was {known} and is {subject}")
+                    self.failures.append(f"UID {uid} was {known} for {by} and is {subject} for {who}")
 
 
 def deliver_and_rename(ground, records, chance, until):
