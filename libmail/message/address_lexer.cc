@@ -153,9 +153,8 @@ bool AddressLexer::read_literal() {
 void AddressLexer::read_atom() {
   token_.kind = Kind::word;
   std::size_t end = encoded_word_end();
-  if (end == at_) {
-    while (end < text_.size() && is_address_atext(text_[end])) ++end;
-  }
+  // What follows without a blank belongs to it: a local-part may begin like an encoded-word.
+  while (end < text_.size() && is_address_atext(text_[end])) ++end;
   token_.text = text_.substr(at_, end - at_);
   at_ = end;
 }

@@ -137,7 +137,8 @@ TEST_CASE("format_address: what it writes is read back, whatever the name is") {
   const std::string name = GENERATE(
       as<std::string>(), "", "Ann", "Example, Ann", "\"quoted\" \\", "Jürgen Müller", "a@b.test",
       "(comment)", "=?utf-8?Q?x?=", "こんにちは、世界、これは長い名前です", "x\r\nBcc: y@z.test");
-  const std::string local = GENERATE(as<std::string>(), "ann", "a b", "a\"\\", "jürgen", "a..b");
+  const std::string local =
+      GENERATE(as<std::string>(), "ann", "a b", "a\"\\", "jürgen", "a..b", "=?u?q?=0A?=x?=");
   const std::string text = format_address(address(name, local));
   CAPTURE(text);
   CHECK(text.find_first_of("\r\n") == std::string::npos);
