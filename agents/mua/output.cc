@@ -161,8 +161,8 @@ json addresses_json(const std::vector<message::Address>& addresses) {
 
 json summary_json(const Summary& message, const std::string& account, const std::string& folder) {
   json flags = json::array();
-  for (const std::string_view word : words(message.flags.text()))
-    flags.push_back(std::string(word));
+  const std::string flag_text = message.flags.text();
+  for (const std::string_view word : words(flag_text)) flags.push_back(std::string(word));
   json row = {{"account", account},
               {"folder", folder},
               {"uid", message.uid},
