@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""imapd and Dovecot's imap serve one account at the same time, each to clients that append, flag, move and expunge at random.
+
+In the end both show the same UIDs, flags, keywords and subjects in every mailbox, and the same UIDVALIDITY and UIDNEXT. All of it
+runs as an unprivileged user, because Dovecot gives no mail to root.
+"""
+
+import imaplib
+import json
+import os
+import pathlib
+import pwd
+import random
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from foreign import Failed, need  # noqa: E402
+from posthorn_site import programs, wait_until  # noqa: E402
+
+SECONDS = float(os.environ.get("POSTHORN_STORE_SECONDS", "10"))
+NOBODY = 65534
+USER = "ann@alpha.test"
+AGENTS = ("posthorn", "authd", "imapd", "dnsd", "queued", "deliverd", "relayd", "smtpd", "submissiond", "pop3d")
+
+
+class Ground:
+    """A site of the unprivileged user, and Dovecot's configuration for ann's Maildir in it."""
+
+    def __init__(self):
+        self.as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        name = pwd.getpwuid(NOBODY if self.as_user else os.geteuid()).pw_name
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-imap-dovecot-"))
+        (self.path / "bin").mkdir()
+        for agent in AGENTS:
+            shutil.copy(programs() / agent, self.path / "bin" / agent)
+        (self.path / "dovecot.conf").write_text(f"""
+base_dir = {self.path}/run
+state_dir = {self.path}/state
+log_path = {self.path}/log
+default_internal_user = {name}
+default_internal_group =
+default_login_user = {name}
+first_valid_uid = 1
+first_valid_gid = 1
+ssl = no
+mail_location = maildir:{self.path}/site/mail/alpha.test/ann/Maildir
+mail_max_userip_connections = 0
+""")
+        if self.as_user:
+            for entry in [self.path, *self.path.rglob("*")]:
+                os.chown(entry, NOBODY, NOBODY)
+        self.environment = {"USER": name, "HOME": str(self.path), "PATH": os.environ["PATH"]}
+        self.sandbox = self.start([self.path / "bin/posthorn", "sandbox", "--dir", self.path / "site", "--port-base", "0",
+                                   "--domain", "alpha.test", "--user", f"{USER}:secret"])
+        self.facts = json.loads(self.sandbox.stdout.readline() or b"{}")
+        if not self.facts:
+            raise Failed("the sandbox did not start")
+        self.tls = ssl.create_default_context(cafile=self.facts["ca"])
+        self.tls.check_hostname = False
+
+    def start(self, words):
+        return subprocess.Popen([str(w) for w in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL, cwd=self.path, env=self.environment, bufsize=0, **self.as_user)
+
+    def ours(self):
+        client = imaplib.IMAP4_SSL("127.0.0.1", self.facts["ports"]["imaps"], ssl_context=self.tls, timeout=60)
+        client.login(USER, "secret")
+        return client
+
+    def dovecot(self):
+        return Dovecot(self)
+
+    def stop(self):
+        self.sandbox.terminate()
+        self.sandbox.wait(20)
+        shutil.rmtree(self.path)
+
+
+class Dovecot(imaplib.IMAP4_stream):
+    """An IMAP session with Dovecot, logged in."""
+
+    def __init__(self, ground):
+        self.ground = ground
+        super().__init__("")
+
+    def open(self, host=None, port=None, timeout=None):
+        self.host = self.port = self.sock = None
+        self.process = self.ground.start(["doveadm", "-c", self.ground.path / "dovecot.conf", "exec", "imap"])
+        self.writefile = self.process.stdin
+        self.readfile = os.fdopen(os.dup(self.process.stdout.fileno()), "rb")
+
+    def shutdown(self):
+        self.readfile.close()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(20)
+
+
+def must(answer):
+    if answer[0] != "OK":
+        raise Failed(f"a server said {answer}")
+    return answer[1]
+
+
+def messages(client, mailbox):
+    """{UID: (flags, subject)}"""
+    must(client.select(mailbox))
+    found = {}
+    for part in must(client.uid("FETCH", "1:*", "(UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")):
+        if isinstance(part, tuple):
+            flags = re.search(rb"FLAGS \(([^)]*)\)", part[0])[1].decode().split()
+            found[int(re.search(rb"UID (\d+)", part[0])[1])] = (sorted(set(flags) - {"\\Recent"}), part[1].strip())
+    return found
+
+
+def one_step(client, chance, subject):
+    act = chance.random()
+    if act < 0.3:
+        must(client.append("INBOX", None, None, b"Subject: %s\r\n\r\nx\r\n" % subject))
+        return
+    uids = must(client.uid("SEARCH", "ALL"))[0].split()
+    if not uids:
+        return
+    uid = chance.choice(uids).decode()
+    if act < 0.7:
+        flags = chance.choice(["(\\Seen)", "(\\Flagged)", "($Work)", "(\\Answered $Home)"])
+        client.uid("STORE", uid, chance.choice(["+FLAGS", "-FLAGS"]), flags)
+    elif act < 0.8:
+        client.uid("MOVE", uid, "Other")
+    elif act < 0.85:
+        client.uid("STORE", uid, "+FLAGS", "(\\Deleted)")
+        client.expunge()
+    else:
+        must(client.noop())
+
+
+def work(make, seed, until, problems):
+    chance = random.Random(seed)
+    try:
+        client = make()
+        must(client.select("INBOX"))
+        number = 0
+        while time.monotonic() < until:
+            number += 1
+            one_step(client, chance, b"%d-%d" % (seed, number))
+        client.logout()
+        if number < 20:
+            problems.append(f"client {seed} came no further than {number} commands")
+    except Exception as problem:  # the other clients go on, the test fails
+        problems.append(f"client {seed}: {problem!r}")
+
+
+def side_by_side(ground):
+    one, other = ground.ours(), ground.dovecot()
+    must(one.create("Other"))
+    problems = []
+    until = time.monotonic() + SECONDS
+    clients = [threading.Thread(target=work, args=(make, seed, until, problems))
+               for seed, make in enumerate([ground.ours, ground.dovecot, ground.ours, ground.dovecot])]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    if problems:
+        raise Failed("; ".join(problems))
+    for mailbox in ("INBOX", "Other"):
+        def same(name=mailbox):
+            return messages(one, name) == messages(other, name)
+        wait_until(f"both show the same in {mailbox}", same, 10)
+        facts = [sorted(must(client.status(mailbox, "(UIDVALIDITY UIDNEXT MESSAGES)"))[0].split()) for client in (one, other)]
+        if facts[0] != facts[1]:
+            raise Failed(f"STATUS {mailbox}: {facts[0]} and {facts[1]}")
+        print(f"ok      {mailbox}: {len(messages(one, mailbox))} messages, the same to both", flush=True)
+    one.logout()
+    other.logout()
+
+
+if __name__ == "__main__":
+    need("doveadm")
+    place = Ground()
+    try:
+        side_by_side(place)
+    except Failed as failure:
+        sys.exit(f"failed: {failure}")
+    finally:
+        place.stop()
