@@ -671,13 +671,42 @@ def web(world):
     expect("verbs and options", b"attachments" in script and b"--subject" in script)
 
 
+def examples(world):
+    """scripts/examples"""
+    folder = pathlib.Path(__file__).resolve().parents[2] / "scripts/examples"
+    environment = {**world.environment(), "PATH": f"{programs()}:{os.environ['PATH']}"}
+    world.call("--account", "alice", "get", "--to", f"maildir:{world.home}/rest") if world.site.messages(ALICE) else None
+    wait_until("the server has nothing", lambda: not world.site.messages(ALICE))
+    world.site.inject("x@beta.test", [ALICE], "Subject: chained\r\n\r\nx\r\n")
+    world.site.wait_for_messages(ALICE, 1)
+    before = len(world.site.messages(BOB))
+    chain = [folder / "get-filter-deliver.sh", "alice", "sed 's/^Subject: /Subject: filtered /'",
+             f"deliverd --site {world.site.directory} --stdin -d {BOB}"]
+    run(chain, env=environment)
+    world.site.wait_for_messages(BOB, before + 1)
+    expect("filtered and delivered", any(b"Subject: filtered chained" in m for m in world.site.messages(BOB)))
+    expect("and gone from the server", not world.site.messages(ALICE))
+    world.site.inject("x@beta.test", [ALICE], "Subject: again\r\n\r\nx\r\n")
+    world.site.wait_for_messages(ALICE, 1)
+    run([chain[0], "alice", "false", chain[3]], env=environment, expect=69)
+    expect("a filter that fails keeps the message there", len(world.site.messages(ALICE)) == 1)
+    run([folder / "mail-report.sh", "bob", ALICE, "sh", "-c", "echo disk full; exit 3"], env=environment)
+    wait_until("the report arrives", lambda: any(b"disk full" in m and b"ended with 3" in m for m in world.site.messages(ALICE)))
+    (world.home / "bob/new/1795378999.M1P1.test").write_text(
+        "From: bill@beta.test\nSubject: invoice\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n"
+        "--b\nContent-Type: text/csv; name=i.csv\nContent-Disposition: attachment; filename=i.csv\n\n1,2\n--b--\n")
+    run([folder / "save-attachments.sh", "bob", world.home / "invoices", "from:bill", "-keyword:Saved"], env=environment)
+    run([folder / "save-attachments.sh", "bob", world.home / "invoices", "from:bill", "-keyword:Saved"], env=environment, expect=None)
+    expect("saved once", [f.name for f in (world.home / "invoices").iterdir()] == ["i.csv"])
+
+
 def main():
     need("dovecot", "doveadm")
     if not os.path.exists("/usr/lib/dovecot/imap"):
         print("skipped: Dovecot has no imap (package dovecot-imapd)")
         sys.exit(77)
     failures = 0
-    steps = (send_and_get, whole_messages, outbox, maildir, answers, mbox, dovecot, postfix, watch, sync, side_by_side, web)
+    steps = (send_and_get, whole_messages, outbox, maildir, answers, mbox, dovecot, postfix, watch, sync, side_by_side, web, examples)
     try:
         with Workshop("mua") as workshop:
             world = World(workshop)
