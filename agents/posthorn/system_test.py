@@ -134,7 +134,7 @@ def check_missing_user():
 
 
 def check_running():
-    ready = wait_until("posthorn is ready", lambda: "ready agents=8" in log("posthorn") or
+    ready = wait_until("posthorn is ready", lambda: f"ready agents={len(AGENTS)}" in log("posthorn") or
                        ("not-ready" in log("posthorn") and log("posthorn")))
     assert ready is True, ready
     assert uids() == {agent: {UID} for agent in AGENTS}, f"the agents run as {uids()}"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <iostream>
 
 #include "libmail/base/text.h"
@@ -23,12 +24,15 @@ std::string join(const Uids& uids) {
   return out;
 }
 
-// Tries until nobody else holds the lock.
+// Tries until nobody else holds the lock. One that was killed before it could write its name into it is believed to
+// be alive for 20 s.
 template <class F>
 auto patiently(F work) {
-  for (int attempt = 0;; ++attempt) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (;;) {
     auto result = work();
-    if (result || result.error().kind != StoreError::Kind::locked || attempt > 5000) return result;
+    const bool locked = !result && result.error().kind == StoreError::Kind::locked;
+    if (!locked || std::chrono::steady_clock::now() > end) return result;
     ::usleep(2000);
   }
 }
