@@ -17,7 +17,8 @@ constexpr std::string_view tag = "F1 ";
 FrontSession::FrontSession(std::unique_ptr<async::Stream> stream,
                            std::unique_ptr<session::SaslServer> sasl, FrontSettings settings,
                            service::Log& log, access::FrontCounters& counters)
-    : FrontClient(std::move(stream), std::move(sasl), settings, "imap", log, counters),
+    : FrontClient(std::move(stream), std::move(sasl),
+                  static_cast<const access::FrontSettings&>(settings), "imap", log, counters),
       limits_(settings.limits) {}
 
 FrontSession::~FrontSession() = default;

@@ -383,7 +383,7 @@ Task<Mail<std::uint32_t>> LocalStore::append(std::string folder, NewMessage mess
     if (!target) return fail(target.error());
     std::vector<store::AppendMessage> messages;
     messages.push_back(to_append(message));
-    const auto done = (*target)->append(std::move(messages));
+    const auto done = (*target)->append(messages);
     if (!done) return fail(done.error());
     return done->uids.empty() ? 0 : done->uids.front();
   };

@@ -100,7 +100,8 @@ class ThreadVerb final : public Tool {
     if (!folder) co_return fail(folder.error());
     Gathered gathered;
     imap::SearchKey key = key_;
-    auto done = co_await gather(store, *folder, std::move(key), one_ ? 1 : limit_, gathered);
+    const std::size_t limit = one_ ? 1 : limit_;
+    auto done = co_await gather(store, *folder, std::move(key), limit, gathered);
     if (!done) co_return fail(done.error());
     if (one_ && gathered.messages.empty())
       co_return fail(MailError(MailError::Kind::not_found, *folder + " has no such message",

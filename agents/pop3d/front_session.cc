@@ -10,7 +10,8 @@ using pop3::Event;
 FrontSession::FrontSession(std::unique_ptr<async::Stream> stream,
                            std::unique_ptr<session::SaslServer> sasl, FrontSettings settings,
                            service::Log& log, access::FrontCounters& counters)
-    : FrontClient(std::move(stream), std::move(sasl), settings, "pop3", log, counters),
+    : FrontClient(std::move(stream), std::move(sasl),
+                  static_cast<const access::FrontSettings&>(settings), "pop3", log, counters),
       settings_(std::move(settings)) {}
 
 FrontSession::~FrontSession() = default;

@@ -35,9 +35,8 @@ bool can_run(const std::string& path) {
 }  // namespace
 
 const std::vector<std::string>& known_agents() {
-  static const std::vector<std::string> names = {"authd",  "dnsd",  "queued",      "deliverd",
-                                                 "relayd", "smtpd", "submissiond", "pop3d",
-                                                 "imapd"};
+  static const std::vector<std::string> names = {
+      "authd", "dnsd", "queued", "deliverd", "relayd", "smtpd", "submissiond", "pop3d", "imapd"};
   return names;
 }
 

@@ -9,8 +9,8 @@ namespace posthorn::operate {
 namespace {
 
 constexpr std::pair<const char*, std::uint16_t> services[] = {
-    {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995},
-    {"imap", 143}, {"imaps", 993}};
+    {"submission", 587}, {"submissions", 465}, {"pop3", 110},
+    {"pop3s", 995},      {"imap", 143},        {"imaps", 993}};
 
 }  // namespace
 

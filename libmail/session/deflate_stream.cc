@@ -13,8 +13,15 @@ namespace {
 
 constexpr std::size_t piece_size = 64 * 1024;
 
-Bytef* as_bytes(const char* octets) {
-  return reinterpret_cast<Bytef*>(const_cast<char*>(octets));
+// zlib reads no more than that, and changes none of it.
+void give(z_stream& to, std::string_view octets) {
+  to.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(octets.data()));
+  to.avail_in = static_cast<uInt>(octets.size());
+}
+
+void make_room(z_stream& in, char* begin, std::size_t size) {
+  in.next_out = reinterpret_cast<Bytef*>(begin);
+  in.avail_out = static_cast<uInt>(size);
 }
 
 class DeflateStream final : public async::Stream {
@@ -69,10 +76,8 @@ class DeflateStream final : public async::Stream {
   Result<std::size_t, IoError> inflate_some(async::Buffer& into) {
     std::string piece(piece_size, '\0');
     const std::string_view packed = input_.view();
-    in_.next_in = as_bytes(packed.data());
-    in_.avail_in = static_cast<uInt>(packed.size());
-    in_.next_out = as_bytes(piece.data());
-    in_.avail_out = static_cast<uInt>(piece.size());
+    give(in_, packed);
+    make_room(in_, piece.data(), piece.size());
     const int done = ::inflate(&in_, Z_SYNC_FLUSH);
     input_.consume(packed.size() - in_.avail_in);
     piece.resize(piece.size() - in_.avail_out);
@@ -86,13 +91,11 @@ class DeflateStream final : public async::Stream {
 
   std::string deflate_piece(std::string_view octets, bool flush) {
     std::string packed;
-    out_.next_in = as_bytes(octets.data());
-    out_.avail_in = static_cast<uInt>(octets.size());
+    give(out_, octets);
     do {
       const std::size_t before = packed.size();
       packed.resize(before + ::deflateBound(&out_, out_.avail_in) + 16);
-      out_.next_out = as_bytes(packed.data() + before);
-      out_.avail_out = static_cast<uInt>(packed.size() - before);
+      make_room(out_, packed.data() + before, packed.size() - before);
       (void)::deflate(&out_, flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
       packed.resize(packed.size() - out_.avail_out);
     } while (out_.avail_out == 0);

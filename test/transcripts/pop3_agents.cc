@@ -128,7 +128,7 @@ class Programs {
     for (const char* folder : {"new", "cur"}) {
       for (const auto& entry : fs::directory_iterator(maildir / folder)) {
         if (!entry.path().filename().string().starts_with(base)) continue;
-        const fs::path old = entry.path();
+        const fs::path& old = entry.path();
         if (word[0] == "remove") fs::remove(old);
         if (word[0] == "flag")
           fs::rename(old, maildir / "cur" /
