@@ -16,6 +16,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 include_directories(${CMAKE_SOURCE_DIR})
 
+if(POSTHORN_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # the rooms, too: a fuzzer goes where it sees new ways
+endif()
+
 if(POSTHORN_SANITIZE)
   # -g1: enough for the sanitizers' stack traces.
   add_compile_options(-fsanitize=${POSTHORN_SANITIZE} -fno-sanitize-recover=all -g1)
