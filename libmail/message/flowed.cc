@@ -8,6 +8,8 @@ namespace posthorn::message {
 
 namespace {
 
+constexpr std::size_t deepest_quote = 50;
+
 struct Line {
   std::size_t depth = 0;
   std::string_view text;
@@ -46,6 +48,14 @@ std::vector<std::string_view> wrapped(std::string_view text, std::size_t width) 
   return lines;
 }
 
+// How deep a line is quoted; its marks are taken away. Nobody answers an answer a hundred times, but marks stand before
+// every line that a long paragraph is wrapped into.
+std::size_t take_marks(std::string_view& line) {
+  const std::size_t marks = std::min(line.find_first_not_of('>'), line.size());
+  line.remove_prefix(marks);
+  return std::min(marks, deepest_quote);
+}
+
 }  // namespace
 
 std::vector<FlowedParagraph> parse_flowed(std::string_view text, bool delsp) {
@@ -53,8 +63,7 @@ std::vector<FlowedParagraph> parse_flowed(std::string_view text, bool delsp) {
   bool open = false;  // the last line flowed
   while (!text.empty()) {
     std::string_view line = take_line(text);
-    const std::size_t depth = std::min(line.find_first_not_of('>'), line.size());
-    line.remove_prefix(depth);
+    const std::size_t depth = take_marks(line);
     if (line.starts_with(' ')) line.remove_prefix(1);  // stuffed
     const bool signature = line == "-- ";
     const bool flows = line.ends_with(' ') && !signature;
@@ -89,8 +98,7 @@ std::string make_flowed(std::string_view text, std::size_t width) {
   std::string out;
   while (!text.empty()) {
     std::string_view line = take_line(text);
-    const std::size_t depth = std::min(line.find_first_not_of('>'), line.size());
-    line.remove_prefix(depth);
+    const std::size_t depth = take_marks(line);
     if (depth > 0 && line.starts_with(' ')) line.remove_prefix(1);
     const bool signature = depth == 0 && line == "-- ";
     while (!signature && line.ends_with(' ')) line.remove_suffix(1);

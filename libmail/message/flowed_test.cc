@@ -50,6 +50,19 @@ TEST_CASE("reflow: wraps paragraphs to a screen, fixed lines stay") {
   CHECK(reflow(parse_flowed("ünï cödé \nx\n"), 10) == "ünï cödé x\n");
 }
 
+TEST_CASE("flowed: a thousand quote marks are no reason to write them before every line") {
+  const std::string deep = std::string(1000, '>') + " " + [] {
+    std::string words;
+    for (int i = 0; i < 1000; ++i) words += "word ";
+    return words;
+  }();
+  const auto paragraphs = parse_flowed(deep);
+  REQUIRE(paragraphs.size() == 1);
+  CHECK(paragraphs[0].quote_depth == 50);
+  CHECK(reflow(paragraphs, 72).size() < 10 * deep.size());
+  CHECK(make_flowed(deep).size() < 10 * deep.size());
+}
+
 TEST_CASE("make_flowed: what it makes is joined again, and stuffed where it must") {
   CHECK(make_flowed("short\n") == "short\n");
   CHECK(make_flowed("one two three four", 10) == "one two \nthree four\n");

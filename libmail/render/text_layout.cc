@@ -26,6 +26,7 @@ void TextLayout::put(char32_t c) {
   // Joiners are letters' business: between blanks they only fill a line up.
   if (message::is_invisible(c) && (!is_joiner(c) || behind_blank)) return;
   message::append_utf8(line_, c);
+  ++columns_;
 }
 
 void TextLayout::flow(std::string_view text) {
@@ -37,17 +38,26 @@ void TextLayout::preformatted(std::string_view text) {
     const char32_t c = message::take_code_point(text);
     if (c == '\n') {
       write(line_);
-      line_.clear();
+      clear_line();
     } else if (c == '\t') {
-      line_.append(8 - message::count_code_points(line_) % 8, ' ');
+      const std::size_t blanks = 8 - columns_ % 8;
+      line_.append(blanks, ' ');
+      columns_ += blanks;
     } else if (!message::is_control(c) && (!message::is_invisible(c) || is_joiner(c))) {
       message::append_utf8(line_, c);
+      ++columns_;
     }
   }
 }
 
 void TextLayout::literal(std::string_view text) {
   line_.append(text);
+  columns_ += message::count_code_points(text);
+}
+
+void TextLayout::clear_line() {
+  line_.clear();
+  columns_ = 0;
 }
 
 // Cuts the paragraph at blanks.
@@ -76,7 +86,7 @@ void TextLayout::end_line() {
     rest.remove_prefix(cut);
     while (rest.starts_with(' ')) rest.remove_prefix(1);
   }
-  line_.clear();
+  clear_line();
 }
 
 void TextLayout::end_paragraph() {

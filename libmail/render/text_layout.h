@@ -44,6 +44,7 @@ class TextLayout {
   };
   void put(char32_t c);
   void write(std::string_view line);
+  void clear_line();
   [[nodiscard]] std::string prefix();
   [[nodiscard]] std::string quote() const;
   void pop_to(std::size_t size);
@@ -52,7 +53,8 @@ class TextLayout {
   std::size_t depth_;
   std::vector<Container> containers_;
   std::string line_;
-  bool gap_ = false;  // an empty line is due before the next one
+  std::size_t columns_ = 0;  // characters of it
+  bool gap_ = false;         // an empty line is due before the next one
   std::string gap_quote_;
   std::string out_;
 };
