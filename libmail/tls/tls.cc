@@ -337,6 +337,8 @@ Task<Result<std::unique_ptr<TlsStream>, TlsError>> connect(std::unique_ptr<Strea
                                                            std::string server_name,
                                                            Deadline deadline) {
   const auto& client = static_cast<OpenSslClientContext&>(*context);
+  if (client.verify() == ClientContext::Verify::require && server_name.empty())
+    co_return fail(TlsError("no name that the certificate would have to be good for"));
   SslPtr ssl(SSL_new(client.get()));
   check(ssl != nullptr, "SSL_new");
   SSL_set_connect_state(ssl.get());

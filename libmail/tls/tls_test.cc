@@ -143,6 +143,9 @@ TEST_CASE(
   const auto other = async::run(
       converse(site.server(), site.client(ClientContext::Verify::require), "mx.beta.test", "x"));
   CHECK_THAT(other.client_problem, Catch::Contains("ostname mismatch"));
+  const auto nameless =
+      async::run(converse(site.server(), site.client(ClientContext::Verify::require), "", "x"));
+  CHECK_THAT(nameless.client_problem, Catch::Contains("no name"));
   const Site stranger;
   const auto unknown = async::run(converse(
       site.server(), stranger.client(ClientContext::Verify::require), "mx.alpha.test", "x"));

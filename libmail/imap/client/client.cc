@@ -21,6 +21,9 @@ void Core::secured() {
   phase_ = Phase::not_authenticated;
   capabilities_ = Capabilities();
   capabilities_known_ = false;
+  enabled_.clear();
+  utf8_ = false;
+  bye_.clear();
   input_ = {};
   reader_.reset();
   push();

@@ -169,12 +169,14 @@ TEST_CASE("core: commands go out together unless one could change what another m
 TEST_CASE("core: what comes behind the OK to STARTTLS is thrown away") {
   Core core((CoreOptions()));
   (void)fed(core, "* OK [CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN] x\r\n");
+  (void)fed(core, "* ENABLED IMAP4rev2 QRESYNC\r\n");
   core.send(client::simple("STARTTLS", Answers::alone));
   CHECK(fed(core, "A1 OK go\r\n* OK [CAPABILITY IMAP4rev1 EVIL] injected\r\n") == "handshake\n");
   core.secured();
   CHECK(core.secure());
   CHECK_FALSE(core.capabilities_known());
   CHECK(core.capabilities().empty());
+  CHECK_FALSE(core.is_enabled("QRESYNC"));
   CHECK(events(core).empty());
 }
 
