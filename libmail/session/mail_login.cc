@@ -5,6 +5,7 @@
 #include "libmail/base/base64.h"
 #include "libmail/base/random.h"
 #include "libmail/base/text.h"
+#include "libmail/sasl/scram.h"
 
 namespace posthorn::session {
 
@@ -12,7 +13,7 @@ namespace {
 
 // RFC 7628 3.1.
 std::string bearer_response(const MailLogin& login, const async::Endpoint& server) {
-  std::string response = "n,a=" + login.user + ",\x01";
+  std::string response = "n,a=" + sasl::encode_saslname(login.user) + ",\x01";
   if (server.kind == async::Endpoint::Kind::inet)
     response += "host=" + server.host + "\x01port=" + std::to_string(server.port) + '\x01';
   return response + "auth=Bearer " + login.token + "\x01\x01";
