@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agents/mua/autoconfig.h"
+#include "agents/mua/http.h"
 #include "agents/mua/output.h"
 #include "agents/mua/verbs.h"
 #include "libmail/async/loop.h"
@@ -43,6 +44,7 @@ class Discover final : public Tool {
     if (!mailbox || mailbox->is_literal())
       return fail(ToolError(exit_code::usage, "usage",
                             "an address has to be named: mua discover ann@example.org"));
+    start_http();
     auto found = async::run(find_servers(address, options_));
     std::ranges::sort(found.servers, [](const FoundServer& a, const FoundServer& b) {
       return std::tie(a.protocol, a.tls, a.source, a.preference) <

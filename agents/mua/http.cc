@@ -35,6 +35,10 @@ struct FreeHandle {
 
 }  // namespace
 
+void start_http() {
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
 Mail<HttpReply> fetch_http(const HttpRequest& request) {
   using Kind = MailError::Kind;
   const bool https = istarts_with(request.url, "https://");

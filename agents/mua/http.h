@@ -25,6 +25,8 @@ struct HttpReply {
   std::string body;
 };
 
+// Once, before the loop runs: the libraries' own state has to outlive the threads that use it.
+void start_http();
 // Blocking: run it in async::blocking(). Sends no cookie and no credentials, whatever the URL says. An answer of any
 // status is no error.
 [[nodiscard]] Mail<HttpReply> fetch_http(const HttpRequest& request);

@@ -116,6 +116,7 @@ class Unsubscribe final : public Tool {
     request.ca_file = ca_file_;
     request.follow = false;  // RFC 8058 3.1
     request.timeout = common_.timeout;
+    start_http();
     const auto reply = async::run(async::blocking([&request] { return fetch_http(request); }));
     if (!reply) return fail(tool_error(reply.error()));
     if (reply->status < 200 || reply->status > 299) {
