@@ -16,8 +16,10 @@
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
 #include "libmail/base/fd.h"
+#include "libmail/base/text.h"
 #include "libmail/message/address_reader.h"
 #include "libmail/message/header.h"
+#include "libmail/sasl/scram.h"
 #include "libmail/service/options.h"
 #include "libmail/session/pop3_client.h"
 #include "libmail/store/maildir_delivery.h"
@@ -51,10 +53,16 @@ class StringSink final : public session::Pop3Sink {
   std::string text;
 };
 
-// The unique ids (RFC 1939 7) of messages that are safe here and may still be there.
+// The unique ids (RFC 1939 7) of messages that are safe here and may still be there. They hold for one maildrop and one
+// target: what a trial printed is not safe in the Maildir of the next run.
 class Seen {
  public:
-  explicit Seen(const std::string& account) : path_(data_directory() + "/pop3/" + account) {
+  Seen(const Account& account, const std::string& target)
+      : path_(data_directory() + "/pop3/" + account.name + "." +
+              name_of(account.server.socket.empty()
+                          ? fmt::format("{}:{}", account.server.host, account.server.port)
+                          : account.server.socket,
+                      account.server.user, target)) {
     std::ifstream in(path_, std::ios::binary);
     for (std::string line; std::getline(in, line);) known_.insert(line);
   }
@@ -88,6 +96,12 @@ class Seen {
   }
 
  private:
+  // Of fixed length, whatever the parts are.
+  static std::string name_of(const std::string& host, const std::string& user,
+                             const std::string& target) {
+    const std::string identity = host + '\0' + user + '\0' + target;
+    return hex(sasl::sha256(identity));
+  }
   std::string path_;
   std::set<std::string> known_;
 };
@@ -183,6 +197,17 @@ struct GetRun {
   int failure = 0;
 };
 
+std::string target_path(const GetRun& run) {
+  const auto colon = run.to.find(':');
+  const std::string path = run.to.substr(colon == std::string::npos ? 0 : colon + 1);
+  return std::filesystem::absolute(expand_path(path, "./x")).lexically_normal().string();
+}
+
+// What Seen knows the target by.
+std::string target_name(const GetRun& run) {
+  return run.exec.empty() ? target_path(run) : "exec:" + run.exec;
+}
+
 Mail<std::unique_ptr<Target>> make_target(const GetRun& run) {
   std::unique_ptr<Target> target;
   if (!run.exec.empty()) {
@@ -191,9 +216,7 @@ Mail<std::unique_ptr<Target>> make_target(const GetRun& run) {
   }
   store::MailLocation location;
   const bool mbox = run.to.starts_with("mbox:");
-  const std::string path =
-      run.to.substr(run.to.find(':') == std::string::npos ? 0 : run.to.find(':') + 1);
-  location.base = std::filesystem::absolute(expand_path(path, "./x")).lexically_normal().string();
+  location.base = target_path(run);
   location.format = mbox ? store::MailFormat::mbox : store::MailFormat::maildir;
   if (mbox)
     target = std::make_unique<MboxTarget>(std::move(location));
@@ -202,14 +225,15 @@ Mail<std::unique_ptr<Target>> make_target(const GetRun& run) {
   return target;
 }
 
-Task<Mail<std::unique_ptr<session::Pop3Client>>> connect(const Account& account,
-                                                         Deadline deadline) {
+Task<Mail<std::unique_ptr<session::Pop3Client>>> connect(const Account& account, Duration timeout) {
+  const Deadline deadline = Deadline::in(timeout);
   const Server& server = account.server;
   session::Pop3ClientOptions options;
   options.tls = server.tls == TlsMode::implicit   ? session::MailTls::implicit
                 : server.tls == TlsMode::starttls ? session::MailTls::starttls
                                                   : session::MailTls::never;
   options.tls_name = server.tls_name;
+  options.silence = timeout;
   options.clear_password = server.tls == TlsMode::none;
   if (server.tls != TlsMode::none) {
     tls::ClientContext::Options rules;
@@ -238,13 +262,14 @@ struct Fetched {
   std::size_t left = 0;  // on the server
 };
 
-// Everything new; deletes what is safe, also after trouble with a later message.
+// Everything new; deletes what is safe. A message that can't be had or delivered keeps nothing behind it from its way; the
+// first failure is the run's.
 Task<Mail<Fetched>> fetch_all(const Account& account, const GetRun& run,
                               session::Pop3Client& client, Target& target) {
   const auto soon = [&run] { return Deadline::in(run.timeout); };
   const auto listed = co_await client.list(soon());
   if (!listed) co_return fail(mail_error(listed.error()));
-  Seen seen(account.name);
+  Seen seen(account, target_name(run));
   seen.keep_only(*listed);
   Fetched result;
   std::vector<std::uint32_t> safe;
@@ -263,17 +288,22 @@ Task<Mail<Fetched>> fetch_all(const Account& account, const GetRun& run,
       continue;
     }
     StringSink sink;
-    const auto got = co_await client.retr(each.number, sink, soon());
-    if (!got) trouble = mail_error(got.error());
-    if (trouble) break;
+    // However long it is, as long as something comes.
+    const auto got = co_await client.retr(each.number, sink, Deadline::never());
+    if (!got) {
+      if (!trouble) trouble = mail_error(got.error());
+      if (client.connected()) continue;
+      break;
+    }
     const auto delivered = co_await target.deliver(sink.text, soon());
-    if (!delivered) trouble = delivered.error();
-    if (trouble) break;
+    if (!delivered) {
+      if (!trouble) trouble = delivered.error();
+      continue;
+    }
     const auto noted = seen.add(each.uidl);
-    if (!noted) trouble = noted.error();
+    if (!noted && !trouble) trouble = noted.error();
     safe.push_back(each.number);
     ++result.messages;
-    if (trouble) break;
   }
   result.left = listed->size();
   if (!run.keep && !safe.empty() && client.connected()) {
@@ -298,8 +328,7 @@ Task<Mail<Fetched>> get_from(const Account& account, const GetRun& run) {
         MailError(Kind::unsupported, "this is no POP3 account", "mua sync fetches from IMAP"));
   auto target = make_target(run);
   if (!target) co_return fail(target.error());
-  const Deadline deadline = Deadline::in(run.timeout);
-  auto client = co_await connect(account, deadline);
+  auto client = co_await connect(account, run.timeout);
   if (!client) co_return fail(client.error());
   auto result = co_await fetch_all(account, run, **client, **target);
   co_await (*target)->end();
