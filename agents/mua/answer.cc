@@ -74,13 +74,14 @@ class Answer : public Tool {
     const auto original = async::run(fetch(*account, folder_, *uid, common_.timeout));
     if (!original) return fail(tool_error(original.error()));
     auto composed = make(*account, original->octets);
-    if (!composed) return fail(composed.error());
+    if (!composed) return fail(with_typed(composed.error(), typed_));
     const auto file = read_accounts(accounts_file(common_.config));
     const std::function<Task<void>()> after = [this, &account, &original, &uid] {
       return mark(*account, original->folder, *uid, std::string(flag()), common_.timeout);
     };
-    return finish(*account, file ? file->outbox : "", std::move(*composed), flags_, common_.timeout,
-                  call.json, after);
+    return with_typed(finish(*account, file ? file->outbox : "", std::move(*composed), flags_,
+                             common_.timeout, call.json, after),
+                      typed_);
   }
 
  protected:
@@ -101,7 +102,9 @@ class Answer : public Tool {
     ComposeFlags flags = flags_;
     if (body->wants_editor) {
       if (auto done = apply_addresses(account, flags, draft); !done) return fail(done.error());
-      if (auto done = edit(draft, text); !done) return fail(done.error());
+      auto typed = edit(draft, text);
+      if (!typed) return fail(typed.error());
+      typed_ = std::move(*typed);
       flags.to.clear();
       flags.cc.clear();
       flags.bcc.clear();
@@ -132,6 +135,7 @@ class Answer : public Tool {
  private:
   Common common_;
   std::string folder_ = "inbox";
+  std::string typed_;  // the editor's file
 };
 
 class Reply final : public Answer {

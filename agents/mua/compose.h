@@ -50,7 +50,7 @@ struct Composed {
                                                                const ComposeFlags& flags,
                                                                message::Draft& draft);
 // A whole message (RFC 5322), as it stands: what RFC 6409 8 allows is added, Bcc taken away. Recipients are those
-// of To, Cc and Bcc and of the flags.
+// of To, Cc and Bcc and of the flags. A flag that would change what stands in it is a usage error.
 [[nodiscard]] Result<Composed, service::ToolError> compose_whole(const Account& account,
                                                                  const ComposeFlags& flags,
                                                                  std::string message);
@@ -64,9 +64,16 @@ struct BodyText {
 // Everything on standard input, 100 MiB at most.
 [[nodiscard]] Result<std::string, service::ToolError> read_standard_input();
 
-// Opens $VISUAL, $EDITOR or vi on the fields and the text, and reads both back: `draft` and `text` change. An empty
-// text, or an editor that ends with an error, gives up: exit code 1.
-[[nodiscard]] Result<void, service::ToolError> edit(message::Draft& draft, std::string& text);
+// Opens $VISUAL, $EDITOR or vi on the fields and the text, and reads both back: `draft` and `text` change. Nothing
+// changed, an empty message, or an editor that ends with an error, gives up: exit code 1. Gives the file with what was
+// typed: it stays until with_typed() knows that the message went somewhere.
+[[nodiscard]] Result<std::string, service::ToolError> edit(message::Draft& draft,
+                                                           std::string& text);
+// The error, with a hint where the text still is; `path` "": there was no editor.
+[[nodiscard]] service::ToolError with_typed(service::ToolError error, const std::string& path);
+// The same for a whole verb: success deletes the file.
+[[nodiscard]] Result<int, service::ToolError> with_typed(Result<int, service::ToolError> done,
+                                                         const std::string& path);
 
 // "image/png" by the name's extension; "application/octet-stream".
 [[nodiscard]] std::string type_of_file(std::string_view name);

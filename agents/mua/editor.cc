@@ -72,28 +72,55 @@ Result<void, ToolError> take_fields(const message::Header& header, message::Draf
 
 }  // namespace
 
-Result<void, ToolError> edit(message::Draft& draft, std::string& text) {
+Result<std::string, ToolError> edit(message::Draft& draft, std::string& text) {
   std::string path = (std::filesystem::temp_directory_path() / "mua-XXXXXX").string();
   const Fd file(::mkstemp(path.data()));
   if (!file) return fail(ToolError(exit_code::try_again, "io", io_error("mkstemp", path).text()));
   const std::string whole = fmt::format(
       "From: {}\nTo: {}\nCc: {}\nBcc: {}\nSubject: {}\n\n{}", plain(draft.from),
       plain(draft.to.mailboxes), plain(draft.cc.mailboxes), plain(draft.bcc), draft.subject, text);
-  const bool written = write_all(file.get(), whole);
+  if (!write_all(file.get(), whole)) {
+    ToolError error(exit_code::try_again, "io", io_error("write", path).text());
+    ::unlink(path.c_str());
+    return fail(std::move(error));
+  }
   const auto code = run_on_terminal({"/bin/sh", "-c", editor() + " \"$1\"", "editor", path});
   std::ifstream in(path, std::ios::binary);
   std::stringstream back;
   back << in.rdbuf();
-  ::unlink(path.c_str());
-  if (!written || !code || *code != 0)
-    return fail(ToolError(exit_code::failed, "given-up",
-                          "the editor ended with an error; nothing was sent"));
   const std::string now = back.str();
+  const bool left_with_error = !code || *code != 0;
+  if (now == whole || now.empty()) {
+    ::unlink(path.c_str());
+    return fail(ToolError(exit_code::failed, "given-up",
+                          left_with_error ? "the editor ended with an error; nothing was sent"
+                                          : "nothing was written; nothing was sent"));
+  }
+  if (left_with_error)
+    return fail(with_typed(ToolError(exit_code::failed, "given-up",
+                                     "the editor ended with an error; nothing was sent"),
+                           path));
   const message::Header header = message::Header::parse(now);
   text = now.substr(std::min(header.body(), now.size()));
-  if (trim(text).empty() && header.find("Subject") == nullptr)
+  if (const auto done = take_fields(header, draft); !done)
+    return fail(with_typed(done.error(), path));
+  if (trim(text).empty() && trim(draft.subject).empty()) {
+    ::unlink(path.c_str());
     return fail(ToolError(exit_code::failed, "given-up", "the message is empty; nothing was sent"));
-  return take_fields(header, draft);
+  }
+  return path;
+}
+
+ToolError with_typed(ToolError error, const std::string& path) {
+  if (!path.empty())
+    error.hint += fmt::format("{}what was typed is in {}", error.hint.empty() ? "" : "; ", path);
+  return error;
+}
+
+Result<int, ToolError> with_typed(Result<int, ToolError> done, const std::string& path) {
+  if (!done) return fail(with_typed(std::move(done.error()), path));
+  if (!path.empty()) ::unlink(path.c_str());
+  return done;
 }
 
 }  // namespace posthorn::mua

@@ -25,9 +25,10 @@ class Send final : public Tool {
     if (!account) return fail(account.error());
     const auto file = read_accounts(accounts_file(common_.config));
     auto composed = make(*account);
-    if (!composed) return fail(composed.error());
-    return finish(*account, file ? file->outbox : "", std::move(*composed), flags_, common_.timeout,
-                  call.json);
+    if (!composed) return fail(with_typed(composed.error(), typed_));
+    return with_typed(finish(*account, file ? file->outbox : "", std::move(*composed), flags_,
+                             common_.timeout, call.json),
+                      typed_);
   }
 
  private:
@@ -48,11 +49,13 @@ class Send final : public Tool {
     return compose(account, std::move(draft), flags, std::move(body->text));
   }
   // What the flags say stands in the editor already, and what comes back counts instead.
-  static Result<void, ToolError> edit_first(const Account& account, message::Draft& draft,
-                                            ComposeFlags& flags, std::string& text) {
+  Result<void, ToolError> edit_first(const Account& account, message::Draft& draft,
+                                     ComposeFlags& flags, std::string& text) {
     if (auto done = apply_addresses(account, flags, draft); !done) return done;
     if (!account.signature.empty()) text += "\n\n-- \n" + account.signature + "\n";
-    if (auto done = edit(draft, text); !done) return done;
+    auto typed = edit(draft, text);
+    if (!typed) return fail(typed.error());
+    typed_ = std::move(*typed);
     flags.to.clear();
     flags.cc.clear();
     flags.bcc.clear();
@@ -64,6 +67,7 @@ class Send final : public Tool {
 
   Common common_;
   ComposeFlags flags_;
+  std::string typed_;  // the editor's file
 };
 
 }  // namespace

@@ -10,6 +10,7 @@ import os
 import pathlib
 import pwd
 import socket
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -286,10 +287,11 @@ tls = "none"
     def environment(self):
         return {**os.environ, "POSTHORN_MUA_CONFIG": str(self.config), "HOME": str(self.home), "XDG_DATA_HOME": str(self.home / "data")}
 
-    def call(self, *words, exit=0, text=None, timeout=60):
+    def call(self, *words, exit=0, text=None, timeout=60, editor=""):
+        """`editor`: a line for the shell with the file behind it."""
         octets = text.encode() if isinstance(text, str) else text
         done = subprocess.run([str(programs() / "mua"), *map(str, words)], input=octets or b"", capture_output=True, timeout=timeout,
-                              env=self.environment())
+                              env={**self.environment(), "VISUAL": editor, "TMPDIR": str(self.home)})
         expect(f"mua {' '.join(map(str, words))} ends with {exit}, not {done.returncode}:\n"
                f"{done.stdout.decode(errors='replace')[-2000:]}\n{done.stderr.decode(errors='replace')[-2000:]}", done.returncode == exit)
         return done
@@ -364,6 +366,39 @@ def whole_messages(world):
     world.call("--account", "bob", "send", "--body", "x", exit=64)
     world.call("--account", "nobody", "list", exit=78)
     expect("unknown words say what is near", b"did you mean send" in world.call("snd", exit=64).stderr)
+
+
+def editor(world):
+    """an editor: nothing changed is nothing sent, and nothing typed is lost"""
+    draft = ("--account", "bob", "send", "--edit", "--to", ALICE, "--body", "as it was")
+    before = len(world.site.messages(ALICE))
+    world.call(*draft, editor="true", exit=1)
+    world.call(*draft, editor="sed -i '/^Subject/,$d'", exit=1)
+    expect("no file stays of what nobody typed", not list(world.home.glob("mua-*")))
+    said = world.call(*draft, editor="sed -i 's/^To:.*/To: nobody@alpha.test/; s/as it was/typed/'", exit=67).stderr.decode()
+    kept = [f for f in world.home.glob("mua-*") if str(f) in said]
+    expect(f"an error says where the text is: {said}", len(kept) == 1 and "typed" in kept[0].read_text())
+    kept[0].unlink()
+    printed = world.call(*draft, "--dry-run", editor="sed -i 's/^Subject:.*/Subject: edited/; s/as it was/typed/'").stdout
+    expect("what was typed goes", b"Subject: edited" in printed and b"typed" in printed)
+    expect("and the file too", not list(world.home.glob("mua-*")) and len(world.site.messages(ALICE)) == before)
+
+
+@contextlib.contextmanager
+def greylisting():
+    """A submission server that says 451 4.7.1 to every recipient; its port."""
+    class Grey(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 grey\r\n")
+            for line in self.rfile:
+                verb = line[:4].upper()
+                self.wfile.write({b"RCPT": b"451 4.7.1 greylisted\r\n", b"DATA": b"503 5.5.1 no\r\n"}.get(verb, b"250 ok\r\n"))
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Grey) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
 
 
 def outbox(world):
@@ -710,7 +745,7 @@ def main():
         print("skipped: Dovecot has no imap (package dovecot-imapd)")
         sys.exit(77)
     failures = 0
-    steps = (send_and_get, whole_messages, outbox, maildir, answers, mbox, dovecot, postfix, watch, sync, side_by_side, web, examples)
+    steps = (send_and_get, whole_messages, editor, outbox, maildir, answers, mbox, dovecot, postfix, watch, sync, side_by_side, web, examples)
     try:
         with Workshop("mua") as workshop:
             world = World(workshop)
