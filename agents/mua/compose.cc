@@ -222,8 +222,26 @@ Result<Composed, ToolError> compose(const Account& account, message::Draft draft
   return composed;
 }
 
+namespace {
+
+// A whole message is sent as it stands: the first option that would have changed it, "" if there is none.
+std::string_view changing_option(const ComposeFlags& flags) {
+  if (!flags.subject.empty()) return "--subject";
+  if (!flags.body.empty()) return "--body";
+  if (!flags.html.empty()) return "--html";
+  if (flags.markdown) return "--markdown";
+  if (!flags.attach.empty()) return "--attach";
+  if (!flags.headers.empty()) return "--header";
+  return flags.edit ? "--edit" : "";
+}
+
+}  // namespace
+
 Result<Composed, ToolError> compose_whole(const Account& account, const ComposeFlags& flags,
                                           std::string text) {
+  if (const auto option = changing_option(flags); !option.empty())
+    return fail(usage(fmt::format("{} changes nothing in a whole message", option),
+                      "it goes as it stands; with --to or --subject standard input is the text"));
   if (text.starts_with("From ")) text.erase(0, std::min(text.find('\n'), text.size() - 1) + 1);
   std::string crlf;
   crlf.reserve(text.size() + text.size() / 32);
@@ -243,9 +261,7 @@ Result<Composed, ToolError> compose_whole(const Account& account, const ComposeF
   add("To", draft.to.mailboxes);
   add("Cc", draft.cc.mailboxes);
   add("Bcc", draft.bcc);
-  ComposeFlags more = flags;
-  more.subject.clear();
-  if (auto done = apply_addresses(account, more, draft); !done) return fail(done.error());
+  if (auto done = apply_addresses(account, flags, draft); !done) return fail(done.error());
   if (header.find("From") == nullptr)
     crlf.insert(0, "From: " + message::format_address(draft.from.front()) + "\r\n");
   Composed composed;

@@ -364,6 +364,8 @@ def whole_messages(world):
     expect(f"an unknown recipient: {error}", error["code"] == "not-found" and "nobody@alpha.test" in error["message"])
     world.call("--account", "bob", "send", "--to", "x@y.test", "--header", "X: a\nBcc: b@c.test", "--body", "x", exit=64)
     world.call("--account", "bob", "send", "--body", "x", exit=64)
+    for option in (("--markdown",), ("--header", "X: y"), ("--edit",)):
+        world.call("--account", "bob", "send", "--dry-run", *option, text=message, exit=64)
     world.call("--account", "nobody", "list", exit=78)
     expect("unknown words say what is near", b"did you mean send" in world.call("snd", exit=64).stderr)
 
