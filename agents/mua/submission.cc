@@ -22,12 +22,21 @@ MailError from_status(const smtp::Status& status, const std::string& about) {
   const std::string text = fmt::format("{}{}{} {}", about, about.empty() ? "" : ": ",
                                        status.enhanced.text(), status.text);
   if (status.is_transient()) {
-    // 4.7.x before anything was sent is a log-in or TLS trouble: waiting does not mend it.
-    return {status.enhanced.subject == 7 ? Kind::refused : Kind::try_again, text};
+    return {Kind::try_again, text};
   }
   if (status.enhanced.subject == 1) return {Kind::not_found, text};
   if (status.enhanced.subject == 7) return {Kind::refused, text};
   return {Kind::bad_data, text};
+}
+
+// Before the envelope: a log-in refused, no TLS or a bad certificate (4.7.8, 4.7.4 and 4.7.5 of the client itself) is not
+// mended by waiting; everything else that is transient may be.
+MailError from_opening(const smtp::Status& status, const std::string& host) {
+  MailError error = from_status(status, host);
+  const bool ours =
+      status.enhanced.detail == 4 || status.enhanced.detail == 5 || status.enhanced.detail == 8;
+  if (status.is_transient() && status.enhanced.subject == 7 && ours) error.kind = Kind::refused;
+  return error;
 }
 
 Mail<smtp::Envelope> make_envelope(const Letter& letter) {
@@ -124,7 +133,7 @@ Task<Mail<void>> submit_by_smtp(const Server& server, std::string account, const
   session::SmtpClient client(session::NextHop(smtp::ClientDialect::smtp, endpoint),
                              std::move(*options));
   const auto opened = co_await client.open(deadline);
-  if (!opened) co_return fail(from_status(opened.error(), server.host));
+  if (!opened) co_return fail(from_opening(opened.error(), server.host));
   (void)co_await client.say_envelope(*envelope, deadline);
   auto trouble = envelope_error(client.core(), *envelope);
   if (trouble) {
@@ -132,9 +141,11 @@ Task<Mail<void>> submit_by_smtp(const Server& server, std::string account, const
     co_await client.quit(deadline);
     co_return fail(std::move(*trouble));
   }
+  // From here on only silence counts (RFC 5321 4.5.3.2: 3 minutes a piece, 10 for the reply to the last dot): who goes away
+  // before that reply sends the message twice.
   const bool begun = co_await client.begin_body(deadline);
-  if (begun) (void)co_await client.body(letter.message, deadline);
-  const auto statuses = co_await client.finish(deadline);
+  if (begun) (void)co_await client.body(letter.message, Deadline::never());
+  const auto statuses = co_await client.finish(Deadline::never());
   co_await client.quit(deadline);
   if (!statuses.front().succeeded()) co_return fail(from_status(statuses.front(), "message"));
   co_return Mail<void>();

@@ -417,6 +417,21 @@ def outbox(world):
     wait_until("it has arrived", lambda: any(b"Subject: later" in m for m in world.site.messages(ALICE)))
     world.call("outbox", "list", exit=1)
     world.call("outbox", "delete", "../x", exit=67)
+    with greylisting() as port:
+        world.config.write_text(world.config.read_text() + f"""
+[accounts.grey]
+address = "{BOB}"
+store = "maildir"
+path = "{world.home}/grey"
+[accounts.grey.submission]
+host = "127.0.0.1"
+port = {port}
+tls = "none"
+""")
+        grey = world.one("--account", "grey", "send", "--to", ALICE, "--body", "x", exit=75)
+    expect(f"who is asked to come back later does: {grey}", grey["status"] == "queued" and "greylisted" in grey["trouble"])
+    world.call("outbox", "delete", grey["outbox_id"])
+    world.write_config()
 
 
 def deliver_three(world, deliver):
