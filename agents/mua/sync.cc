@@ -203,6 +203,8 @@ class Syncing {
       for (const auto& [uid, message] : known.messages) outdated.push_back(message.local);
       known.messages.clear();
       known.remote_validity = selected->uid_validity;
+      // It counts changes of the UIDs before: what is saved between two batches must not pass for the whole folder.
+      known.modseq = 0;
     }
     const bool complete = !delta || !same;
     if (complete && selected->exists > 0) {
@@ -236,7 +238,7 @@ class Syncing {
       if (!done) co_return done;
     }
     for (const auto& [uid, flags] : plan.flags_there) {
-      done = co_await set_there(uid, flags);
+      done = co_await set_there(uid, known.messages[uid].flags, flags);
       if (!done) co_return done;
       known.messages[uid].flags = flags;
       ++counts_.flags_there;
@@ -259,28 +261,29 @@ class Syncing {
 
   Task<Mail<void>> set_here(std::uint32_t local, const imap::Flags& before,
                             const imap::Flags& flags) {
-    FlagEdit edit;
-    edit.add = flags;
-    for (const auto flag :
-         {imap::SystemFlag::seen, imap::SystemFlag::answered, imap::SystemFlag::flagged,
-          imap::SystemFlag::deleted, imap::SystemFlag::draft}) {
-      if (before.has(flag) && !flags.has(flag)) edit.remove.set(flag);
-    }
-    for (const std::string& keyword : before.keywords) {
-      if (!flags.has_keyword(keyword)) edit.remove.add(keyword);
-    }
+    FlagEdit edit = flag_edit(before, flags);
     ++counts_.flags_here;
     Uids one = {local};
     auto done = co_await local_->edit_flags(std::move(one), std::move(edit));
     co_return done;
   }
 
-  Task<Mail<void>> set_there(std::uint32_t uid, const imap::Flags& flags) {
+  // Only the difference: what others set there meanwhile stays.
+  Task<Mail<void>> set_there(std::uint32_t uid, const imap::Flags& before,
+                             const imap::Flags& flags) {
+    const FlagEdit edit = flag_edit(before, flags);
+    Mail<void> done = co_await store_there(uid, imap::Store::How::add, edit.add);
+    if (done) done = co_await store_there(uid, imap::Store::How::remove, edit.remove);
+    co_return done;
+  }
+  Task<Mail<void>> store_there(std::uint32_t uid, imap::Store::How how, const imap::Flags& flags) {
+    if (flags.empty()) co_return Mail<void>();
     imap::Store what;
     what.uid = true;
     Uids one = {uid};
     what.messages = to_set(one);
     what.silent = true;
+    what.how = how;
     what.flags = flags;
     const auto stored = co_await client_->store(std::move(what), soon());
     if (!stored) co_return fail(mail_error(stored.error()));
@@ -300,8 +303,9 @@ class Syncing {
                                             imap::FetchItem(imap::FetchItem::Kind::internal_date),
                                             imap::FetchItem::body_peek()};
       imap::SequenceSet set = to_set(some);
+      // However long they are, as long as something comes: the client has its own limit of silence.
       const auto fetched =
-          co_await client_->uid_fetch(std::move(set), std::move(items), sink, soon());
+          co_await client_->uid_fetch(std::move(set), std::move(items), sink, Deadline::never());
       if (!fetched) co_return fail(mail_error(fetched.error()));
       for (const auto& [uid, message] : sink.messages) {
         const auto kept = co_await keep(known, uid, message);

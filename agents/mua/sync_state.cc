@@ -85,4 +85,21 @@ SyncPlan plan_sync(const SyncedFolder& known, const std::map<std::uint32_t, imap
   return plan;
 }
 
+FlagEdit flag_edit(const imap::Flags& before, const imap::Flags& now) {
+  FlagEdit edit;
+  for (const auto flag :
+       {imap::SystemFlag::seen, imap::SystemFlag::answered, imap::SystemFlag::flagged,
+        imap::SystemFlag::deleted, imap::SystemFlag::draft}) {
+    if (now.has(flag) && !before.has(flag)) edit.add.set(flag);
+    if (before.has(flag) && !now.has(flag)) edit.remove.set(flag);
+  }
+  for (const std::string& keyword : now.keywords) {
+    if (!before.has_keyword(keyword)) edit.add.add(keyword);
+  }
+  for (const std::string& keyword : before.keywords) {
+    if (!now.has_keyword(keyword)) edit.remove.add(keyword);
+  }
+  return edit;
+}
+
 }  // namespace posthorn::mua

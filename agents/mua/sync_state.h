@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agents/mua/mail_store.h"
 #include "libmail/base/result.h"
 #include "libmail/imap/flags.h"
 
@@ -50,5 +51,8 @@ struct SyncPlan {
                                  const std::map<std::uint32_t, imap::Flags>& there, bool complete,
                                  const std::vector<std::uint32_t>& vanished,
                                  const std::map<std::uint32_t, imap::Flags>& here);
+
+// What makes `now` out of `before`.
+[[nodiscard]] FlagEdit flag_edit(const imap::Flags& before, const imap::Flags& now);
 
 }  // namespace posthorn::mua
