@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "agents/mua/query_match.h"
+#include "agents/mua/verbs.h"
 
 namespace posthorn::mua {
 
@@ -95,6 +96,19 @@ TEST_CASE("what can't be read says where and what to write") {
 TEST_CASE("a text with a colon that is no operator is a text") {
   CHECK(fault("\"form:ann\"").empty());
   CHECK(fault("12:30").empty());
+}
+
+TEST_CASE("UIDs from a number on are nothing when the last one is smaller") {
+  const auto meant = [](const std::string& words) {
+    const auto set = parse_uids({words});
+    REQUIRE(set.has_value());
+    return set->resolve(850);
+  };
+  CHECK_FALSE(meant("900:*").contains(850));
+  CHECK_FALSE(meant("*:900").contains(850));
+  CHECK(meant("*").text() == "850");
+  CHECK(meant("7,9:12").text() == "7,9:12");
+  CHECK(meant("840:*").contains(850));
 }
 
 }  // namespace posthorn::mua

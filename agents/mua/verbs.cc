@@ -159,7 +159,19 @@ Result<imap::SequenceSet, ToolError> parse_uids(const std::vector<std::string>& 
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ",") + word;
   auto set = imap::parse_sequence_set(text);
-  if (set && !set->empty() && !set->is_saved()) return std::move(*set);
+  if (set && !set->empty() && !set->is_saved()) {
+    // To RFC 9051 "900:*" with 850 as the last is 850:900, and the last message would go unasked: "from 900 on" is meant.
+    imap::SequenceSet meant;
+    for (imap::SequenceSet::Range range : set->ranges()) {
+      using imap::SequenceSet;
+      if (range.first != range.last) {
+        if (range.first == SequenceSet::star) std::swap(range.first, range.last);
+        if (range.last == SequenceSet::star) range.last = UINT32_MAX;
+      }
+      meant.add(range);
+    }
+    return meant;
+  }
   return fail(ToolError(exit_code::usage, "usage",
                         fmt::format("\"{}\" names no messages", printable(text)),
                         "UIDs as mua list shows them: 7, 7,9:12, 9:*"));
