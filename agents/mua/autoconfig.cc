@@ -6,6 +6,7 @@
 #include <array>
 
 #include "agents/mua/http.h"
+#include "agents/mua/output.h"
 #include "libdns/stub/resolver.h"
 #include "libmail/async/files.h"
 #include "libmail/async/scope.h"
@@ -97,7 +98,10 @@ void read_servers(std::string_view xml, std::string_view element_name, const std
         server.protocol == "imap" || server.protocol == "pop3" || server.protocol == "submission";
     const bool secure = socket == "SSL" || socket == "STARTTLS";
     server.tls = socket == "STARTTLS" ? TlsMode::starttls : TlsMode::implicit;
-    if (known && secure && server.port != 0 && smtp::is_domain(server.host, smtp::Utf8::refused))
+    // What comes from there is shown, and goes into a file.
+    const bool clean = shown(server.user) == server.user;
+    if (known && secure && clean && server.port != 0 &&
+        smtp::is_domain(server.host, smtp::Utf8::refused))
       into.push_back(std::move(server));
   }
 }
@@ -129,6 +133,7 @@ Task<void> ask_srv(dns::Resolver& resolver, Service service, std::string domain,
     FoundServer server;
     server.protocol = service.protocol;
     server.host = lower(srv->target.text());
+    if (!smtp::is_domain(server.host, smtp::Utf8::refused)) continue;
     server.port = srv->port;
     server.tls = service.tls;
     server.source = "SRV " + text;

@@ -99,7 +99,8 @@ void print_message(const Summary& summary, const std::string& octets, const Want
     return;
   }
   if (wanted.html) {
-    fmt::print("{}\n", main_html(view));
+    const std::string html = main_html(view);
+    fmt::print("{}\n", terminal().is_terminal ? shown_text(html) : html);
     return;
   }
   print_fields(view.header(0), summary, wanted.headers);
@@ -193,7 +194,8 @@ class Read final : public Tool {
     table.add("folder", wanted_.folder, "where the messages are").flag_only();
     table.add("headers", wanted_.headers, "show every field").flag_only();
     table.add("raw", wanted_.raw, "the octets as they are").flag_only();
-    table.add("html", wanted_.html, "the HTML, as it was sent").flag_only();
+    table.add("html", wanted_.html, "the HTML, as it was sent; controls are shown on a terminal")
+        .flag_only();
     table.add("parts", wanted_.parts, "the parts, with their numbers").flag_only();
     table.add("peek", wanted_.peek, "leave them unread").flag_only();
   }

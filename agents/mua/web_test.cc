@@ -73,6 +73,21 @@ TEST_CASE("an autoconfig file gives the servers that have TLS") {
   CHECK(read_autoconfig("<incomingServer type=\"imap\"><hostname>", "a@b.example", "").empty());
 }
 
+TEST_CASE("a name with controls is no server's name") {
+  const auto named = [](const std::string& user) {
+    return read_autoconfig(
+               "<incomingServer type=\"imap\"><hostname>i.example.org</hostname><port>993</port>"
+               "<socketType>SSL</socketType><username>" +
+                   user + "</username></incomingServer>",
+               "ann@example.org", "")
+        .size();
+  };
+  CHECK(named("ann") == 1);
+  CHECK(named("ann\x1b[2J") == 0);
+  CHECK(named("ann\nhost = 1") == 0);
+  CHECK(named("ann\u009b2J") == 0);
+}
+
 TEST_CASE("what discover prints is an account that can be read") {
   const std::string toml =
       account_toml("ann@example.org", read_autoconfig(xml, "ann@example.org", "https://x/"));
