@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pathlib
+import pty
 import pwd
 import socket
 import socketserver
@@ -538,6 +539,18 @@ def maildir(world):
     deliver_three(world, deliver)
     work_with_mail(world, "bob")
     work_with_folders(world, "bob")
+    deliver("From: x@beta.test\nSubject: steers\nContent-Type: text/html\n\n<p>\x1b]0;owned\x07</p>\n")
+    uid = world.one("--account", "bob", "search", "subject:steers")["uid"]
+    read = ("--account", "bob", "read", uid, "--html")
+    expect("HTML in a pipe is as it was sent", b"\x1b]0;owned" in world.call(*read).stdout)
+    ours, terminal = pty.openpty()
+    subprocess.run([str(programs() / "mua"), *map(str, read)], stdout=terminal, env=world.environment(), timeout=60, check=True)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    os.close(terminal)
+    expect(f"but steers no terminal: {shown}", b"owned" in shown and b"\x1b]" not in shown)
+    world.call("--account", "bob", "delete", "--forever", f"{uid + 50}:*", exit=67)
+    world.call("--account", "bob", "delete", "--forever", uid)
 
 
 def answers(world):
