@@ -30,6 +30,26 @@ void say_expunges(Session& session, const store::ViewChanges& changes) {
 
 }  // namespace
 
+bool Session::uids_are_good() {
+  if (selected_->mailbox->snapshot()->uid_validity() == selected_->view.uid_validity()) return true;
+  if (!over_) out_.untagged("BYE the mailbox has a new UIDVALIDITY, connect again");
+  over_ = true;
+  return false;
+}
+
+Task<std::optional<imap::Reply>> Session::look_again() {
+  auto mailbox = selected_->mailbox;
+  auto look = [mailbox] { return mailbox->sync(store::SyncRules()); };
+  const auto looked = co_await in_store(std::move(look));
+  if (!looked) co_return refusal(looked.error());
+  if (!uids_are_good()) co_return uids_are_bad();
+  co_return std::nullopt;
+}
+
+imap::Reply Session::uids_are_bad() {
+  return imap::no("UNAVAILABLE", "the mailbox has a new UIDVALIDITY");
+}
+
 Task<void> Session::announce(bool may_expunge) {
   if (!selected_) co_return;
   selected_->changed = false;
@@ -55,7 +75,7 @@ void Session::announce_keywords() {
 }
 
 Task<void> Session::announce_known(bool may_expunge) {
-  if (!selected_) co_return;
+  if (!selected_ || !uids_are_good()) co_return;
   const auto snapshot = selected_->mailbox->snapshot();
   const store::ViewChanges changes = selected_->view.update(*snapshot, may_expunge);
   say_keywords(*this, *selected_, *snapshot);

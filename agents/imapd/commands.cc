@@ -40,6 +40,8 @@ Task<Reply> say(Reply reply) {
 Task<Reply> run_any(Session& session, const imap::Command& command) {
   if (needs(command) == Needs::mailbox && session.selected() == nullptr)
     return say(imap::bad("no mailbox is selected"));
+  if (needs(command) == Needs::mailbox && !session.uids_are_good())
+    return say(Session::uids_are_bad());
   return std::visit(
       [&session](const auto& body) -> Task<Reply> {
         if constexpr (Runs<std::decay_t<decltype(body)>>) {

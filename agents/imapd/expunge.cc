@@ -28,9 +28,8 @@ Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell) 
   if (!may) co_return imap::no("NOPERM", "you may not expunge");
   auto mailbox = selected.mailbox;
   // What others marked since counts, too.
-  auto look = [mailbox] { return mailbox->sync(store::SyncRules()); };
-  const auto looked = co_await session.in_store(std::move(look));
-  if (!looked) co_return session.refusal(looked.error());
+  const auto stopped = co_await session.look_again();
+  if (stopped) co_return *stopped;
   const std::vector<std::uint32_t> uids = deleted_uids(selected, only);
   if (!uids.empty()) {
     auto work = [&mailbox, &uids] { return mailbox->expunge(uids); };

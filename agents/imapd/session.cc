@@ -79,7 +79,7 @@ Task<bool> Session::log_in() {
       input_.put_back(core.take_rest());
       co_return written;
     }
-    if (!written || is_over() || over_) co_return false;
+    if (!written || is_over()) co_return false;
     const Deadline deadline = Deadline::in(settings_->idle_time);
     while (input_.view().empty() && !is_over()) {
       const bool woken = co_await wait(deadline);
@@ -189,7 +189,7 @@ std::string Session::wire_name(const std::string& name) const {
 }
 
 Task<void> Session::take_commands() {
-  while (!over_ && !is_over()) {
+  while (!is_over()) {
     const LineReader::Event event = co_await next_event();
     switch (event) {
       case LineReader::Event::more:

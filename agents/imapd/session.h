@@ -101,6 +101,14 @@ class Session {
   // NO with the code that fits, and a line in the log where the operator should know.
   [[nodiscard]] imap::Reply refusal(const store::StoreError& error);
 
+  // The UIDs that the client knows are those of the mailbox. False, and BYE: the mailbox has a new UIDVALIDITY, so that they name
+  // other messages; nothing may be done with them (RFC 9051 2.3.1.1).
+  [[nodiscard]] bool uids_are_good();
+  // The same, after a look at the mailbox: in front of every command that changes messages. Something: what the command says.
+  async::Task<std::optional<imap::Reply>> look_again();
+  // What a command that found them bad says after the BYE.
+  [[nodiscard]] static imap::Reply uids_are_bad();
+
   // Finds out what others changed in the selected mailbox, and tells the client. Without `may_expunge` messages that are gone
   // keep their numbers (RFC 9051 7.5.1).
   async::Task<void> announce(bool may_expunge);
@@ -116,7 +124,9 @@ class Session {
   [[nodiscard]] imap::LineReader::Event event_now();
   // Waits for input, the selected mailbox's bell, or the end. False: `deadline` passed.
   async::Task<bool> wait(async::Deadline deadline);
-  [[nodiscard]] bool is_over() const { return stopping_ || input_.has_ended() || out_.is_broken(); }
+  [[nodiscard]] bool is_over() const {
+    return over_ || stopping_ || input_.has_ended() || out_.is_broken();
+  }
   // After the reply the session ends.
   void log_out() { over_ = true; }
 

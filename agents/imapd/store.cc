@@ -66,6 +66,8 @@ Task<Reply> run(Session& session, const imap::Store& command) {
   const auto uids = uids_of(selected, command.messages, command.uid);
   if (!uids) co_return imap::bad("there is no such message number");
   if (!is_allowed(selected, command)) co_return imap::no("NOPERM", "you may not set these flags");
+  const auto stopped = co_await session.look_again();
+  if (stopped) co_return *stopped;
   if (command.unchanged_since) session.enabled().condstore = true;
   auto mailbox = selected.mailbox;
   const store::FlagChange change = change_of(command);

@@ -129,6 +129,31 @@ def idle_hears(site):
     first.logout()
 
 
+def new_validity_ends_sessions(site):
+    """a mailbox whose UIDs begin anew: an open session ends before it touches a message that has an old one's UID"""
+    client = connect(site, BOB)
+    ask(client, "select")
+    path = site.maildir(BOB) / "dovecot-uidlist"
+    anew = path.with_name("dovecot-uidlist.anew")
+    anew.write_text(re.sub(r" V(\d+)", lambda found: f" V{int(found[1]) + 7}", path.read_text(), count=1))
+    anew.rename(path)
+    letters = site.maildir(BOB)
+    (letters / "tmp/1790000000.M1P1.other").write_text("Subject: two\n\nsecond\n")
+    (letters / "tmp/1790000000.M1P1.other").rename(letters / "new/1790000000.M1P1.other")
+    kind, said = "NO", []
+    try:
+        kind, said = client.store("1", "+FLAGS", "(\\Deleted)")
+    except imaplib.IMAP4.abort:
+        pass
+    if kind == "OK":
+        raise Failed(f"STORE by the old UIDs says {kind} {said}")
+    client.shutdown()
+    client = connect(site, BOB)
+    ask(client, "select")
+    expect("messages marked", ask(client, "search", None, "DELETED"), [b""])
+    client.logout()
+
+
 def curl_reads(site):
     """curl: a message and a search, imaps and STARTTLS"""
     need("curl")
@@ -191,4 +216,5 @@ SyncState *
 
 
 if __name__ == "__main__":
-    main("imap", [imaplib_stores_and_reads, imaplib_names, idle_hears, curl_reads, mbsync_twice], [ALICE, BOB])
+    main("imap", [imaplib_stores_and_reads, imaplib_names, idle_hears, new_validity_ends_sessions, curl_reads,
+                  mbsync_twice], [ALICE, BOB])
