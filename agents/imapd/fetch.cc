@@ -21,15 +21,13 @@ bool has(const std::vector<imap::FetchItem>& items, Kind kind) {
 }
 
 // What the client gets: what it asked for, and what its command implies.
-std::vector<imap::FetchItem> items_of(const Session& session, const imap::Fetch& command,
-                                      bool with_modseq) {
+std::vector<imap::FetchItem> items_of(const imap::Fetch& command, bool with_modseq) {
   std::vector<imap::FetchItem> items = command.items;
   if (command.uid && !has(items, Kind::uid))
     items.insert(items.begin(), imap::FetchItem(Kind::uid));
   if (with_modseq && (command.changed_since || has(items, Kind::flags)) &&
       !has(items, Kind::modseq))
     items.emplace_back(Kind::modseq);
-  (void)session;
   return items;
 }
 
@@ -53,23 +51,32 @@ Task<void> say_vanished(Session& session, const imap::Fetch& command) {
   if (!gone.empty()) session.out().untagged("VANISHED (EARLIER) " + gone.text());
 }
 
-// Marks as \Seen what is not; those it changed.
-Task<store::StoreResult<store::FlagsStored>> mark_seen(Session& session,
-                                                       const std::vector<std::uint32_t>& uids) {
-  const Selected& selected = *session.selected();
+std::vector<std::uint32_t> unseen_of(const Selected& selected,
+                                     const std::vector<std::uint32_t>& uids) {
   const auto snapshot = selected.mailbox->snapshot();
   std::vector<std::uint32_t> unseen;
   for (const std::uint32_t uid : uids) {
     const auto row = snapshot->find(uid);
     if (row && (row->flags & store::flag::seen) == 0) unseen.push_back(uid);
   }
-  if (unseen.empty()) co_return store::FlagsStored();
+  return unseen;
+}
+
+// Marks them as \Seen; `marked` are those it changed. Something: why FETCH can't go on.
+Task<std::optional<Reply>> mark_seen(Session& session, const std::vector<std::uint32_t>& unseen,
+                                     std::vector<std::uint32_t>& marked) {
+  auto stopped = co_await session.look_again();
+  if (stopped) co_return stopped;
+  Selected& selected = *session.selected();
   store::FlagChange change;
   change.flags = store::flag::seen;
   auto mailbox = selected.mailbox;
   auto work = [&] { return mailbox->store_flags(unseen, change); };
   auto stored = co_await session.in_store(std::move(work));
-  co_return stored;
+  if (!stored) co_return session.refusal(stored.error());
+  marked = std::move(stored->changed);
+  selected.told_modseq = stored->modseq;
+  co_return std::nullopt;
 }
 
 // UIDs the command is about, after CHANGEDSINCE and PARTIAL.
@@ -100,6 +107,7 @@ void narrow(const Selected& selected, const imap::Fetch& command,
 struct Sent {
   std::size_t gone = 0;
   bool unknown_cte = false;
+  bool too_much = false;
   std::optional<Reply> failed;
   Sent() = default;
 };
@@ -112,8 +120,12 @@ Task<Sent> send_all(Session& session, const FetchPlan& plan,
   while (at < messages.size()) {
     const auto large = find_large(*mailbox, plan, messages[at]);
     if (large) {
-      const bool whole = co_await send_large(session, *mailbox, plan, messages[at], *large);
-      if (!whole) co_return sent;
+      auto one = co_await send_large(session, *mailbox, plan, messages[at], *large);
+      if (one.error) sent.failed = session.refusal(*one.error);
+      if (one.error || !one.goes_on) co_return sent;
+      if (one.gone) ++sent.gone;
+      sent.unknown_cte = sent.unknown_cte || one.unknown_cte;
+      sent.too_much = sent.too_much || one.too_much;
       ++at;
       continue;
     }
@@ -130,6 +142,7 @@ Task<Sent> send_all(Session& session, const FetchPlan& plan,
     at += rendered->done;
     sent.gone += rendered->gone;
     sent.unknown_cte = sent.unknown_cte || rendered->unknown_cte;
+    sent.too_much = sent.too_much || rendered->too_much;
     const bool goes_on = co_await session.out().write(std::move(rendered->octets));
     if (!goes_on) co_return sent;
   }
@@ -152,14 +165,15 @@ Task<Reply> run(Session& session, const imap::Fetch& command) {
                                 [](const imap::FetchItem& item) { return item.sets_seen(); }) &&
                     !selected.read_only && selected.may(store::Right::write_seen);
   std::vector<std::uint32_t> marked;
-  if (seen) {
-    const auto stored = co_await mark_seen(session, *uids);
-    if (!stored) co_return session.refusal(stored.error());
-    marked = stored->changed;
-    selected.told_modseq = stored->modseq;
+  std::vector<std::uint32_t> unseen;
+  if (seen) unseen = unseen_of(selected, *uids);
+  if (!unseen.empty()) {
+    const auto stopped = co_await mark_seen(session, unseen, marked);
+    if (stopped) co_return *stopped;
   }
-  FetchPlan plan(items_of(session, command, session.enabled().condstore));
+  FetchPlan plan(items_of(command, session.enabled().condstore));
   plan.recent_from = selected.recent_from;
+  plan.tell_modseq = session.enabled().condstore;
   std::vector<FetchedMessage> messages;
   messages.reserve(uids->size());
   for (const std::uint32_t uid : *uids)
@@ -171,6 +185,7 @@ Task<Reply> run(Session& session, const imap::Fetch& command) {
   co_await session.announce_known(command.uid);
   if (session.selected() != nullptr) session.selected()->told_modseq = 0;
   if (sent.unknown_cte) co_return imap::no("UNKNOWN-CTE", "the encoding of a part is not known");
+  if (sent.too_much) co_return imap::no("LIMIT", "that is more than a message has, ask for less");
   if (sent.gone != 0) co_return imap::no("EXPUNGEISSUED", "some messages are gone");
   co_return imap::ok("FETCH done");
 }

@@ -9,6 +9,7 @@
 #include "libmail/imap/body_structure.h"
 #include "libmail/imap/date.h"
 #include "libmail/imap/envelope.h"
+#include "libmail/message/transfer_encoding.h"
 
 namespace posthorn::imapd {
 
@@ -52,6 +53,9 @@ class Values {
   std::vector<std::pair<std::uint32_t, std::string>> made_;
 };
 
+// An answer may hold its message twice, in pieces however cut, and so much besides.
+constexpr std::size_t spare_octets = 8 * 1024 * 1024;
+
 // One run of messages on its way out.
 class Renderer {
  public:
@@ -90,7 +94,7 @@ class Renderer {
   Values previews_;
   std::vector<std::string> email_ids_;
   std::unique_ptr<FetchedText> text_;    // of the message at hand
-  std::unique_ptr<FetchedText> header_;  // the same, its header alone; LF or CRLF
+  std::unique_ptr<FetchedText> header_;  // the same, its header alone
 };
 
 StoreResult<void> Renderer::prepare() {
@@ -141,8 +145,12 @@ StoreResult<Rendered> Renderer::run(std::size_t limit) {
   for (std::size_t i = 0; i < messages_.size() && rendered.octets.size() < limit; ++i) {
     const std::size_t begin = rendered.octets.size();
     auto there = message(i, rendered);
-    if (!there && there.error().kind != store::StoreError::Kind::not_found)
+    if (!there && there.error().kind != store::StoreError::Kind::not_found) {
+      // What is made goes out first; the caller comes again for this one.
+      rendered.octets.resize(begin);
+      if (rendered.done != 0) break;
       return fail(std::move(there.error()));
+    }
     ++rendered.done;
     if (there && *there) continue;
     rendered.octets.resize(begin);
@@ -165,7 +173,7 @@ StoreResult<bool> Renderer::load(std::size_t index, const store::MessageRow& row
   } else if (plan_.header) {
     auto text = read_header(mailbox_, row.uid);
     if (!text) return fail(std::move(text.error()));
-    header_ = std::make_unique<FetchedText>(std::move(*text));
+    header_ = std::make_unique<FetchedText>(message::with_crlf(*text));
   }
   if (plan_.envelope && envelopes_.at(index).empty()) {
     std::string held;
@@ -191,24 +199,36 @@ StoreResult<bool> Renderer::message(std::size_t index, Rendered& to) {
   auto loaded = load(index, *row);
   if (!loaded) return loaded;
   std::string& out = to.octets;
+  const std::size_t line = out.size();
+  const std::size_t budget = spare_octets + 2 * (text_     ? text_->octets().size()
+                                                 : header_ ? header_->octets().size()
+                                                           : 0);
   out.append("* ").append(std::to_string(messages_[index].number)).append(" FETCH (");
   bool first = true;
-  for (const FetchItem& item : plan_.items) {
-    if (!first) out += ' ';
-    first = false;
+  const auto say = [&](const FetchItem& item) {
     const std::size_t begin = out.size();
-    if (append(item, index, *row, out)) continue;
-    out.resize(begin);
-    if (begin != 0 && out.back() == ' ') out.pop_back();
-    to.unknown_cte = true;
-  }
-  if (messages_[index].tell_flags && !plan_.flags) {
     if (!first) out += ' ';
-    out.append("FLAGS (")
-        .append(flags_text(*row, snapshot_->keywords(), row->uid >= plan_.recent_from))
-        .append(")");
+    const bool said = append(item, index, *row, out);
+    if (!said) out.resize(begin);
+    first = first && !said;
+    return said;
+  };
+  for (const FetchItem& item : plan_.items) {
+    if (!say(item)) to.unknown_cte = true;
+    if (out.size() - line <= budget) continue;
+    out.resize(line);
+    to.too_much = true;
+    return true;
   }
-  out += ")\r\n";
+  if (messages_[index].tell_flags) {
+    if (!plan_.flags) say(FetchItem(Kind::flags));
+    if (plan_.tell_modseq && !plan_.modseq) say(FetchItem(Kind::modseq));
+  }
+  if (first) {
+    out.resize(line);
+  } else {
+    out += ")\r\n";
+  }
   return true;
 }
 

@@ -25,6 +25,7 @@ struct FetchPlan {
   bool text = false;    // other sections
   bool flags = false;
   bool modseq = false;
+  bool tell_modseq = false;  // with the flags of a message that became \Seen (RFC 7162 3.1.8)
 
   explicit FetchPlan(std::vector<imap::FetchItem> wanted);
 };
@@ -43,6 +44,7 @@ struct Rendered {
   std::size_t done = 0;      // messages from the front
   std::size_t gone = 0;      // of these, without an answer: somebody expunged them
   bool unknown_cte = false;  // BINARY of a body whose encoding nobody knows
+  bool too_much = false;     // a message without an answer: its items are many times its size
 
   Rendered() = default;
 };

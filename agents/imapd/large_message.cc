@@ -55,34 +55,54 @@ std::span<const FetchedMessage> until_large(const store::OpenMailbox& mailbox,
   return messages;
 }
 
-Task<bool> send_large(Session& session, store::OpenMailbox& mailbox, const FetchPlan& plan,
-                      const FetchedMessage& message, std::size_t item) {
+Task<LargeSent> send_large(Session& session, store::OpenMailbox& mailbox, const FetchPlan& plan,
+                           const FetchedMessage& message, std::size_t item) {
+  LargeSent sent;
+  const auto row = mailbox.snapshot()->find(message.uid);
+  sent.gone = !row;
+  if (!row) co_return sent;
+  const std::uint64_t size = row->size;
   std::vector<imap::FetchItem> others = plan.items;
   const imap::FetchItem streamed = others[item];
   others.erase(others.begin() + static_cast<std::ptrdiff_t>(item));
   FetchPlan rest(std::move(others));
   rest.recent_from = plan.recent_from;
+  rest.tell_modseq = plan.tell_modseq;
   const std::span<const FetchedMessage> one(&message, 1);
   const std::uint32_t uid = message.uid;
   auto first = [&] { return render(mailbox, rest, one, SIZE_MAX); };
   auto rendered = co_await session.in_store(std::move(first));
-  if (!rendered || rendered->gone != 0) co_return rendered.has_value();
+  if (!rendered) {
+    sent.error = std::move(rendered.error());
+    co_return sent;
+  }
+  sent.gone = rendered->gone != 0;
+  sent.unknown_cte = rendered->unknown_cte;
+  sent.too_much = rendered->too_much;
+  if (sent.gone || sent.too_much) co_return sent;
   auto open = [&] { return mailbox.open(uid); };
   auto source = co_await session.in_store(std::move(open));
-  if (!source) co_return source.error().kind == store::StoreError::Kind::not_found;
+  if (!source) {
+    sent.gone = source.error().kind == store::StoreError::Kind::not_found;
+    if (!sent.gone) sent.error = std::move(source.error());
+    co_return sent;
+  }
 
-  const std::uint64_t size = mailbox.snapshot()->find(uid)->size;
   const std::uint64_t begin = streamed.partial ? std::min(streamed.partial->first, size) : 0;
   std::uint64_t left = size - begin;
   if (streamed.partial) left = std::min(left, streamed.partial->count);
   std::string head = std::move(rendered->octets);
-  head.resize(head.size() - 3);  // ")" CRLF
-  if (head.back() != '(') head += ' ';
+  if (head.empty()) {
+    head = "* " + std::to_string(message.number) + " FETCH (";
+  } else {
+    head.resize(head.size() - 3);  // ")" CRLF
+    head += ' ';
+  }
   head += streamed.response_name() + " {" + std::to_string(left) + "}\r\n";
-  bool goes_on = co_await session.out().write(std::move(head));
+  sent.goes_on = co_await session.out().write(std::move(head));
   ToCrlf convert;
   std::uint64_t skip = begin;
-  while (goes_on && left != 0) {
+  while (sent.goes_on && left != 0) {
     store::MessageSource& from = **source;
     auto read = [&from] { return from.read(step); };
     auto piece = co_await async::blocking(std::move(read));
@@ -92,7 +112,8 @@ Task<bool> send_large(Session& session, store::OpenMailbox& mailbox, const Fetch
                           {{"user", session.account().user},
                            {"why", piece ? "it is shorter than it was" : piece.error().text}});
       session.out().break_off();
-      co_return false;
+      sent.goes_on = false;
+      co_return sent;
     }
     std::string octets;
     octets.reserve(piece->size() + piece->size() / 16);
@@ -102,10 +123,10 @@ Task<bool> send_large(Session& session, store::OpenMailbox& mailbox, const Fetch
     octets.erase(0, passed);
     if (octets.size() > left) octets.resize(left);
     left -= octets.size();
-    goes_on = co_await session.out().write(std::move(octets));
+    sent.goes_on = co_await session.out().write(std::move(octets));
   }
-  if (goes_on) session.out().text() += ")\r\n";
-  co_return goes_on;
+  if (sent.goes_on) session.out().text() += ")\r\n";
+  co_return sent;
 }
 
 }  // namespace posthorn::imapd

@@ -20,8 +20,19 @@ inline constexpr std::uint64_t large_message = 4 * 1024 * 1024;
 [[nodiscard]] std::span<const FetchedMessage> until_large(const store::OpenMailbox& mailbox,
                                                           const FetchPlan& plan,
                                                           std::span<const FetchedMessage> messages);
-// Sends the message; the streamed item comes last. False if the connection has to end.
-async::Task<bool> send_large(Session& session, store::OpenMailbox& mailbox, const FetchPlan& plan,
-                             const FetchedMessage& message, std::size_t item);
+
+struct LargeSent {
+  std::optional<store::StoreError> error;  // nothing was sent
+  bool gone = false;                       // nor here: somebody expunged it
+  bool unknown_cte = false;
+  bool too_much = false;
+  bool goes_on = true;  // false: the connection has to end
+
+  LargeSent() = default;
+};
+// Sends the message; the streamed item comes last.
+async::Task<LargeSent> send_large(Session& session, store::OpenMailbox& mailbox,
+                                  const FetchPlan& plan, const FetchedMessage& message,
+                                  std::size_t item);
 
 }  // namespace posthorn::imapd
