@@ -13,6 +13,7 @@
 namespace posthorn::imapd {
 
 using async::Task;
+using store::StoreResult;
 
 namespace {
 
@@ -71,12 +72,15 @@ void read_header_keys(std::string_view text, MessageKeys::Needs needs, MessageKe
   if (needs.references) read_references(header, keys);
 }
 
-void read_slice(store::OpenMailbox& mailbox, const store::Snapshot& snapshot,
-                const std::vector<std::uint32_t>& uids, MessageKeys::Needs needs, std::size_t& next,
-                std::vector<MessageKeys>& into) {
+// From `next` on for a while. An error is about the message `next`; `locked`: come again.
+StoreResult<void> read_slice(store::OpenMailbox& mailbox, const store::Snapshot& snapshot,
+                             const std::vector<std::uint32_t>& uids, MessageKeys::Needs needs,
+                             std::size_t& next, std::vector<MessageKeys>& into) {
+  using Kind = store::StoreError::Kind;
+  const std::size_t first = next;
   const MonoTime end = std::chrono::steady_clock::now() + slice;
   for (; next < uids.size(); ++next) {
-    if (needs.header && std::chrono::steady_clock::now() >= end) return;
+    if (needs.header && std::chrono::steady_clock::now() >= end) return {};
     const auto row = snapshot.find(uids[next]);
     if (!row) continue;
     MessageKeys keys;
@@ -84,31 +88,38 @@ void read_slice(store::OpenMailbox& mailbox, const store::Snapshot& snapshot,
     keys.arrival = keys.sent = row->date;
     keys.size = row->size;
     if (needs.header) {
-      const auto text = read_header(mailbox, row->uid);
-      if (!text) continue;
+      auto text = read_header(mailbox, row->uid);
+      if (!text && text.error().kind == Kind::not_found) continue;
+      if (!text && text.error().kind == Kind::locked && next != first) return {};
+      if (!text) return fail(std::move(text.error()));
       read_header_keys(*text, needs, keys);
     }
     into.push_back(std::move(keys));
   }
+  return {};
 }
 
 }  // namespace
 
-Task<std::vector<MessageKeys>> read_keys(Session& session, const std::vector<std::uint32_t>& uids,
-                                         MessageKeys::Needs needs) {
+Task<StoreResult<std::vector<MessageKeys>>> read_keys(Session& session,
+                                                      const std::vector<std::uint32_t>& uids,
+                                                      MessageKeys::Needs needs) {
   std::vector<MessageKeys> keys;
   keys.reserve(uids.size());
   auto mailbox = session.selected()->mailbox;
   auto measure = [&] {
-    (void)mailbox->measure(uids, store::Need::date);
-    (void)mailbox->measure(uids, store::Need::size);
+    auto measured = mailbox->measure(uids, store::Need::date);
+    if (measured && needs.size) measured = mailbox->measure(uids, store::Need::size);
+    return measured;
   };
-  co_await async::blocking(std::move(measure));
+  auto measured = co_await session.in_store(std::move(measure));
+  if (!measured) co_return fail(std::move(measured.error()));
   const auto snapshot = mailbox->snapshot();
   std::size_t next = 0;
   while (next < uids.size() && !session.is_over()) {
-    auto work = [&] { read_slice(*mailbox, *snapshot, uids, needs, next, keys); };
-    co_await async::blocking(std::move(work));
+    auto work = [&] { return read_slice(*mailbox, *snapshot, uids, needs, next, keys); };
+    auto read = co_await session.in_store(std::move(work));
+    if (!read) co_return fail(std::move(read.error()));
   }
   co_return keys;
 }

@@ -26,14 +26,14 @@ struct MessageKeys {
       references;  // the oldest first; In-Reply-To's first if there is no References
 
   struct Needs {
-    bool header = true;
-    bool references = false;
+    bool header = false;      // all but arrival and size
+    bool references = false;  // message_id and references; they need `header`
+    bool size = false;
   };
 };
 
 // In slices in the pool; a message that is gone is left out.
-async::Task<std::vector<MessageKeys>> read_keys(Session& session,
-                                                const std::vector<std::uint32_t>& uids,
-                                                MessageKeys::Needs needs);
+async::Task<store::StoreResult<std::vector<MessageKeys>>> read_keys(
+    Session& session, const std::vector<std::uint32_t>& uids, MessageKeys::Needs needs);
 
 }  // namespace posthorn::imapd

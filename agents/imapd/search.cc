@@ -19,37 +19,46 @@ Reply bad_charset() {
                   "that charset is not known");
 }
 
-// Looks at messages from number `next` on for a while.
-void search_slice(store::OpenMailbox& mailbox, const SearchFacts& facts, const PreparedKey& key,
-                  std::uint32_t& next, Found& found) {
+// Looks at messages from number `next` on for a while. An error is about the message `next`; `locked`: come again.
+store::StoreResult<void> search_slice(store::OpenMailbox& mailbox, const SearchFacts& facts,
+                                      const PreparedKey& key, std::uint32_t& next, Found& found) {
   const MonoTime end = std::chrono::steady_clock::now() + slice;
   const store::MailboxView& view = facts.selected->view;
+  const std::uint32_t first = next;
   std::uint32_t looked = 0;
   for (; next <= view.size(); ++next) {
     const bool costly = key.cost != PreparedKey::Cost::row;
     if ((costly || ++looked % look_at_clock == 0) && std::chrono::steady_clock::now() >= end)
-      return;
+      return {};
     const auto row = facts.snapshot->find(view.uids().uid_of(next));
     if (!row) continue;
     SearchedMessage message(mailbox, facts, next, *row);
-    if (!message.matches(key)) continue;
+    const bool matches = message.matches(key);
+    if (auto& error = message.error()) {
+      // What was found counts: whoever waits for a lock waits from here on anew.
+      if (next != first && error->kind == store::StoreError::Kind::locked) return {};
+      return fail(std::move(*error));
+    }
+    if (!matches) continue;
     found.uids.push_back(row->uid);
     found.modseq = std::max(found.modseq, row->modseq);
   }
+  return {};
 }
 
 // Sizes and dates that the snapshot lacks.
-void measure(store::OpenMailbox& mailbox, SearchFacts& facts) {
+store::StoreResult<void> measure(store::OpenMailbox& mailbox, SearchFacts& facts) {
   std::vector<std::uint32_t> unknown;
   for (const auto& chunk : facts.snapshot->chunks())
     for (std::uint32_t i = 0; i < chunk->count; ++i)
       if ((chunk->flags[i] & store::flag::has_size) == 0 ||
           (chunk->flags[i] & store::flag::has_date) == 0)
         unknown.push_back(chunk->uid[i]);
-  if (unknown.empty()) return;
-  (void)mailbox.measure(unknown, store::Need::size);
-  (void)mailbox.measure(unknown, store::Need::date);
+  if (unknown.empty()) return {};
+  if (auto sized = mailbox.measure(unknown, store::Need::size); !sized) return sized;
+  if (auto dated = mailbox.measure(unknown, store::Need::date); !dated) return dated;
   facts.snapshot = mailbox.snapshot();
+  return {};
 }
 
 bool needs_measures(const imap::SearchKey& key) {
@@ -97,6 +106,12 @@ void save_result(Selected& selected, const imap::ReturnOptions& returns,
 
 }  // namespace
 
+Reply refused(Session& session, const std::optional<imap::ReturnOptions>& returns,
+              const Reply& reply) {
+  if (returns && returns->save) session.selected()->saved.clear();
+  return reply;
+}
+
 bool speaks_of_modseq(const imap::SearchKey& key) {
   return key.kind == imap::SearchKey::Kind::modseq ||
          std::any_of(key.children.begin(), key.children.end(), speaks_of_modseq);
@@ -113,8 +128,12 @@ Task<Found> find_messages(Session& session, const imap::SearchKey& key, std::str
       std::chrono::duration_cast<std::chrono::seconds>(wall_now().time_since_epoch()).count();
   if (speaks_of_modseq(key)) session.enabled().condstore = true;
   if (needs_measures(key)) {
-    auto work = [&] { measure(*mailbox, facts); };
-    co_await async::blocking(std::move(work));
+    auto work = [&] { return measure(*mailbox, facts); };
+    const auto measured = co_await session.in_store(std::move(work));
+    if (!measured) {
+      found.refused = session.refusal(measured.error());
+      co_return found;
+    }
   }
   const auto prepared = prepare_key(key, charset, facts);
   if (!prepared) {
@@ -124,8 +143,12 @@ Task<Found> find_messages(Session& session, const imap::SearchKey& key, std::str
   std::uint32_t next = 1;
   auto told = async::Deadline::in(std::chrono::seconds(10));
   while (next <= selected.view.size() && !session.is_over()) {
-    auto work = [&] { search_slice(*mailbox, facts, *prepared, next, found); };
-    co_await async::blocking(std::move(work));
+    auto work = [&] { return search_slice(*mailbox, facts, *prepared, next, found); };
+    const auto searched = co_await session.in_store(std::move(work));
+    if (!searched) {
+      found.refused = session.refusal(searched.error());
+      co_return found;
+    }
     if (!told.passed()) continue;
     imap::Writer tag;
     tag.string(session.tag());
@@ -177,7 +200,7 @@ Task<Reply> run(Session& session, const imap::Search& command) {
   if (command.sources) co_return imap::bad("ESEARCH of other mailboxes is not offered");
   const bool with_modseq = speaks_of_modseq(command.key);
   const Found found = co_await find_messages(session, command.key, command.charset);
-  if (found.refused) co_return *found.refused;
+  if (found.refused) co_return refused(session, command.returns, *found.refused);
   if (command.returns || session.enabled().rev2) {
     imap::ReturnOptions returns;
     returns.all = true;

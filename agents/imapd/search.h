@@ -20,6 +20,9 @@ Task<Found> find_messages(Session& session, const imap::SearchKey& key, std::str
 
 // Some key speaks of mod-sequences: CONDSTORE is enabled by it, and answers carry them (RFC 7162 3.1.5).
 [[nodiscard]] bool speaks_of_modseq(const imap::SearchKey& key);
+// The reply of a search that failed: SAVE leaves nothing in "$" then (RFC 5182 2.1).
+[[nodiscard]] Reply refused(Session& session, const std::optional<imap::ReturnOptions>& returns,
+                            const Reply& reply);
 
 // "* ESEARCH (TAG "a1") UID MIN 1 ..." of results in the order given; keeps SAVE's.
 void say_extended(Session& session, const imap::ReturnOptions& returns, const Found& found,

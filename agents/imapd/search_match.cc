@@ -173,7 +173,8 @@ bool SearchedMessage::matches_row(const PreparedKey& key) {
     case Kind::save_date_supported:
       return true;
     case Kind::email_id: {
-      const auto ids = mailbox_.email_ids(std::span(&row_.uid, 1));
+      auto ids = mailbox_.email_ids(std::span(&row_.uid, 1));
+      if (!ids) note(std::move(ids.error()));
       return ids && !ids->empty() && ids->front() == key.text;
     }
     case Kind::before:
@@ -225,19 +226,24 @@ bool SearchedMessage::matches_sent(const PreparedKey& key) {
   return day >= key.day;
 }
 
+void SearchedMessage::note(store::StoreError error) {
+  gone_ = error.kind == store::StoreError::Kind::not_found;
+  if (!gone_) error_ = std::move(error);
+}
+
 FetchedText* SearchedMessage::header() {
   if (whole_) return whole_.get();
-  if (header_ || gone_) return header_.get();
+  if (header_ || gone_ || error_) return header_.get();
   auto text = read_header(mailbox_, row_.uid);
-  gone_ = !text;
+  if (!text) note(std::move(text.error()));
   if (text) header_ = std::make_unique<FetchedText>(std::move(*text));
   return header_.get();
 }
 
 FetchedText* SearchedMessage::whole() {
-  if (whole_ || gone_) return whole_.get();
+  if (whole_ || gone_ || error_) return whole_.get();
   auto text = mailbox_.text(row_.uid);
-  gone_ = !text;
+  if (!text) note(std::move(text.error()));
   if (text) whole_ = std::make_unique<FetchedText>(std::move(*text));
   return whole_.get();
 }

@@ -51,6 +51,8 @@ class SearchedMessage {
 
   // Blocking. A message that is gone matches nothing.
   [[nodiscard]] bool matches(const PreparedKey& key);
+  // Something: it could not be read, and what matches() said means nothing.
+  [[nodiscard]] std::optional<store::StoreError>& error() { return error_; }
 
  private:
   bool matches_row(const PreparedKey& key);
@@ -59,6 +61,7 @@ class SearchedMessage {
   bool matches_sent(const PreparedKey& key);
   FetchedText* header();
   FetchedText* whole();
+  void note(store::StoreError error);
 
   store::OpenMailbox& mailbox_;
   const SearchFacts& facts_;
@@ -67,6 +70,7 @@ class SearchedMessage {
   std::unique_ptr<FetchedText> header_;
   std::unique_ptr<FetchedText> whole_;
   bool gone_ = false;
+  std::optional<store::StoreError> error_;
 };
 
 }  // namespace posthorn::imapd

@@ -47,8 +47,10 @@ bool comes_first(const MessageKeys& a, const MessageKeys& b,
 
 MessageKeys::Needs needs_of(const std::vector<imap::SortCriterion>& criteria) {
   MessageKeys::Needs needs;
-  for (const imap::SortCriterion& criterion : criteria)
+  for (const imap::SortCriterion& criterion : criteria) {
+    needs.size = needs.size || criterion.key == Key::size;
     needs.header = needs.header || (criterion.key != Key::arrival && criterion.key != Key::size);
+  }
   return needs;
 }
 
@@ -56,8 +58,10 @@ MessageKeys::Needs needs_of(const std::vector<imap::SortCriterion>& criteria) {
 
 Task<Reply> run(Session& session, const imap::Sort& command) {
   const Found found = co_await find_messages(session, command.key, command.charset);
-  if (found.refused) co_return *found.refused;
-  auto keys = co_await read_keys(session, found.uids, needs_of(command.criteria));
+  if (found.refused) co_return refused(session, command.returns, *found.refused);
+  auto read = co_await read_keys(session, found.uids, needs_of(command.criteria));
+  if (!read) co_return refused(session, command.returns, session.refusal(read.error()));
+  std::vector<MessageKeys>& keys = *read;
   const auto& criteria = command.criteria;
   auto work = [&keys, &criteria] {
     std::sort(keys.begin(), keys.end(), [&criteria](const MessageKeys& a, const MessageKeys& b) {

@@ -8,8 +8,10 @@ Task<Reply> run(Session& session, const imap::Thread& command) {
   const Found found = co_await find_messages(session, command.key, command.charset);
   if (found.refused) co_return *found.refused;
   MessageKeys::Needs needs;
-  needs.references = true;
-  auto keys = co_await read_keys(session, found.uids, needs);
+  needs.header = needs.references = true;
+  auto read = co_await read_keys(session, found.uids, needs);
+  if (!read) co_return session.refusal(read.error());
+  std::vector<MessageKeys>& keys = *read;
   const auto algorithm = command.algorithm;
   auto work = [&keys, algorithm] { return thread_messages(std::move(keys), algorithm); };
   auto entries = co_await async::blocking(std::move(work));
