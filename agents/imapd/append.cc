@@ -12,6 +12,11 @@ using store::StoreResult;
 
 namespace {
 
+// Messages of one command: beyond so many octets in memory the others go to files. The small ones stay, a file each would cost
+// a descriptor.
+constexpr std::uint64_t held_limit = 1024 * 1024;
+constexpr std::size_t small_message = 16 * 1024;
+
 class Appending {
  public:
   explicit Appending(Session& session) : session_(session), parser_(session.dialect()) {}
@@ -25,6 +30,7 @@ class Appending {
 
  private:
   Task<bool> begin();
+  bool may_replace();
   Task<bool> spill();
   Task<bool> end_message();
   [[nodiscard]] bool takes(const imap::AppendPart& part);
@@ -37,7 +43,11 @@ class Appending {
   std::unique_ptr<store::ContentWriter> content_;
   imap::AppendMessage head_;
   std::vector<store::AppendMessage> messages_;
-  std::uint64_t size_ = 0;  // of the message that is coming
+  std::uint64_t size_ = 0;      // of the message that is coming
+  std::uint64_t all_size_ = 0;  // of all messages so far
+  std::uint64_t held_ = 0;      // octets of messages_ in memory
+  std::optional<store::QuotaUsage> usage_;
+  std::vector<std::uint32_t> replaced_;  // REPLACE: the UID
   bool binary_ = false;
   bool has_nul_ = false;
   std::optional<Reply> failed_;  // what is said at the end
@@ -47,13 +57,46 @@ void Appending::refuse(const Reply& reply) {
   session_.out().status(session_.tag(), reply);
 }
 
+// RFC 8508 3.2: what can't be replaced is refused at once. Finds the UID, since numbers may change until the message is here.
+bool Appending::may_replace() {
+  const imap::AppendHead& head = parser_.head();
+  const Selected* selected = session_.selected();
+  if (selected == nullptr) {
+    refuse(imap::bad("no mailbox is selected"));
+    return false;
+  }
+  if (!session_.uids_are_good()) {
+    refuse(Session::uids_are_bad());
+    return false;
+  }
+  imap::SequenceSet set;
+  const std::uint32_t number = head.star ? imap::SequenceSet::star : head.replaced;
+  set.add(imap::SequenceSet::Range{number, number});
+  const auto uids = uids_of(*selected, set, head.uid);
+  if (!uids || (uids->empty() && !head.uid)) {
+    refuse(imap::bad("there is no such message number"));
+    return false;
+  }
+  if (uids->empty() || !selected->mailbox->snapshot()->find(uids->front())) {
+    refuse(imap::no("NONEXISTENT", "the message to be replaced is not there"));
+    return false;
+  }
+  if (selected->read_only) {
+    refuse(imap::no("READ-ONLY", "the mailbox was opened read-only"));
+    return false;
+  }
+  if (!selected->may(Right::expunge) || !selected->may(Right::delete_message)) {
+    refuse(imap::no("NOPERM", "you may not remove messages here"));
+    return false;
+  }
+  replaced_ = *uids;
+  return true;
+}
+
 // Before the first octet is asked for: is there such a mailbox, and may the user put something there?
 Task<bool> Appending::begin() {
   const imap::AppendHead& head = parser_.head();
-  if (head.replace && session_.selected() == nullptr) {
-    refuse(imap::bad("no mailbox is selected"));
-    co_return false;
-  }
+  if (head.replace && !may_replace()) co_return false;
   if (head.mailbox.bad_name) {
     refuse(imap::no("TRYCREATE", "there is no such mailbox"));
     co_return false;
@@ -64,6 +107,11 @@ Task<bool> Appending::begin() {
     const auto allowed = store.authorise(name, Right::insert);
     if (!allowed) return fail(allowed.error());
     if (!*allowed) return std::shared_ptr<store::OpenMailbox>();
+    if (store.settings().quota.any()) {
+      auto usage = store.quota();
+      if (!usage) return fail(std::move(usage.error()));
+      usage_ = *usage;
+    }
     return store.open(name);
   };
   auto opened = co_await session_.in_store(std::move(work));
@@ -91,6 +139,12 @@ bool Appending::takes(const imap::AppendPart& part) {
   }
   if (part.size == 0 && part.begins_message && !parser_.message().catenate) {
     refuse(imap::no("a message of no octets is none"));
+    return false;
+  }
+  all_size_ += part.size;
+  const std::uint64_t count = messages_.size() + 1;
+  if (usage_ && !usage_->fits(all_size_, count)) {
+    refuse(imap::no("OVERQUOTA", "there is no room for it"));
     return false;
   }
   return true;
@@ -148,7 +202,9 @@ Task<void> Appending::on_part() {
   if (failed_) co_return;
   has_nul_ = has_nul_ || octets.find('\0') != std::string_view::npos;
   content_->append(octets);
-  if (!content_->wants_spill()) co_return;
+  const std::size_t here = content_->in_memory().size();
+  const bool many = held_ + here > held_limit && here > small_message;
+  if (!many && !content_->wants_spill()) co_return;
   const bool spilled = co_await spill();
   (void)spilled;
 }
@@ -179,6 +235,7 @@ Task<bool> Appending::end_message() {
   }
   store::AppendMessage message;
   message.body = std::make_shared<const store::Content>(content_->finish());
+  held_ += message.body->in_memory().size();
   message.flags = store_flags_of(head_.flags);
   message.keywords = head_.flags.keywords;
   if (head_.internal_date)
@@ -227,19 +284,16 @@ Task<Reply> Appending::store_all() {
 // The old message goes once the new one is there.
 Task<Reply> Appending::replace(Reply reply) {
   Selected& selected = *session_.selected();
-  const imap::AppendHead& head = parser_.head();
-  imap::SequenceSet set;
-  const std::uint32_t number = head.star ? imap::SequenceSet::star : head.replaced;
-  set.add(imap::SequenceSet::Range{number, number});
-  const auto uids = uids_of(selected, set, head.uid);
   session_.out().status("*", reply);
-  if (uids && !uids->empty() && !selected.read_only) {
-    auto mailbox = selected.mailbox;
-    auto work = [&] { return mailbox->expunge(*uids); };
-    const auto gone = co_await session_.in_store(std::move(work));
-    if (!gone) co_return session_.refusal(gone.error());
-  }
+  const auto stopped = co_await session_.look_again();
+  if (stopped) co_return *stopped;
+  auto mailbox = selected.mailbox;
+  const std::vector<std::uint32_t>& uids = replaced_;
+  auto work = [&] { return mailbox->expunge(uids); };
+  const auto gone = co_await session_.in_store(std::move(work));
+  if (!gone) co_return session_.refusal(gone.error());
   co_await session_.announce(true);
+  if (!gone->failed.empty()) co_return session_.refusal(gone->failed.front());
   co_return imap::ok("REPLACE done");
 }
 

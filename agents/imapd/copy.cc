@@ -14,6 +14,21 @@ struct Transfer {
   store::Copied copied;
 };
 
+// over_quota if copies do not fit. A move changes no sum.
+StoreResult<void> has_room(store::Store& store, store::OpenMailbox& from,
+                           const std::vector<std::uint32_t>& uids) {
+  if (auto measured = from.measure(uids, store::Need::size); !measured) return measured;
+  const auto snapshot = from.snapshot();
+  std::uint64_t octets = 0;
+  for (const std::uint32_t uid : uids)
+    if (const auto row = snapshot->find(uid)) octets += row->size;
+  const auto usage = store.quota();
+  if (!usage) return fail(usage.error());
+  if (!usage->fits(octets, uids.size()))
+    return fail(StoreError(StoreError::Kind::over_quota, "no room for copies"));
+  return {};
+}
+
 StoreResult<Transfer> transfer(store::Store& store, store::OpenMailbox& from,
                                const std::vector<std::uint32_t>& uids, const std::string& to,
                                bool move) {
@@ -22,6 +37,10 @@ StoreResult<Transfer> transfer(store::Store& store, store::OpenMailbox& from,
   if (!allowed) return fail(allowed.error());
   done.allowed = *allowed;
   if (!done.allowed) return done;
+  if (!move && store.settings().quota.any()) {
+    const auto room = has_room(store, from, uids);
+    if (!room) return fail(room.error());
+  }
   auto target = store.open(to);
   if (!target) return fail(std::move(target.error()));
   auto copied = move ? from.move_to(**target, uids) : from.copy_to(**target, uids);
@@ -42,6 +61,8 @@ Task<Reply> run(Session& session, const imap::Copy& command) {
     co_return imap::no("NOPERM", "messages can't be moved out of this mailbox");
   const char* done_text = command.move ? "MOVE done" : "COPY done";
   if (uids->empty()) co_return imap::ok(done_text);
+  const auto stopped = co_await session.look_again();
+  if (stopped) co_return *stopped;
   store::Store& store = session.store();
   auto mailbox = selected.mailbox;
   const std::string to = command.to.name;
