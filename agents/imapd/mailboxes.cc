@@ -105,7 +105,8 @@ Task<Reply> run(Session& session, const imap::Rename& command) {
   if (const auto checked = imap::check_new_name(to, separator); !checked)
     co_return imap::no(
         "CANNOT", "no mailbox can have that name: " + std::string(imap::text_of(checked.error())));
-  if (to.starts_with(from + separator))
+  // RENAME INBOX moves messages, not the mailbox.
+  if (!imap::is_inbox(from) && to.starts_with(from + separator))
     co_return imap::no("CANNOT", "a mailbox can't be moved below itself");
   store::Store& store = session.store();
   auto work = [&]() -> StoreResult<bool> {

@@ -61,19 +61,17 @@ Task<void> resynchronise(Session& session, const imap::QResync& known) {
   if (known.known_uids) gone = gone.intersected(*known.known_uids);
   if (!gone.empty()) session.out().untagged("VANISHED (EARLIER) " + gone.text());
 
-  std::uint32_t number = 0;
   for (const auto& chunk : snapshot->chunks()) {
-    if (chunk->max_modseq <= since) {
-      number += chunk->count;
-      continue;
-    }
+    if (chunk->max_modseq <= since) continue;
     for (std::uint32_t i = 0; i < chunk->count; ++i) {
-      ++number;
       const store::MessageRow row = chunk->row(i);
       if (row.modseq <= since) continue;
       if (known.known_uids && !known.known_uids->contains(row.uid)) continue;
+      // The snapshot may be newer than what was told as EXISTS.
+      const auto number = selected.view.uids().sequence_of(row.uid);
+      if (!number) continue;
       fmt::format_to(std::back_inserter(session.out().text()),
-                     "* {} FETCH (UID {} FLAGS ({}) MODSEQ ({}))\r\n", number, row.uid,
+                     "* {} FETCH (UID {} FLAGS ({}) MODSEQ ({}))\r\n", *number, row.uid,
                      flags_text(row, snapshot->keywords(), row.uid >= selected.recent_from),
                      row.modseq);
     }

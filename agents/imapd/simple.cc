@@ -55,7 +55,7 @@ Task<Reply> run(Session& session, const imap::Simple& command) {
       break;
     case imap::Simple::close:
       reply = co_await expunge(session, nullptr, false);
-      session.unselect();
+      if (reply.condition == imap::Condition::ok) session.unselect();
       break;
     case imap::Simple::unselect:
       session.unselect();
