@@ -49,6 +49,7 @@ struct WatcherState : std::enable_shared_from_this<WatcherState> {
   void post(std::shared_ptr<Bell> bell);
   void arm();
   void ring_polled();
+  void add_polled(const std::shared_ptr<Bell>& bell);  // `mutex` is held
 };
 
 void WatcherState::drain() {
@@ -84,17 +85,15 @@ void WatcherState::dispatch(const inotify_event& event,
     } else {
       const auto found = directories.find(event.wd);
       if (found == directories.end()) return;
-      if ((event.mask & IN_IGNORED) != 0) {  // the directory is gone, or we removed the watch
-        directories.erase(found);
-        return;
-      }
       if (auto watch = found->second.watch.lock())
         to.emplace_back(std::move(watch), found->second.fresh);
+      // The directory is gone, or its file system; a watch that we remove ourselves is not found any more.
+      if ((event.mask & IN_IGNORED) != 0) directories.erase(found);
     }
   }
   for (const auto& [watch, fresh] : to) {
     const std::lock_guard hold(watch->mutex_);
-    if ((event.mask & IN_Q_OVERFLOW) != 0) {
+    if ((event.mask & (IN_Q_OVERFLOW | IN_IGNORED)) != 0) {
       watch->news_.lost = true;
     } else if ((event.mask & IN_ISDIR) != 0 || event.len == 0) {
       continue;
@@ -154,6 +153,12 @@ void WatcherState::ring_polled() {
     }
   }
   for (const auto& bell : bells) bell->ring();
+}
+
+void WatcherState::add_polled(const std::shared_ptr<Bell>& bell) {
+  if (std::none_of(polled.begin(), polled.end(),
+                   [&](const auto& known) { return known.lock() == bell; }))
+    polled.push_back(bell);
 }
 
 DirectoryWatch::News DirectoryWatch::take() {
@@ -231,6 +236,11 @@ void Watcher::set_watch_limit(std::size_t limit) {
   state_->watch_limit = limit;
 }
 
+void Watcher::poll(const std::shared_ptr<Bell>& bell) {
+  const std::lock_guard hold(state_->mutex);
+  state_->add_polled(bell);
+}
+
 std::shared_ptr<DirectoryWatch> Watcher::watch(int fresh, int cur, std::shared_ptr<Bell> bell) {
   WatcherState* state = state_.get();
   const std::weak_ptr<WatcherState> weak = state_;
@@ -262,9 +272,7 @@ std::shared_ptr<DirectoryWatch> Watcher::watch(int fresh, int cur, std::shared_p
     ++at;
   }
   if (complete) return watch;
-  if (std::none_of(state->polled.begin(), state->polled.end(),
-                   [&](const auto& known) { return known.lock() == bell; }))
-    state->polled.push_back(bell);
+  state->add_polled(bell);
   for (int& wd : *descriptors) {
     if (wd >= 0 && state->directories.erase(wd) > 0) ::inotify_rm_watch(state->inotify.get(), wd);
     wd = -1;

@@ -28,7 +28,7 @@ class DirectoryWatch {
  public:
   struct News {
     std::vector<DirectoryEvent> events;  // in the kernel's order
-    bool lost = false;                   // the kernel's queue ran over: only a scan helps
+    bool lost = false;  // the kernel's queue ran over, or a directory is gone: only a scan helps
   };
   // Reads what the kernel has, for all mailboxes, and gives this one's.
   News take();
@@ -43,7 +43,6 @@ class DirectoryWatch {
  private:
   friend class Watcher;
   friend struct WatcherState;
-  void add(DirectoryEvent event);  // under mutex_
 
   std::weak_ptr<struct WatcherState> watcher_;
   std::mutex mutex_;
@@ -94,6 +93,8 @@ class Watcher {
   // From any thread. Nothing if the kernel has no watches left, or no inotify.
   std::shared_ptr<DirectoryWatch> watch(int fresh, int cur, std::shared_ptr<Bell> bell);
   std::shared_ptr<Bell> make_bell();
+  // From any thread: for a mailbox that is no directory. The bell rings every `poll` from now on.
+  void poll(const std::shared_ptr<Bell>& bell);
   // For tests: act as if the kernel had no watches left.
   void set_watch_limit(std::size_t limit);
 
