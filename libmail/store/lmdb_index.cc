@@ -20,8 +20,7 @@ namespace {
 
 constexpr std::size_t first_map = 16ULL << 20;  // octets; the map doubles as it fills
 constexpr std::size_t last_map = 256ULL << 30;
-constexpr std::size_t vanished_limit = 1 << 20;  // UIDs
-constexpr std::size_t slice = 4096;              // values read in one transaction
+constexpr std::size_t slice = 4096;  // values read in one transaction
 constexpr const char* header_key = "header";
 
 enum Table { head, rows_table, names_table, vanished_table, first_value };
@@ -100,8 +99,8 @@ class Cursor {
 
 class LmdbIndex final : public MailIndex {
  public:
-  LmdbIndex(std::string path, std::unique_ptr<File> owner)
-      : path_(std::move(path)), owner_(std::move(owner)) {}
+  LmdbIndex(std::string path, std::unique_ptr<File> owner, std::size_t expunges)
+      : path_(std::move(path)), owner_(std::move(owner)), vanished_limit_(expunges) {}
   ~LmdbIndex() override { close(); }
 
   int open();
@@ -112,7 +111,7 @@ class LmdbIndex final : public MailIndex {
   StoreResult<void> names(
       const std::function<void(std::uint32_t, std::string_view)>& take) override;
   StoreResult<std::vector<std::string>> names_of(std::span<const std::uint32_t> uids) override;
-  StoreResult<void> write(const IndexBatch& batch) override;
+  StoreResult<std::uint64_t> write(const IndexBatch& batch) override;
   StoreResult<std::vector<std::uint32_t>> vanished(std::uint64_t modseq) override;
   StoreResult<void> values(
       CachedValue kind, std::span<const std::uint32_t> uids,
@@ -129,14 +128,15 @@ class LmdbIndex final : public MailIndex {
   StoreResult<void> values_in(std::size_t table, std::span<const std::uint32_t> uids,
                               const std::function<void(std::uint32_t, std::string_view)>& take);
   int remove(MDB_txn* transaction, std::size_t table, const std::vector<std::uint32_t>& uids);
-  int put_batch(MDB_txn* transaction, const IndexBatch& batch);
+  int put_batch(MDB_txn* transaction, const IndexBatch& batch, std::uint64_t& forgotten);
   int put_rows(MDB_txn* transaction, const IndexBatch& batch);
   int put_vanished(MDB_txn* transaction, const IndexBatch& batch);
-  int trim_vanished(MDB_txn* transaction, IndexHeader& header);
+  int trim_vanished(MDB_txn* transaction, std::uint64_t& forgotten);
 
   std::string path_;
   std::unique_ptr<File> owner_;  // holds the lock that makes us the only process
-  std::shared_mutex resizing_;   // the map may grow only while nobody reads
+  std::size_t vanished_limit_;
+  std::shared_mutex resizing_;  // the map may grow only while nobody reads
   MDB_env* environment_ = nullptr;
   std::array<MDB_dbi, tables> table_{};
 };
@@ -377,38 +377,44 @@ int LmdbIndex::put_vanished(MDB_txn* transaction, const IndexBatch& batch) {
 }
 
 // The oldest go when there are too many; whoever asks from before them hears of all UIDs that are not there.
-int LmdbIndex::trim_vanished(MDB_txn* transaction, IndexHeader& header) {
+int LmdbIndex::trim_vanished(MDB_txn* transaction, std::uint64_t& forgotten) {
   MDB_stat stat{};
   mdb_stat(transaction, table_[vanished_table], &stat);
   // Counting runs is too dear for each commit; an entry is an expunge.
-  while (stat.ms_entries > vanished_limit) {
+  while (stat.ms_entries > vanished_limit_) {
     Cursor cursor(transaction, table_[vanished_table]);
     MDB_val key{};
     MDB_val value{};
     int code = cursor.get(key, value, MDB_FIRST);
     if (code != 0) return code == MDB_NOTFOUND ? 0 : code;
-    header.vanished_from =
-        std::max(header.vanished_from, number_of<std::uint64_t>(key).value_or(0));
+    forgotten = std::max(forgotten, number_of<std::uint64_t>(key).value_or(0));
     if (code = cursor.remove(); code != 0) return code;
     --stat.ms_entries;
   }
   return 0;
 }
 
-int LmdbIndex::put_batch(MDB_txn* transaction, const IndexBatch& batch) {
+int LmdbIndex::put_batch(MDB_txn* transaction, const IndexBatch& batch, std::uint64_t& forgotten) {
   if (const int code = put_rows(transaction, batch); code != 0) return code;
   if (const int code = put_vanished(transaction, batch); code != 0) return code;
   if (!batch.header) return 0;
   IndexHeader header = *batch.header;
-  if (const int code = trim_vanished(transaction, header); code != 0) return code;
+  if (const int code = trim_vanished(transaction, forgotten); code != 0) return code;
+  header.vanished_from = std::max(header.vanished_from, forgotten);
   const std::string text = encode_header(header);
   MDB_val key = val(header_key);
   MDB_val value = val(text);
   return mdb_put(transaction, table_[head], &key, &value, 0);
 }
 
-StoreResult<void> LmdbIndex::write(const IndexBatch& batch) {
-  return writing("write", [&](MDB_txn* transaction) { return put_batch(transaction, batch); });
+StoreResult<std::uint64_t> LmdbIndex::write(const IndexBatch& batch) {
+  std::uint64_t forgotten = 0;
+  auto done = writing("write", [&](MDB_txn* transaction) {
+    forgotten = 0;
+    return put_batch(transaction, batch, forgotten);
+  });
+  if (!done) return fail(std::move(done.error()));
+  return forgotten;
 }
 
 StoreResult<std::vector<std::uint32_t>> LmdbIndex::vanished(std::uint64_t modseq) {
@@ -492,7 +498,7 @@ StoreResult<void> LmdbIndex::clear() {
 
 }  // namespace
 
-std::unique_ptr<MailIndex> open_lmdb_index(Directory& directory) {
+std::unique_ptr<MailIndex> open_lmdb_index(Directory& directory, std::size_t expunges) {
   if (directory.descriptor() < 0) return nullptr;
   const auto status = directory.status(index_name);
   if (status && status->type != FileStatus::Type::file) return nullptr;
@@ -503,7 +509,7 @@ std::unique_ptr<MailIndex> open_lmdb_index(Directory& directory) {
   File& file = **owner;
   // By the descriptor: the path may have been changed by whoever owns it.
   const std::string path = fmt::format("/proc/self/fd/{}/{}", directory.descriptor(), index_name);
-  auto index = std::make_unique<LmdbIndex>(path, std::move(*owner));
+  auto index = std::make_unique<LmdbIndex>(path, std::move(*owner), expunges);
   if (index->open() == 0) return index;
   index->close();
   if (!file.truncate(0) || index->open() != 0) return nullptr;

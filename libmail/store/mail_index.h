@@ -80,8 +80,9 @@ class MailIndex {
       const std::function<void(std::uint32_t, std::string_view)>& take) = 0;
   // The names of `uids`, in that order; "" for one that is not there.
   virtual StoreResult<std::vector<std::string>> names_of(std::span<const std::uint32_t> uids) = 0;
-  // All of it or nothing.
-  virtual StoreResult<void> write(const IndexBatch& batch) = 0;
+  // All of it or nothing. Gives the modseq up to which it has forgotten what vanished, 0 if nothing: the header's vanished_from
+  // must not be less from now on.
+  virtual StoreResult<std::uint64_t> write(const IndexBatch& batch) = 0;
   // UIDs that vanished after `modseq`, ascending.
   virtual StoreResult<std::vector<std::uint32_t>> vanished(std::uint64_t modseq) = 0;
 

@@ -33,7 +33,7 @@ StoreResult<std::vector<std::string>> MemoryIndex::names_of(std::span<const std:
   return names;
 }
 
-StoreResult<void> MemoryIndex::write(const IndexBatch& batch) {
+StoreResult<std::uint64_t> MemoryIndex::write(const IndexBatch& batch) {
   const std::lock_guard hold(mutex_);
   if (batch.header) header_ = batch.header;
   for (const MessageRow& row : batch.rows) rows_.insert_or_assign(row.uid, row);
@@ -47,7 +47,7 @@ StoreResult<void> MemoryIndex::write(const IndexBatch& batch) {
     auto& list = vanished_[modseq];
     list.insert(list.end(), uids.begin(), uids.end());
   }
-  return {};
+  return 0;
 }
 
 StoreResult<std::vector<std::uint32_t>> MemoryIndex::vanished(std::uint64_t modseq) {

@@ -9,14 +9,14 @@
 
 namespace posthorn::store {
 
-class MemoryIndex final : public MailIndex {
+class MemoryIndex : public MailIndex {
  public:
   StoreResult<std::optional<IndexHeader>> header() override;
   StoreResult<void> rows(const std::function<void(const MessageRow&)>& take) override;
   StoreResult<void> names(
       const std::function<void(std::uint32_t, std::string_view)>& take) override;
   StoreResult<std::vector<std::string>> names_of(std::span<const std::uint32_t> uids) override;
-  StoreResult<void> write(const IndexBatch& batch) override;
+  StoreResult<std::uint64_t> write(const IndexBatch& batch) override;
   StoreResult<std::vector<std::uint32_t>> vanished(std::uint64_t modseq) override;
   StoreResult<void> values(
       CachedValue kind, std::span<const std::uint32_t> uids,
