@@ -35,6 +35,12 @@ StoreError::Kind kind_of(int code) {
 
 }  // namespace
 
-StoreError::StoreError(const IoError& error) : kind(kind_of(error.code)), text(error.text()) {}
+StoreError::StoreError(const IoError& error)
+    : kind(kind_of(error.code)), code(error.code), text(error.text()) {}
+
+StoreError not_again(StoreError error) {
+  if (error.kind == StoreError::Kind::locked) error.kind = StoreError::Kind::unavailable;
+  return error;
+}
 
 }  // namespace posthorn::store

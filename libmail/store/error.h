@@ -20,6 +20,7 @@ struct StoreError {
     unavailable,     // every other failure of the file system: try again later
   };
   Kind kind = Kind::unavailable;
+  int code = 0;      // the errno behind it, if there is one
   std::string text;  // one line for the log: what was tried, on what, what happened
 
   StoreError() = default;
@@ -27,6 +28,9 @@ struct StoreError {
   // Sorts an errno into a kind.
   explicit StoreError(const IoError& error);
 };
+
+// `error` behind a step that must not be done twice: never `locked`, which asks the caller to come again with the whole.
+StoreError not_again(StoreError error);
 
 template <class T>
 using StoreResult = Result<T, StoreError>;

@@ -94,6 +94,43 @@ TEST_CASE("LmdbIndex: the map grows with what is put in") {
   CHECK(octets == 60U << 20);
 }
 
+TEST_CASE("MaildirBox: who asks from before what the index has forgotten is told so") {
+  Site site;
+  auto directories = site.directories();
+  BoxSettings settings;
+  settings.index_delay = Duration::zero();
+  MaildirBox box(*site.host, site.directories(), open_lmdb_index(*directories.root, 2), settings);
+  for (int i = 0; i < 5; ++i) site.deliver();
+  sync(box);
+  const std::uint64_t before = box.snapshot()->highest_modseq();
+  std::uint64_t second = 0;
+  for (const std::uint32_t uid : {1U, 2U, 3U, 4U}) {
+    const auto expunged = box.expunge(Uids{uid});
+    REQUIRE(expunged);
+    if (uid == 2) second = expunged->modseq;
+  }
+  CHECK_FALSE(box.vanished(before)->complete);
+  const auto late = box.vanished(second);
+  CHECK(late->complete);
+  CHECK(late->uids == Uids{3, 4});
+}
+
+TEST_CASE("MaildirBox: what is written already is not written when it is closed") {
+  Site site;
+  auto box = open_indexed(site);
+  site.deliver();
+  sync(*box);
+  usleep(40000);
+  sync(*box);
+  REQUIRE(box->rest());
+  const auto before = fs::last_write_time(site.maildir(index_name));
+  const auto octets = site.content(index_name);
+  REQUIRE(box->rest());
+  box.reset();
+  CHECK(fs::last_write_time(site.maildir(index_name)) == before);
+  CHECK(site.content(index_name) == octets);
+}
+
 TEST_CASE("MaildirBox: the next process reads the index and no directory") {
   Site site(GENERATE(false, true));
   {

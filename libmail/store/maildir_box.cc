@@ -100,8 +100,10 @@ MaildirBox::MaildirBox(StoreHost& host, MaildirDirectories directories,
 }
 
 MaildirBox::~MaildirBox() {
+  const StoreHost::Closing closing(host_, dirs_.path);
   settle(false);
   static_cast<void>(flush());
+  index_.reset();
 }
 
 std::shared_ptr<const Snapshot> MaildirBox::snapshot() const {
@@ -150,6 +152,7 @@ void MaildirBox::begin_index() {
   pending_names_.clear();
   table_.clear();
   header_ = IndexHeader();
+  written_.reset();
   header_.highest_modseq = microseconds(host_.files().now());
   header_.vanished_from = header_.highest_modseq;
   must_scan_ = true;
@@ -162,6 +165,7 @@ StoreResult<void> MaildirBox::load() {
   bool usable = header && *header && (*header)->uid_validity != 0;
   if (usable) {
     header_ = **header;
+    written_ = header_;
     std::uint32_t last = 0;
     const auto take = [&](const MessageRow& row) {
       if (row.uid <= last || row.uid >= header_.uid_next) usable = false;
@@ -248,6 +252,8 @@ StoreResult<void> MaildirBox::flush() {
     const std::lock_guard hold(quick_);
     header_.recent_from = recent_from_;
   }
+  if (pending_rows_.empty() && pending_names_.empty() && pending_.empty() && header_ == written_)
+    return {};
   std::sort(pending_rows_.begin(), pending_rows_.end());
   pending_rows_.erase(std::unique(pending_rows_.begin(), pending_rows_.end()), pending_rows_.end());
   const auto now = snapshot();
@@ -262,6 +268,8 @@ StoreResult<void> MaildirBox::flush() {
   auto written = index_->write(pending_);
   flushed_ = std::chrono::steady_clock::now();
   if (written) {
+    header_.vanished_from = std::max(header_.vanished_from, *written);
+    written_ = header_;
     pending_ = IndexBatch();
     pending_rows_.clear();
     pending_names_.clear();

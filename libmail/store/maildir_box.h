@@ -78,7 +78,8 @@ class MaildirBox final : public OpenMailbox {
   std::uint32_t take_recent(bool read_only) override;
   StoreResult<FlagsStored> store_flags(std::span<const std::uint32_t> uids,
                                        const FlagChange& change) override;
-  StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids) override;
+  StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids,
+                                ExpungeRules rules = {}) override;
   StoreResult<Appended> append(const std::vector<AppendMessage>& messages) override;
   StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids) override;
   StoreResult<Copied> move_to(OpenMailbox& target, std::span<const std::uint32_t> uids) override;
@@ -195,6 +196,8 @@ class MaildirBox final : public OpenMailbox {
 
   // maildir_box_change.cc
   struct Renaming;
+  struct Removing;
+  void remove_one(Removing& removing, const MessageRow& row, const StoredName& stored);
   [[nodiscard]] Place flagged_place(std::string_view base, std::uint16_t flags,
                                     std::uint64_t keywords) const;
   bool change_one(Renaming& renaming, MessageRow row, const StoredName& stored);
@@ -215,6 +218,7 @@ class MaildirBox final : public OpenMailbox {
   StoreResult<std::vector<std::uint32_t>> receive(UidListFile& list, Work& work,
                                                   std::vector<Arrival> arrivals);
   void take_out(UidListFile& list, std::span<const Source> sources);
+  void take_back(MaildirBox& target, std::span<Source> sources, bool move);
 
   StoreHost& host_;
   MaildirDirectories dirs_;
@@ -226,6 +230,7 @@ class MaildirBox final : public OpenMailbox {
   std::mutex work_;  // of everything below, but for what quick_ guards
   KeywordFiles keywords_;
   IndexHeader header_;
+  std::optional<IndexHeader> written_;  // as the index has it
   bool loaded_ = false;
   bool must_scan_ = true;
   BaseTable table_;                          // of all messages, or empty

@@ -6,6 +6,7 @@
 #include "libmail/base/text.h"
 #include "libmail/store/content.h"
 #include "libmail/store/maildir_box.h"
+#include "libmail/store/retry.h"
 
 namespace posthorn::store {
 
@@ -148,21 +149,13 @@ StoreResult<Appended> MaildirBox::append_written(const std::vector<AppendMessage
     Place place = flagged_place(arrival.place.name, arrival.row.flags, arrival.row.keywords);
     if (watch_) watch_->expect(true, false, place.name);
     const auto moved = dirs_.tmp->rename_new(arrival.place.name, *dirs_.cur, place.name);
-    if (!moved) {
-      StoreError error(moved.error());
-      if (error.kind == StoreError::Kind::locked) error.kind = StoreError::Kind::unavailable;
-      return fail(std::move(error));
-    }
+    if (!moved) return fail(not_again(StoreError(moved.error())));
     arrival.place = std::move(place);
   }
   if (keywords_.names() != snapshot()->keywords()) work.editor.set_keywords(keywords_.names());
   auto uids = receive(*list, work, arrivals);
-  if (!uids) {
-    // The files go again; nobody may try with them a second time.
-    if (uids.error().kind == StoreError::Kind::locked)
-      uids.error().kind = StoreError::Kind::unavailable;
-    return fail(std::move(uids.error()));
-  }
+  // The files go again; nobody may try with them a second time.
+  if (!uids) return fail(not_again(std::move(uids.error())));
   std::vector<std::pair<std::uint32_t, std::uint64_t>> extra;
   for (std::size_t i = 0; i < uids->size(); ++i)
     extra.emplace_back((*uids)[i], arrivals[i].row.keywords);
@@ -288,6 +281,20 @@ void MaildirBox::take_out(UidListFile& list, std::span<const Source> sources) {
   static_cast<void>(commit(work));
 }
 
+// All or none: what was brought goes back, and nothing of it is left in the target.
+void MaildirBox::take_back(MaildirBox& target, std::span<Source> sources, bool move) {
+  for (Source& source : sources) {
+    const std::string& name = source.arrival.place.name;
+    if (move)
+      static_cast<void>(
+          target.dirs_.cur->rename(name, directory_of(source.from.fresh), source.from.name));
+    else
+      static_cast<void>(target.dirs_.cur->unlink(name));
+    source.moved = false;
+  }
+  must_scan_ = target.must_scan_ = true;
+}
+
 StoreResult<Copied> MaildirBox::bring(MaildirBox& target, std::span<const std::uint32_t> uids,
                                       bool move) {
   auto guard = begin();
@@ -332,16 +339,7 @@ StoreResult<Copied> MaildirBox::bring(MaildirBox& target, std::span<const std::u
     work.editor.set_keywords(target.keywords_.names());
   Copied copied;
   if (!brought) {
-    // All or none: what was brought goes back.
-    for (std::size_t i = 0; i < arrivals.size(); ++i) {
-      Source& source = (*sources)[i];
-      if (move)
-        static_cast<void>(target.dirs_.cur->rename(
-            arrivals[i].place.name, directory_of(source.from.fresh), source.from.name));
-      else
-        static_cast<void>(target.dirs_.cur->unlink(arrivals[i].place.name));
-    }
-    must_scan_ = target.must_scan_ = true;
+    take_back(target, std::span(*sources).first(arrivals.size()), move);
     return fail(std::move(brought.error()));
   }
   std::vector<std::pair<std::uint32_t, std::uint64_t>> extra;
@@ -349,7 +347,7 @@ StoreResult<Copied> MaildirBox::bring(MaildirBox& target, std::span<const std::u
   for (const Arrival& arrival : arrivals) extra.emplace_back(0, arrival.row.keywords);
   auto given = target.receive(*list, work, std::move(arrivals));
   if (!given) {
-    must_scan_ = target.must_scan_ = true;
+    take_back(target, *sources, move);
     return fail(std::move(given.error()));
   }
   for (std::size_t i = 0; i < given->size(); ++i) extra[i].first = (*given)[i];
@@ -371,10 +369,12 @@ StoreResult<Copied> MaildirBox::move_to(OpenMailbox& target, std::span<const std
   if (maildir == nullptr) return bring_through(*this, target, uids, true);
   auto moved = bring(*maildir, uids, true);
   // From one file system to another there is no rename: copy, then remove.
-  if (moved || moved.error().text.find("cross-device") == std::string::npos) return moved;
+  if (moved || moved.error().code != EXDEV) return moved;
   auto copied = bring(*maildir, uids, false);
   if (!copied) return copied;
-  if (auto removed = expunge(copied->source); !removed) return fail(std::move(removed.error()));
+  // The copies stand already.
+  auto removed = insist([&] { return expunge(copied->source); });
+  if (!removed) return fail(std::move(removed.error()));
   return copied;
 }
 
@@ -412,8 +412,9 @@ StoreResult<Copied> bring_through(OpenMailbox& from, OpenMailbox& target,
   copied.uid_validity = appended->uid_validity;
   copied.target = std::move(appended->uids);
   if (move) {
-    if (auto removed = from.expunge(copied.source); !removed)
-      return fail(std::move(removed.error()));
+    // The copies stand already.
+    auto removed = insist([&] { return from.expunge(copied.source); });
+    if (!removed) return fail(std::move(removed.error()));
   }
   return copied;
 }

@@ -85,14 +85,18 @@ bool MaildirBox::change_one(Renaming& renaming, MessageRow row, const StoredName
       expect_rename(from, to);
       const auto done = directory_of(from.fresh).rename(from.name, *dirs_.cur, to.name);
       if (!done && done.error().code == ENOENT && attempt == 0) {
-        must_scan_ = !watch_;
+        must_scan_ = true;  // the echo that we expected may have been the news of that
         if (!find_elsewhere(renaming.elsewhere, base, from)) return false;
         set_flags_of(row, from);  // others may have changed flags by it
         continue;
       }
+      if (!done && done.error().code == ENOENT) {
+        must_scan_ = true;
+        return false;
+      }
       if (!done) {
-        if (done.error().code != ENOENT) renaming.stored.failed.emplace_back(done.error());
-        return done.error().code != ENOENT;
+        renaming.stored.failed.emplace_back(done.error());
+        return true;
       }
     } else {
       to = from;
@@ -169,12 +173,47 @@ StoreResult<FlagsStored> MaildirBox::store_flags(std::span<const std::uint32_t> 
   auto noted = keywords_.note_extra(renaming.extra);
   // What was done stands, whatever went wrong behind it.
   if (auto done = commit(work); !done) return fail(std::move(done.error()));
-  if (!held) return fail(std::move(held.error()));
-  if (!noted) return fail(std::move(noted.error()));
+  if (!held) return fail(not_again(std::move(held.error())));
+  if (!noted) return fail(not_again(std::move(noted.error())));
   return stored;
 }
 
-StoreResult<Expunged> MaildirBox::expunge(std::span<const std::uint32_t> uids) {
+// An EXPUNGE under way.
+struct MaildirBox::Removing {
+  ExpungeRules rules;
+  Expunged& expunged;
+  std::map<std::string, Place> elsewhere;
+  std::int64_t octets = 0;
+  std::int64_t messages = 0;  // that nobody else had removed before
+};
+
+void MaildirBox::remove_one(Removing& removing, const MessageRow& row, const StoredName& stored) {
+  if (removing.rules.only_deleted && (row.flags & flag::deleted) == 0) return;
+  Place place = place_of(row, stored);
+  if (watch_) watch_->expect(false, place.fresh, place.name);
+  auto done = directory_of(place.fresh).unlink(place.name);
+  if (!done && done.error().code == ENOENT) {
+    must_scan_ = true;  // the echo that we expected may have been the news of that
+    if (find_elsewhere(removing.elsewhere, stored.base(), place)) {
+      const auto name = parse_maildir_name(place.name);
+      if (removing.rules.only_deleted && (!name || !name->flags.trashed)) return;
+      if (watch_) watch_->expect(false, place.fresh, place.name);
+      done = directory_of(place.fresh).unlink(place.name);
+    }
+  }
+  if (!done && done.error().code != ENOENT) {
+    removing.expunged.failed.emplace_back(done.error());
+    return;
+  }
+  if (done) {
+    const auto name = parse_maildir_name(place.name);
+    removing.octets += static_cast<std::int64_t>(name && name->size ? *name->size : row.size);
+    ++removing.messages;
+  }
+  removing.expunged.uids.push_back(row.uid);
+}
+
+StoreResult<Expunged> MaildirBox::expunge(std::span<const std::uint32_t> uids, ExpungeRules rules) {
   auto guard = begin();
   if (!guard) return fail(std::move(guard.error()));
   if (auto done = sync_now(SyncRules()); !done) return fail(std::move(done.error()));
@@ -182,8 +221,7 @@ StoreResult<Expunged> MaildirBox::expunge(std::span<const std::uint32_t> uids) {
   if (!list) return fail(std::move(list.error()));
   Work work(*snapshot());
   Expunged expunged;
-  std::map<std::string, Place> elsewhere;
-  std::int64_t octets = 0;
+  Removing removing{rules, expunged, {}};
   StoreResult<void> held;
   for (std::size_t at = 0; at < uids.size() && held; at += names_at_once) {
     const auto slice = uids.subspan(at, std::min(names_at_once, uids.size() - at));
@@ -199,22 +237,7 @@ StoreResult<Expunged> MaildirBox::expunge(std::span<const std::uint32_t> uids) {
         if (watch_) watch_->absorb(false);
       }
       const auto row = work.editor.find(slice[i]);
-      if (!row) continue;
-      Place place = place_of(*row, (*names)[i]);
-      if (watch_) watch_->expect(false, place.fresh, place.name);
-      auto done = directory_of(place.fresh).unlink(place.name);
-      if (!done && done.error().code == ENOENT &&
-          find_elsewhere(elsewhere, (*names)[i].base(), place)) {
-        if (watch_) watch_->expect(false, place.fresh, place.name);
-        done = directory_of(place.fresh).unlink(place.name);
-      }
-      if (!done && done.error().code != ENOENT) {
-        expunged.failed.emplace_back(done.error());
-        continue;
-      }
-      const auto name = parse_maildir_name(place.name);
-      if (done && name) octets += static_cast<std::int64_t>(name->size.value_or(row->size));
-      expunged.uids.push_back(slice[i]);
+      if (row) remove_one(removing, *row, (*names)[i]);
     }
   }
   if (watch_) watch_->absorb(true);
@@ -222,7 +245,8 @@ StoreResult<Expunged> MaildirBox::expunge(std::span<const std::uint32_t> uids) {
   expunged.modseq = work.modseq;
   if (!watch_ && !expunged.uids.empty()) header_.cur = header_.fresh = FileStamp();
   if (!expunged.uids.empty()) {
-    if (settings_.usage) settings_.usage(-octets, -static_cast<std::int64_t>(expunged.uids.size()));
+    if (settings_.usage && removing.messages > 0)
+      settings_.usage(-removing.octets, -removing.messages);
     const std::size_t alive = work.editor.size();
     if (alive * 4 <= header_.uidlist_lines * 3) static_cast<void>(compact(*list, work));
   }

@@ -7,8 +7,6 @@
 
 namespace posthorn::store {
 
-namespace {}  // namespace
-
 StoreResult<void> MaildirBox::sync(SyncRules rules) {
   auto guard = begin();
   if (!guard) return fail(std::move(guard.error()));
@@ -178,7 +176,10 @@ StoreResult<void> MaildirBox::apply(std::vector<DirectoryEvent> events) {
   }
   gone(work, lost);
   if (list) {
-    if (auto done = take_strangers(*list, touched, work); !done) return done;
+    if (auto done = take_strangers(*list, touched, work); !done) {
+      must_scan_ = true;  // the events are gone, `locked` or not
+      return done;
+    }
   }
   return commit(work);
 }
@@ -265,6 +266,7 @@ void MaildirBox::settle(bool may_wait) {
     auto news = watch_->take();
     if (news.lost || !news.events.empty()) {
       header_.cur = header_.fresh = FileStamp();
+      if (!may_wait) return;  // whoever opens it next looks
       if (news.lost || !apply(std::move(news.events))) must_scan_ = true;
       continue;
     }

@@ -6,6 +6,7 @@
 #include "libmail/base/text.h"
 #include "libmail/store/maildir_box.h"
 #include "libmail/store/maildrop.h"
+#include "libmail/store/retry.h"
 
 namespace posthorn::store {
 
@@ -22,7 +23,9 @@ StoreError gone(const MailLocation& location, std::uint32_t uid) {
 
 MboxBox::MboxBox(StoreHost& host, MailLocation location)
     : host_(host), location_(std::move(location)), guid_(hex(random_octets(16))) {
-  if (host.watcher() != nullptr) bell_ = host.watcher()->make_bell();
+  if (host.watcher() == nullptr) return;
+  bell_ = host.watcher()->make_bell();
+  host.watcher()->poll(bell_);
 }
 
 std::shared_ptr<const Snapshot> MboxBox::snapshot() const {
@@ -154,14 +157,17 @@ StoreResult<FlagsStored> MboxBox::store_flags(std::span<const std::uint32_t> uid
   return stored;
 }
 
-StoreResult<Expunged> MboxBox::expunge(std::span<const std::uint32_t> uids) {
+StoreResult<Expunged> MboxBox::expunge(std::span<const std::uint32_t> uids, ExpungeRules rules) {
   auto guard = begin();
   if (!guard) return fail(std::move(guard.error()));
   Expunged expunged;
   MailboxChanges changes;
   std::vector<std::uint32_t> kept;
+  const auto before = snapshot();
   for (std::size_t i = 0; i < uids_.size(); ++i) {
-    if (std::binary_search(uids.begin(), uids.end(), uids_[i])) {
+    const auto row = before->find(uids_[i]);
+    const bool spared = rules.only_deleted && row && (row->flags & flag::deleted) == 0;
+    if (!spared && std::binary_search(uids.begin(), uids.end(), uids_[i])) {
       changes.remove.push_back(scan_.entries[i].uid);
       expunged.uids.push_back(uids_[i]);
     } else {
@@ -198,11 +204,15 @@ StoreResult<Appended> MboxBox::append(const std::vector<AppendMessage>& messages
   if (!mbox_) {
     if (auto done = scan(); !done) return fail(std::move(done.error()));
   }
-  for (const AppendMessage& message : messages) {
-    auto done = append_to_mbox(host_.files(), location_, "", message.head, *message.body);
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const auto write = [&] {
+      return append_to_mbox(host_.files(), location_, "", messages[i].head, *messages[i].body);
+    };
+    // Those before it stand in the file already.
+    auto done = i == 0 ? write() : insist(write);
     if (!done) return fail(std::move(done.error()));
   }
-  if (auto done = scan(); !done) return fail(std::move(done.error()));
+  if (auto done = insist([this] { return scan(); }); !done) return fail(std::move(done.error()));
   Appended appended;
   appended.uid_validity = snapshot()->uid_validity();
   appended.modseq = snapshot()->highest_modseq();

@@ -23,7 +23,8 @@ class MboxBox final : public OpenMailbox {
   std::uint32_t take_recent(bool read_only) override;
   StoreResult<FlagsStored> store_flags(std::span<const std::uint32_t> uids,
                                        const FlagChange& change) override;
-  StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids) override;
+  StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids,
+                                ExpungeRules rules = {}) override;
   StoreResult<Appended> append(const std::vector<AppendMessage>& messages) override;
   StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids) override;
   StoreResult<Copied> move_to(OpenMailbox& target, std::span<const std::uint32_t> uids) override;

@@ -7,7 +7,7 @@
 //   SELECT   store.open(name) -> sync({.take_new = true}) -> MailboxView(*snapshot()), take_recent()
 //   FETCH    rows of snapshot() by the view's UIDs; values(envelope, ...) and put_values() for what had to be made; text(uid)
 //   STORE    store_flags(change) -> the modseq that all changed rows got; view.update() lists them with those of others
-//   EXPUNGE  expunge(uids) -> view.update(..., true) gives the sequence numbers
+//   EXPUNGE  expunge(uids, {.only_deleted = true}) -> view.update(..., true) gives the sequence numbers
 //   APPEND   append(messages) -> UIDs for APPENDUID; COPY and MOVE: copy_to(), move_to()
 //   IDLE     Listening(mailbox->bell(), callback): something may have changed; then sync() and view.update()
 //   rest     rest(): what can be read again from the index leaves memory
@@ -52,6 +52,11 @@ struct FlagsStored {
   std::vector<std::uint32_t>
       modified;  // RFC 7162 MODIFIED: changed by others after unchanged_since
   std::vector<StoreError> failed;
+};
+
+struct ExpungeRules {
+  // Spares what has lost \Deleted by now: EXPUNGE, UID EXPUNGE and CLOSE want it, MOVE and REPLACE do not.
+  bool only_deleted = false;
 };
 
 struct Expunged {
@@ -110,7 +115,8 @@ class OpenMailbox {
   // Ascending UIDs everywhere; those that are not there are passed over.
   virtual StoreResult<FlagsStored> store_flags(std::span<const std::uint32_t> uids,
                                                const FlagChange& change) = 0;
-  virtual StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids) = 0;
+  virtual StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids,
+                                        ExpungeRules rules = {}) = 0;
   // All messages or none. Waits a little for locks itself, since writing the messages again costs more.
   virtual StoreResult<Appended> append(const std::vector<AppendMessage>& messages) = 0;
   // Hard links, or copies where the file system has none; flags, keywords and INTERNALDATE go along. `target` may be this

@@ -13,6 +13,7 @@
 #include "libmail/store/lmdb_index.h"
 #include "libmail/store/maildir_box.h"
 #include "libmail/store/mbox_box.h"
+#include "libmail/store/retry.h"
 #include "libmail/store/store_files.h"
 #include "libmail/store/subscriptions.h"
 
@@ -27,6 +28,7 @@ constexpr const char* acl_name = "dovecot-acl";
 constexpr const char* trash_name = "..DOVECOT-TRASHED";
 constexpr int deepest = 8;  // directories in a mailbox's directory, when it is removed
 constexpr std::size_t longest_directory = 255;
+constexpr auto longest_close = std::chrono::seconds(5);  // that open() waits for
 
 StoreError bad_name(std::string_view name, const char* why) {
   return {StoreError::Kind::bad_name, "\"" + printable(name, 100) + "\" " + why};
@@ -270,7 +272,9 @@ StoreResult<void> Store::create(const std::string& name,
   }
   const auto maildir = open_maildir(host_.files(), place->space->location, place->directory);
   if (!maildir) return fail(maildir.error());
-  auto lock = DotLock::try_acquire(host_.files(), *maildir->root, uidlist_name);
+  // From here on it is there, and a second try would find it.
+  auto lock =
+      insist([&] { return DotLock::try_acquire(host_.files(), *maildir->root, uidlist_name); });
   if (!lock) return fail(std::move(lock.error()));
   if (!maildir->root->status(uidlist_name)) {
     UidList list;
@@ -280,12 +284,13 @@ StoreResult<void> Store::create(const std::string& name,
     if (!written) return fail(written.error());
   }
   if (special_use.empty()) return {};
-  return change_notes([&](Notes& notes) {
+  const auto note = [&](Notes& notes) {
     std::string& uses = notes[name];
     for (const std::string& use : special_use) {
       if (uses.find(use) == std::string::npos) uses.append(uses.empty() ? "" : " ").append(use);
     }
-  });
+  };
+  return insist([&] { return change_notes(note); });
 }
 
 void Store::forget(const std::string& key) {
@@ -312,26 +317,36 @@ StoreResult<void> Store::remove(const std::string& name) {
   }
   forget(place->key());
   if (auto gone = remove_tree(**root, trash_name, deepest); !gone) remark(gone.error().text);
-  if (quota_root_)
-    static_cast<void>(Quota(host_.files(), *quota_root_, settings_.quota).recalculate());
-  return change_notes([&name](Notes& notes) { notes.erase(name); });
+  std::shared_ptr<Directory> quota_root;
+  {
+    const std::lock_guard hold(mutex_);
+    quota_root = quota_root_;
+  }
+  if (quota_root)
+    static_cast<void>(Quota(host_.files(), *quota_root, settings_.quota).recalculate());
+  const auto note = [&name](Notes& notes) { notes.erase(name); };
+  return insist([&] { return change_notes(note); });
 }
 
 StoreResult<void> Store::rename_inbox(const std::string& to) {
-  if (auto made = create(to); !made) return made;
   auto inbox = open("INBOX");
   if (!inbox) return fail(std::move(inbox.error()));
+  if (auto synced = (*inbox)->sync(SyncRules()); !synced) return synced;
+  if (auto made = create(to); !made) return made;
   auto target = open(to);
   if (!target) return fail(std::move(target.error()));
-  if (auto synced = (*inbox)->sync(SyncRules()); !synced) return synced;
   std::vector<std::uint32_t> uids;
   for (const auto& chunk : (*inbox)->snapshot()->chunks())
     uids.insert(uids.end(), chunk->uid.begin(), chunk->uid.begin() + chunk->count);
-  auto moved = (*inbox)->move_to(**target, uids);
+  auto moved = insist([&] { return (*inbox)->move_to(**target, uids); });
   if (moved) return {};
-  // Nothing was moved: the new mailbox goes again.
+  // If really nothing was moved, the new mailbox goes again.
+  SyncRules look;
+  look.full_scan = true;
+  const auto looked = insist([&] { return (*target)->sync(look); });
+  const bool empty = looked && (*target)->snapshot()->size() == 0;
   target->reset();
-  static_cast<void>(remove(to));
+  if (empty) static_cast<void>(insist([&] { return remove(to); }));
   return fail(std::move(moved.error()));
 }
 
@@ -367,7 +382,11 @@ StoreResult<void> Store::rename(const std::string& from, const std::string& to) 
   for (const auto& [old_name, new_name] : moves) {
     const auto directory = (*root)->open_directory(old_name);
     if (!directory) return fail(StoreError(directory.error()));
-    auto lock = DotLock::try_acquire(host_.files(), **directory, uidlist_name);
+    const auto take = [&] {
+      return DotLock::try_acquire(host_.files(), **directory, uidlist_name);
+    };
+    // Behind the first, another try would not find it under its old name.
+    auto lock = &old_name == &moves.front().first ? take() : insist(take);
     if (!lock) return fail(std::move(lock.error()));
     if (auto moved = (*root)->rename_new(old_name, **root, new_name); !moved)
       return fail(StoreError(moved.error()));
@@ -380,7 +399,7 @@ StoreResult<void> Store::rename(const std::string& from, const std::string& to) 
     }
   }
   if (auto synced = (*root)->sync(); !synced) return fail(StoreError(synced.error()));
-  return change_notes([&](Notes& notes) {
+  const auto note = [&](Notes& notes) {
     Notes renamed;
     const std::string below = from + source->space->separator;
     for (const auto& [name, uses] : notes) {
@@ -388,7 +407,8 @@ StoreResult<void> Store::rename(const std::string& from, const std::string& to) 
       renamed[moved ? to + name.substr(from.size()) : name] = uses;
     }
     notes = std::move(renamed);
-  });
+  };
+  return insist([&] { return change_notes(note); });
 }
 
 StoreResult<std::shared_ptr<OpenMailbox>> Store::open(const std::string& name) {
@@ -423,14 +443,18 @@ StoreResult<std::shared_ptr<OpenMailbox>> Store::open_maildir_at(const Place& pl
   auto directories = open_maildir(host_.files(), place.space->location, place.directory);
   if (!directories) return fail(std::move(directories.error()));
   std::unique_ptr<MailIndex> index;
-  // The last user of this mailbox in this process may just be letting go of it.
-  for (int attempt = 0; settings_.index && !index && attempt < 5; ++attempt) {
+  // The last user of this mailbox in this process may just be letting go of it, which may write much.
+  const auto started = std::chrono::steady_clock::now();
+  for (int attempt = 0; settings_.index && !index; ++attempt) {
+    const bool closing = host_.is_closing(directories->path) &&
+                         std::chrono::steady_clock::now() - started < longest_close;
+    if (attempt >= 5 && !closing) break;
     if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     index = open_lmdb_index(*directories->root);
   }
   BoxSettings box;
   if (settings_.quota.any() && place.space == &settings_.namespaces.front()) {
-    if (!quota_root_) {
+    if (!quota_root_) {  // open() holds mutex_
       auto opened = root_of(*place.space);
       if (opened) quota_root_ = std::move(*opened);
     }

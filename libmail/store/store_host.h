@@ -1,8 +1,10 @@
 // What all stores of a process share: the file system, the watcher, and names that are never the same twice.
 #pragma once
 
+#include <algorithm>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "libmail/store/files.h"
 #include "libmail/store/maildir_name.h"
@@ -19,6 +21,28 @@ class StoreHost {
 
   [[nodiscard]] Files& files() { return files_; }
   [[nodiscard]] Watcher* watcher() { return watcher_; }
+  // While it lives, a mailbox at `path` is being closed: its index is free in a moment.
+  class Closing {
+   public:
+    Closing(StoreHost& host, std::string path) : host_(host), path_(std::move(path)) {
+      const std::lock_guard hold(host_.mutex_);
+      host_.closing_.push_back(path_);
+    }
+    ~Closing() {
+      const std::lock_guard hold(host_.mutex_);
+      host_.closing_.erase(std::find(host_.closing_.begin(), host_.closing_.end(), path_));
+    }
+    Closing(const Closing&) = delete;
+    Closing& operator=(const Closing&) = delete;
+
+   private:
+    StoreHost& host_;
+    std::string path_;
+  };
+  [[nodiscard]] bool is_closing(const std::string& path) {
+    const std::lock_guard hold(mutex_);
+    return std::find(closing_.begin(), closing_.end(), path) != closing_.end();
+  }
   // The base of a new message's name, with both sizes in it.
   std::string new_base(std::uint64_t size, std::uint64_t crlf_size) {
     const WallTime now = files_.now();
@@ -31,6 +55,7 @@ class StoreHost {
   Watcher* watcher_;
   std::mutex mutex_;
   MaildirNames names_;
+  std::vector<std::string> closing_;
 };
 
 }  // namespace posthorn::store

@@ -1,6 +1,7 @@
 #include "libmail/store/watcher.h"
 
 #include "libmail/async/event.h"
+#include "libmail/store/mbox_box.h"
 #include "libmail/store/retry.h"
 #include "libmail/store/test_maildir.h"
 
@@ -61,6 +62,47 @@ TEST_CASE("Watcher: without watches the bell rings now and then, and nothing is 
   auto box = site.open();
   sync(*box);
   async::run(idle(site, std::move(box)));
+}
+
+Task<void> idle_on_mbox(Site& site, std::unique_ptr<MboxBox> box) {
+  async::Event rung;
+  auto listening = std::make_unique<Listening>(box->bell(), [&rung] { rung.set(); });
+  std::ofstream(site.path + "/mbox", std::ios::app)
+      << "From x Sun Nov 22 20:24:20 2026\nSubject: d\n\n";
+  const bool heard = co_await hear(*box, rung);
+  CHECK(heard);
+  CHECK(box->snapshot()->size() == 1);
+  listening.reset();
+  box.reset();
+  site.host.reset();
+  site.watcher.reset();
+}
+
+TEST_CASE("Watcher: the bell of an mbox rings now and then") {
+  Site site;
+  site.watcher = std::make_unique<Watcher>(std::chrono::milliseconds(20));
+  site.host = std::make_unique<StoreHost>(site.files, "test", getpid(), site.watcher.get());
+  MailLocation location;
+  location.format = MailFormat::mbox;
+  location.base = site.path;
+  location.components = {"mbox"};
+  async::run(idle_on_mbox(site, std::make_unique<MboxBox>(*site.host, location)));
+}
+
+// A mailbox keeps its directories open, so that the kernel tells of their end only with a file system's.
+TEST_CASE("Watcher: a directory that is gone for good counts as lost") {
+  Site site(true);
+  auto bell = site.watcher->make_bell();
+  std::shared_ptr<DirectoryWatch> watch;
+  {
+    const auto directories = site.directories();
+    watch =
+        site.watcher->watch(directories.fresh->descriptor(), directories.cur->descriptor(), bell);
+    REQUIRE(watch);
+  }
+  fs::remove_all(site.maildir());
+  CHECK(watch->take().lost);
+  CHECK_FALSE(watch->take().lost);
 }
 
 TEST_CASE("Watcher: more changes than the kernel's queue holds are found by a scan") {
