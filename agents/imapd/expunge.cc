@@ -32,7 +32,7 @@ Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell) 
   if (stopped) co_return *stopped;
   const std::vector<std::uint32_t> uids = deleted_uids(selected, only);
   if (!uids.empty()) {
-    auto work = [&mailbox, &uids] { return mailbox->expunge(uids); };
+    auto work = [&mailbox, &uids] { return mailbox->expunge(uids, {.only_deleted = true}); };
     const auto gone = co_await session.in_store(std::move(work));
     if (!gone) co_return session.refusal(gone.error());
     for (const auto& error : gone->failed)
