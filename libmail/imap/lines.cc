@@ -178,10 +178,6 @@ void LineReader::discard() {
   }
 }
 
-void LineReader::refuse() {
-  restart();
-}
-
 Line LineReader::take_line() {
   Line line = std::move(line_);
   restart();

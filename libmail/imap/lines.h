@@ -4,7 +4,7 @@
 //
 //   while (true) switch (reader.read(input)) {
 //     case more:     read from the peer, append to input
-//     case literal:  reader.keep(), stream(), discard() or refuse(); a server says "+ " if literal().waits
+//     case literal:  reader.keep(), stream() or discard(); a server says "+ " if literal().waits
 //     case part:     reader.part() are octets of a streamed literal, valid until the next call
 //     case line:     reader.line() is whole; it may be taken
 //     case dropped:  the end of a command whose literal was discarded, or which was given up
@@ -68,11 +68,9 @@ class LineReader {
   // False, and the next event is error, if it is over a limit: then nothing was allocated.
   bool keep();
   void stream();
-  // Octets and the rest of the command are thrown away; `dropped` when it ends. For a literal that waits this is the
-  // same as refuse(): its octets never come.
+  // Octets and the rest of the command are thrown away; `dropped` when it ends. For a literal that waits (a server says
+  // NO or BAD instead of "+") the command is over at once: its octets never come.
   void discard();
-  // A server said NO or BAD instead of "+": the command is over. Only for a literal that waits.
-  void refuse();
 
   [[nodiscard]] std::string_view part() const { return part_; }
   [[nodiscard]] std::uint64_t left() const { return left_; }  // octets of the literal still to come

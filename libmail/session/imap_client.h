@@ -148,7 +148,6 @@ class ImapClient {
                                                           async::Deadline deadline);
   // UNSELECT if it is offered; else EXAMINE of nothing, which leaves the mailbox without expunging.
   async::Task<ImapResult<void>> unselect(async::Deadline deadline);
-  async::Task<ImapResult<void>> close_mailbox(async::Deadline deadline);  // CLOSE: expunges
   async::Task<ImapResult<std::vector<imap::ListEntry>>> list(imap::List what,
                                                              async::Deadline deadline);
   // The mailboxes and, from the same command if LIST-STATUS is offered, their figures.
@@ -158,9 +157,6 @@ class ImapClient {
   async::Task<ImapResult<void>> remove(std::string name, async::Deadline deadline);
   async::Task<ImapResult<void>> rename(std::string from, std::string to, async::Deadline deadline);
   async::Task<ImapResult<void>> subscribe(std::string name, bool on, async::Deadline deadline);
-  async::Task<ImapResult<imap::client::NamespaceData>> name_space(async::Deadline deadline);
-  async::Task<ImapResult<std::vector<imap::client::QuotaData>>> get_quota(std::string mailbox,
-                                                                          async::Deadline deadline);
 
   // ---- messages; sets are UIDs unless the command says otherwise ----
   async::Task<ImapResult<void>> fetch(imap::Fetch what, ImapSink& sink, async::Deadline deadline);

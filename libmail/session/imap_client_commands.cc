@@ -124,12 +124,6 @@ Task<ImapResult<void>> ImapClient::unselect(Deadline deadline) {
   co_return ImapResult<void>();
 }
 
-Task<ImapResult<void>> ImapClient::close_mailbox(Deadline deadline) {
-  auto done =
-      co_await run_plain(imap::client::simple("CLOSE", imap::client::Answers::alone), deadline);
-  co_return done;
-}
-
 Task<ImapResult<std::vector<imap::ListEntry>>> ImapClient::list(imap::List what,
                                                                 Deadline deadline) {
   Collect<imap::client::ListData> sink;
@@ -172,23 +166,6 @@ Task<ImapResult<void>> ImapClient::subscribe(std::string name, bool on, Deadline
   const std::string_view command = on ? "SUBSCRIBE" : "UNSUBSCRIBE";
   auto done = co_await run_plain(imap::client::on_mailbox(manner(), command, name), deadline);
   co_return done;
-}
-
-Task<ImapResult<imap::client::NamespaceData>> ImapClient::name_space(Deadline deadline) {
-  Collect<imap::client::NamespaceData> sink;
-  auto done = co_await run(imap::client::simple("NAMESPACE"), sink, deadline);
-  if (!done) co_return failed<imap::client::NamespaceData>(std::move(done.error()));
-  if (sink.all.empty()) co_return imap::client::NamespaceData();
-  co_return std::move(sink.all.front());
-}
-
-Task<ImapResult<std::vector<imap::client::QuotaData>>> ImapClient::get_quota(std::string mailbox,
-                                                                             Deadline deadline) {
-  Collect<imap::client::QuotaData> sink;
-  auto done =
-      co_await run(imap::client::on_mailbox(manner(), "GETQUOTAROOT", mailbox), sink, deadline);
-  if (!done) co_return failed<std::vector<imap::client::QuotaData>>(std::move(done.error()));
-  co_return std::move(sink.all);
 }
 
 // --- messages ---

@@ -111,7 +111,6 @@ class Core {
   [[nodiscard]] const Capabilities& capabilities() const { return capabilities_; }
   // The server has said them since TLS or log-in; if not, ask CAPABILITY.
   [[nodiscard]] bool capabilities_known() const { return capabilities_known_; }
-  void forget_capabilities() { capabilities_known_ = false; }
   [[nodiscard]] Manner manner() const { return Manner(capabilities_, utf8_); }
   [[nodiscard]] bool is_enabled(std::string_view capability) const;
   [[nodiscard]] bool secure() const { return secure_; }
@@ -122,7 +121,6 @@ class Core {
   [[nodiscard]] const View& view() const { return view_; }
   // Why the phase is closed.
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
-  [[nodiscard]] std::size_t under_way() const { return sent_.size(); }
 
  private:
   struct Sent {

@@ -72,9 +72,5 @@ struct Manner {
 [[nodiscard]] Request thread(const Manner& manner, const Thread& what);
 [[nodiscard]] Request append(const Manner& manner, std::string_view mailbox,
                              const AppendMessage& message, std::uint64_t size);
-[[nodiscard]] Request get_quota(const Manner& manner, std::string_view root);
-[[nodiscard]] Request get_metadata(const Manner& manner, const GetMetadata& what);
-[[nodiscard]] Request set_metadata(const Manner& manner, const SetMetadata& what);
-[[nodiscard]] Request notify(const Manner& manner, const Notify& what);
 
 }  // namespace posthorn::imap::client
