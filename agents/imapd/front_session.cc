@@ -6,7 +6,6 @@
 namespace posthorn::imapd {
 
 using async::Task;
-using imap::LoginEvent;
 
 namespace {
 
@@ -17,8 +16,8 @@ constexpr std::string_view tag = "F1 ";
 FrontSession::FrontSession(std::unique_ptr<async::Stream> stream,
                            std::unique_ptr<session::SaslServer> sasl, FrontSettings settings,
                            service::Log& log, access::FrontCounters& counters)
-    : FrontClient(std::move(stream), std::move(sasl),
-                  static_cast<const access::FrontSettings&>(settings), "imap", log, counters),
+    : FrontDialogue(std::move(stream), std::move(sasl),
+                    static_cast<const access::FrontSettings&>(settings), "imap", log, counters),
       limits_(settings.limits) {}
 
 FrontSession::~FrontSession() = default;
@@ -33,81 +32,30 @@ Task<imap::LoginSettings> FrontSession::core_settings() {
   co_return settings;
 }
 
-Task<void> FrontSession::greet_and_log_in() {
+Task<std::unique_ptr<imap::LoginCore>> FrontSession::make_core() {
   auto settings = co_await core_settings();
-  core_ = std::make_unique<imap::LoginCore>(std::move(settings));
-  for (;;) {
-    while (auto event = core_->next()) {
-      const bool goes_on = co_await handle(std::move(*event));
-      if (!goes_on) {
-        co_await flush();
-        co_return;
-      }
-    }
-    const bool written = co_await flush();
-    if (!written) co_return;
-    const auto count = co_await read(input_);
-    if (!count && count.error().code == IoError::timed_out) {
-      core_->end("too slow, goodbye");
-      continue;
-    }
-    if (!count || *count == 0) co_return;
-    core_->feed(input_.view());
-    input_.clear();
-  }
+  co_return std::make_unique<imap::LoginCore>(std::move(settings));
 }
 
-// False ends the time before log-in, whether the client goes or is handed over.
-Task<bool> FrontSession::handle(LoginEvent event) {
-  bool goes_on = false;
-  switch (event.kind) {
-    case LoginEvent::Kind::start_tls:
-      goes_on = co_await start_tls();
-      break;
-    case LoginEvent::Kind::login:
-      goes_on = co_await log_in("LOGIN", std::move(event.user), std::move(event.password));
-      break;
-    case LoginEvent::Kind::sasl_start:
-      goes_on = co_await start_sasl(std::move(event.mechanism), std::move(event.initial));
-      break;
-    case LoginEvent::Kind::sasl_response:
-      goes_on = co_await step_sasl(std::move(event.data));
-      break;
-    case LoginEvent::Kind::sasl_cancel:
-      cancel_sasl();
-      goes_on = true;
-      break;
-    case LoginEvent::Kind::close:
-      break;
-  }
-  co_return goes_on;
-}
-
-Task<bool> FrontSession::start_tls() {
-  const bool written = co_await flush();
-  if (!written) co_return false;
-  input_.clear();
-  const bool secured = co_await shake_hands();
-  if (!secured) co_return false;
+Task<void> FrontSession::tell_secured() {
   auto settings = co_await core_settings();
-  core_->tls_started(std::move(settings));
-  co_return true;
+  core().tls_started(std::move(settings));
 }
 
 void FrontSession::say_refused(Refusal why) {
   if (why == Refusal::unavailable)
-    return core_->refused(imap::no("UNAVAILABLE", "log-ins can't be checked now, try again later"));
-  core_->refused(imap::no("AUTHENTICATIONFAILED", "log-in failed"));
+    return core().refused(imap::no("UNAVAILABLE", "log-ins can't be checked now, try again later"));
+  core().refused(imap::no("AUTHENTICATIONFAILED", "log-in failed"));
 }
 
 void FrontSession::say_answer(const access::WorkerAnswer& answer) {
   const std::size_t space = answer.code.find(' ');
   imap::ResponseCode code(answer.code.substr(0, space),
                           space == std::string::npos ? "" : answer.code.substr(space + 1));
-  if (answer.ok) return core_->handed_over(imap::ok(std::move(code), answer.text));
+  if (answer.ok) return core().handed_over(imap::ok(std::move(code), answer.text));
   if (answer.text.empty())
-    return core_->refused(imap::no("UNAVAILABLE", "mail can't be reached now, try again later"));
-  core_->refused(imap::no(std::move(code), answer.text));
+    return core().refused(imap::no("UNAVAILABLE", "mail can't be reached now, try again later"));
+  core().refused(imap::no(std::move(code), answer.text));
 }
 
 Task<std::optional<access::WorkerAnswer>> FrontSession::ask_worker(std::string user,
@@ -135,21 +83,6 @@ Task<std::optional<access::WorkerAnswer>> FrontSession::ask_worker(std::string u
   if (!status.code.arguments.empty()) answer.code += " " + status.code.arguments;
   answer.text = status.text;
   co_return answer;
-}
-
-std::string FrontSession::take_rest() {
-  std::string rest = core_->take_rest();
-  rest += input_.view();
-  core_.reset();
-  input_.clear();
-  input_.shrink();
-  return rest;
-}
-
-Task<bool> FrontSession::flush() {
-  std::string octets = core_->take_output();
-  const bool written = co_await write(std::move(octets));
-  co_return written;
 }
 
 }  // namespace posthorn::imapd

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "libmail/access/front_client.h"
+#include "libmail/access/front_dialogue.h"
 #include "libmail/imap/server/login_core.h"
 
 namespace posthorn::imapd {
@@ -15,7 +15,7 @@ struct FrontSettings : access::FrontSettings {
   FrontSettings() = default;
 };
 
-class FrontSession final : public access::FrontClient {
+class FrontSession final : public access::FrontDialogue<imap::LoginCore> {
  public:
   // `log` and `counters` outlive it.
   FrontSession(std::unique_ptr<async::Stream> stream, std::unique_ptr<session::SaslServer> sasl,
@@ -23,22 +23,18 @@ class FrontSession final : public access::FrontClient {
   ~FrontSession() override;
 
  private:
-  async::Task<void> greet_and_log_in() override;
-  async::Task<std::optional<access::WorkerAnswer>> ask_worker(std::string user,
-                                                              async::Deadline deadline) override;
-  void say_challenge(std::string_view octets) override { core_->challenge(octets); }
+  async::Task<std::unique_ptr<imap::LoginCore>> make_core() override;
+  async::Task<void> tell_secured() override;
+  void say_too_slow() override { core().end("too slow, goodbye"); }
+  [[nodiscard]] std::string plain_login() const override { return "LOGIN"; }
   void say_refused(Refusal why) override;
   void say_answer(const access::WorkerAnswer& answer) override;
-  async::Task<bool> flush() override;
-  std::string take_rest() override;
+  async::Task<std::optional<access::WorkerAnswer>> ask_worker(std::string user,
+                                                              async::Deadline deadline) override;
 
   async::Task<imap::LoginSettings> core_settings();
-  async::Task<bool> handle(imap::LoginEvent event);
-  async::Task<bool> start_tls();
 
   imap::LoginLimits limits_;
-  std::unique_ptr<imap::LoginCore> core_;
-  async::Buffer input_;
 };
 
 }  // namespace posthorn::imapd

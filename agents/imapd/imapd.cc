@@ -30,9 +30,8 @@ Task<void> Imapd::serve_client(Connection connection, bool implicit_tls) {
   settings.implicit_tls = implicit_tls;
   FrontSession session(std::move(connection.stream), auth().make_server(), std::move(settings),
                        daemon().log(), front_counters());
-  fronts_.insert(&session);
+  const access::Sessions<FrontSession>::Entry entry(fronts_, session);
   co_await session.serve();
-  fronts_.erase(&session);
 }
 
 // ---- the worker ----
@@ -65,14 +64,13 @@ Result<void, std::string> Imapd::open_worker(service::Daemon& daemon) {
 Task<void> Imapd::serve_front(Connection connection, bool is_trusted) {
   Session session(std::move(connection.stream), is_trusted, userdb(), *accounts_, worker_,
                   daemon().log(), *worker_counters_);
-  workers_.insert(&session);
+  const access::Sessions<Session>::Entry entry(workers_, session);
   co_await session.serve();
-  workers_.erase(&session);
 }
 
 void Imapd::end_sessions() {
-  for (FrontSession* session : std::set<FrontSession*>(fronts_)) session->end();
-  for (Session* session : std::set<Session*>(workers_)) session->end();
+  fronts_.end();
+  workers_.end();
 }
 
 Task<void> Imapd::drain(service::Daemon& daemon, async::Deadline deadline) {

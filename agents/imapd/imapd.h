@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "agents/imapd/options.h"
 #include "agents/imapd/session.h"
 #include "libmail/access/agent.h"
+#include "libmail/access/sessions.h"
 
 namespace posthorn::imapd {
 
@@ -37,11 +37,11 @@ class Imapd final : public access::AccessAgent {
 
   Options options_;
   FrontSettings front_;
-  std::set<FrontSession*> fronts_;
+  access::Sessions<FrontSession> fronts_;
   std::shared_ptr<const WorkerSettings> worker_;
   std::unique_ptr<Accounts> accounts_;
   std::unique_ptr<WorkerCounters> worker_counters_;
-  std::set<Session*> workers_;
+  access::Sessions<Session> workers_;
 };
 
 }  // namespace posthorn::imapd

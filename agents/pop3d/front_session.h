@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "libmail/access/front_client.h"
+#include "libmail/access/front_dialogue.h"
 #include "libmail/pop3/server.h"
 
 namespace posthorn::pop3d {
@@ -16,7 +16,7 @@ struct FrontSettings : access::FrontSettings {
   FrontSettings() = default;
 };
 
-class FrontSession final : public access::FrontClient {
+class FrontSession final : public access::FrontDialogue<pop3::ServerCore> {
  public:
   // `log` and `counters` outlive it.
   FrontSession(std::unique_ptr<async::Stream> stream, std::unique_ptr<session::SaslServer> sasl,
@@ -24,22 +24,16 @@ class FrontSession final : public access::FrontClient {
   ~FrontSession() override;
 
  private:
-  async::Task<void> greet_and_log_in() override;
-  async::Task<std::optional<access::WorkerAnswer>> ask_worker(std::string user,
-                                                              async::Deadline deadline) override;
-  void say_challenge(std::string_view octets) override { core_->challenge(octets); }
+  async::Task<std::unique_ptr<pop3::ServerCore>> make_core() override;
+  async::Task<void> tell_secured() override;
+  void say_too_slow() override { core().end("", "too slow, goodbye"); }
+  [[nodiscard]] std::string plain_login() const override { return "USER"; }
   void say_refused(Refusal why) override;
   void say_answer(const access::WorkerAnswer& answer) override;
-  async::Task<bool> flush() override;
-  std::string take_rest() override;
-
-  async::Task<void> prepare();
-  async::Task<bool> handle(pop3::Event event);
-  async::Task<bool> start_tls();
+  async::Task<std::optional<access::WorkerAnswer>> ask_worker(std::string user,
+                                                              async::Deadline deadline) override;
 
   FrontSettings settings_;
-  std::unique_ptr<pop3::ServerCore> core_;
-  async::Buffer input_;
 };
 
 }  // namespace posthorn::pop3d

@@ -29,9 +29,8 @@ Task<void> Pop3d::serve_client(Connection connection, bool implicit_tls) {
   settings.implicit_tls = implicit_tls;
   FrontSession session(std::move(connection.stream), auth().make_server(), std::move(settings),
                        daemon().log(), front_counters());
-  fronts_.insert(&session);
+  const access::Sessions<FrontSession>::Entry entry(fronts_, session);
   co_await session.serve();
-  fronts_.erase(&session);
 }
 
 void Pop3d::load_worker(access::MailPlaces places) {
@@ -54,14 +53,13 @@ Result<void, std::string> Pop3d::open_worker(service::Daemon& daemon) {
 Task<void> Pop3d::serve_front(Connection connection, bool is_trusted) {
   WorkerSession session(std::move(connection.stream), is_trusted, userdb(), files_, worker_,
                         daemon().log(), *worker_counters_);
-  workers_.insert(&session);
+  const access::Sessions<WorkerSession>::Entry entry(workers_, session);
   co_await session.serve();
-  workers_.erase(&session);
 }
 
 void Pop3d::end_sessions() {
-  for (FrontSession* session : std::set<FrontSession*>(fronts_)) session->end();
-  for (WorkerSession* session : std::set<WorkerSession*>(workers_)) session->end();
+  fronts_.end();
+  workers_.end();
 }
 
 }  // namespace posthorn::pop3d

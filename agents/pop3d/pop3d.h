@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include "agents/pop3d/options.h"
 #include "agents/pop3d/worker_session.h"
 #include "libmail/access/agent.h"
+#include "libmail/access/sessions.h"
 
 namespace posthorn::pop3d {
 
@@ -32,11 +32,11 @@ class Pop3d final : public access::AccessAgent {
 
   Options options_;
   FrontSettings front_;
-  std::set<FrontSession*> fronts_;
+  access::Sessions<FrontSession> fronts_;
   store::SystemFiles files_;
   std::shared_ptr<const WorkerSettings> worker_;
   std::unique_ptr<WorkerCounters> worker_counters_;
-  std::set<WorkerSession*> workers_;
+  access::Sessions<WorkerSession> workers_;
 };
 
 }  // namespace posthorn::pop3d

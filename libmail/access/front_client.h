@@ -1,5 +1,5 @@
 // One client of a front: TLS, a log-in that the auth server judges, the worker that takes the client over, and octets. What is
-// said on the way is the protocol's: pop3d and imapd derive from it.
+// said on the way is the protocol's (front_dialogue.h).
 #pragma once
 
 #include <memory>
@@ -68,8 +68,6 @@ class FrontClient {
   virtual void say_refused(Refusal why) = 0;
   // The worker's own words: it refuses, or it has the client now.
   virtual void say_answer(const WorkerAnswer& answer) = 0;
-  // All that waits to be written; false if the client is gone.
-  virtual async::Task<bool> flush() = 0;
   // What the client has said and nobody has read; buffers are given up. Once, at the hand-over.
   virtual std::string take_rest() = 0;
 
