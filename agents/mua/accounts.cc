@@ -219,11 +219,9 @@ std::string read_signature(TableReader& in, const std::string& file) {
   const std::string path = expand_path(in.text("signature_file"), file);
   std::string signature = in.text("signature");
   if (path.empty()) return signature;
-  std::ifstream stream(path, std::ios::binary);
-  std::stringstream text;
-  text << stream.rdbuf();
-  if (!stream) in.wrong_here("signature_file " + path + " can't be read");
-  return text.str();
+  auto text = read_named_file(path);
+  if (!text) in.wrong_here("signature_file " + path + " can't be read");
+  return text.value_or("");
 }
 
 ToolError config_error(const std::string& text) {
@@ -246,6 +244,15 @@ std::string expand_path(const std::string& path, const std::string& file) {
   std::error_code error;
   const auto base = std::filesystem::absolute(file, error).parent_path();
   return (base / path).lexically_normal().string();
+}
+
+std::optional<std::string> read_named_file(const std::string& path) {
+  std::error_code error;
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  if (!in || std::filesystem::is_directory(path, error)) return std::nullopt;
+  return text.str();
 }
 
 std::string accounts_file(const std::string& given) {
@@ -302,13 +309,9 @@ Result<Accounts, ToolError> parse_accounts(const std::string& text, const std::s
 }
 
 Result<Accounts, ToolError> read_accounts(const std::string& file) {
-  std::error_code error;
-  std::ifstream in(file, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  if (!in || std::filesystem::is_directory(file, error))
-    return fail(config_error(file + " can't be read"));
-  return parse_accounts(text.str(), file);
+  const auto text = read_named_file(file);
+  if (!text) return fail(config_error(file + " can't be read"));
+  return parse_accounts(*text, file);
 }
 
 Result<std::vector<Account>, ToolError> choose_accounts(const Accounts& accounts,

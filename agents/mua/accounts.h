@@ -78,6 +78,8 @@ struct Accounts {
     const Accounts& accounts, const std::string& names, bool all);
 // "~/x" and "$XDG..."-less paths of the file made absolute, relative ones inside the file's directory.
 [[nodiscard]] std::string expand_path(const std::string& path, const std::string& file);
+// What stands in a file the user names, or in a pipe: "<(...)" of a shell. Nothing if it can't be read.
+[[nodiscard]] std::optional<std::string> read_named_file(const std::string& path);
 // $XDG_DATA_HOME/posthorn or ~/.local/share/posthorn.
 [[nodiscard]] std::string data_directory();
 

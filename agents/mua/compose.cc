@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "libmail/base/random.h"
+#include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
 #include "libmail/message/address_format.h"
 #include "libmail/message/address_reader.h"
@@ -70,28 +70,16 @@ std::vector<std::string> recipients_of(const message::Draft& draft) {
 }
 
 Result<message::BuildPart, ToolError> attachment(const std::string& path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) return fail(bad_data(path + ": " + error.message()));
-  if (size > most_input) return fail(bad_data(path + " is larger than 100 MiB"));
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream octets;
-  octets << in.rdbuf();
-  if (!in) return fail(bad_data(path + " can't be read"));
+  auto octets = read_file(path, most_input);
+  if (!octets && octets.error().code == EFBIG)
+    return fail(bad_data(path + " is larger than 100 MiB"));
+  if (!octets) return fail(bad_data(octets.error().text()));
   message::BuildPart part;
   part.filename = std::filesystem::path(path).filename().string();
   part.type = type_of_file(part.filename);
-  part.content = octets.str();
+  part.content = std::move(*octets);
   part.disposition = message::Presentation::attachment;
   return part;
-}
-
-Result<std::string, ToolError> read_text_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  if (!in) return fail(bad_data(path + " can't be read"));
-  return text.str();
 }
 
 Result<message::BuildPart, ToolError> make_body(const Account& account, const ComposeFlags& flags,
@@ -103,8 +91,8 @@ Result<message::BuildPart, ToolError> make_body(const Account& account, const Co
         (text.empty() || text.ends_with('\n') ? "\n-- \n" : "\n\n-- \n") + account.signature + "\n";
   if (flags.markdown) parts.html = render::markdown_to_html(text);
   if (!flags.html.empty()) {
-    auto html = read_text_file(flags.html);
-    if (!html) return fail(html.error());
+    auto html = read_named_file(flags.html);
+    if (!html) return fail(bad_data(flags.html + " can't be read"));
     if (text.empty()) text = render::html_to_text(*html).text;
     parts.html = std::move(*html);
   }

@@ -1,14 +1,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "agents/mua/command.h"
 #include "agents/mua/compose.h"
 #include "libmail/base/fd.h"
+#include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
 #include "libmail/message/address_format.h"
 #include "libmail/message/header.h"
@@ -85,10 +86,10 @@ Result<std::string, ToolError> edit(message::Draft& draft, std::string& text) {
     return fail(std::move(error));
   }
   const auto code = run_on_terminal({"/bin/sh", "-c", editor() + " \"$1\"", "editor", path});
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream back;
-  back << in.rdbuf();
-  const std::string now = back.str();
+  const auto back = read_file(path, SIZE_MAX);
+  if (!back && back.error().code != ENOENT)
+    return fail(with_typed(ToolError(exit_code::try_again, "io", back.error().text()), path));
+  const std::string now = back.value_or("");
   const bool left_with_error = !code || *code != 0;
   if (now == whole || now.empty()) {
     ::unlink(path.c_str());

@@ -5,14 +5,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "agents/mua/outbox.h"
 #include "libmail/base/clock.h"
 #include "libmail/base/random.h"
+#include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::mua {
@@ -135,15 +137,14 @@ Mail<std::optional<Outbox::Claimed>> Outbox::claim(const std::string& id) {
   if (::fstat(lock.get(), &ours) != 0 || ::stat(path.c_str(), &there) != 0 ||
       ours.st_ino != there.st_ino)
     return nothing;  // it was sent, or written anew, while we came
-  std::ifstream in(path, std::ios::binary);
-  std::string line;
-  std::getline(in, line);
-  std::stringstream rest;
-  rest << in.rdbuf();
-  auto waiting = parse_first_line(line);
+  auto octets = read_file(path, SIZE_MAX);
+  if (!octets) return fail(MailError(Kind::try_again, octets.error().text()));
+  const std::size_t line = std::min(octets->find('\n'), octets->size());
+  auto waiting = parse_first_line(octets->substr(0, line));
   if (!waiting) return fail(MailError(Kind::bad_data, path + " is no message of the outbox"));
   waiting->id = id;
-  waiting->letter.message = rest.str();
+  octets->erase(0, line + 1);
+  waiting->letter.message = std::move(*octets);
   return Claimed{std::move(*waiting), std::move(lock)};
 }
 

@@ -5,10 +5,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "agents/mua/imap_store.h"
 #include "agents/mua/local_store.h"
@@ -18,6 +18,7 @@
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
 #include "libmail/base/fd.h"
+#include "libmail/base/read_file.h"
 
 namespace posthorn::mua {
 
@@ -130,11 +131,10 @@ class Syncing {
                             io_error("open", directory_ + "/mua-sync.lock").text()));
     if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
       return fail(MailError(MailError::Kind::try_again, "another mua sync works on " + directory_));
-    std::ifstream in(state_file(), std::ios::binary);
-    if (!in) return {};
-    std::stringstream text;
-    text << in.rdbuf();
-    auto state = parse_sync_state(text.str());
+    const auto text = read_file(state_file(), SIZE_MAX);
+    if (!text && text.error().code == ENOENT) return {};
+    if (!text) return fail(MailError(MailError::Kind::try_again, text.error().text()));
+    auto state = parse_sync_state(*text);
     if (!state)
       return fail(MailError(MailError::Kind::bad_data, state_file() + ": " + state.error()));
     state_ = std::move(*state);
