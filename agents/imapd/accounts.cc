@@ -18,4 +18,12 @@ std::shared_ptr<Account> Accounts::open(store::StoreSettings settings) {
   return account;
 }
 
+session::Deflater& Accounts::deflater() {
+  if (deflater_) return *deflater_;
+  session::DeflateSettings settings;
+  settings.level = 3;  // mail packs nearly as well as with 6, in a third of the time
+  deflater_ = std::make_unique<session::Deflater>(settings);
+  return *deflater_;
+}
+
 }  // namespace posthorn::imapd

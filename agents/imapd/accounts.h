@@ -1,4 +1,5 @@
-// What the sessions of a worker share: the watcher of the process, and one store for each user who is logged in.
+// What the sessions of a worker share: the watcher of the process, one store for each user who is logged in, and what packs their
+// octets.
 #pragma once
 
 #include <map>
@@ -6,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "libmail/session/deflate.h"
 #include "libmail/store/store.h"
 
 namespace posthorn::imapd {
@@ -23,12 +25,15 @@ class Accounts {
   // The user's account: the one that other sessions have, or a new one. Its settings are those of the first.
   std::shared_ptr<Account> open(store::StoreSettings settings);
   [[nodiscard]] store::Files& files() { return files_; }
+  // Of all sessions that compress; made with the first of them.
+  [[nodiscard]] session::Deflater& deflater();
 
  private:
   store::SystemFiles files_;
   store::Watcher watcher_;
   store::StoreHost host_;
   std::map<std::string, std::weak_ptr<Account>> open_;
+  std::unique_ptr<session::Deflater> deflater_;
 };
 
 }  // namespace posthorn::imapd

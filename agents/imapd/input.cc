@@ -15,11 +15,32 @@ async::Task<void> Input::run() {
       co_await room_.wait();
       continue;
     }
-    const auto count = co_await stream_.read(buffer_, async::Deadline::in(read_time));
-    if (!count && count.error().code == IoError::timed_out) continue;
-    ended_ = !count || *count == 0;
+    if (arrived_.empty() && !(inflater_ && inflater_->has_more())) {
+      if (inflater_) inflater_->rest();
+      const auto count = co_await stream_.read(arrived_, async::Deadline::in(read_time));
+      if (!count && count.error().code == IoError::timed_out) continue;
+      ended_ = !count || *count == 0;
+    }
+    take_arrived();
     wake_.set();
   }
+}
+
+void Input::take_arrived() {
+  if (!inflater_) {
+    buffer_.append(arrived_.view());
+    arrived_.clear();
+  } else if (!ended_) {
+    std::string text;
+    std::string_view packed = arrived_.view();
+    const std::size_t before = packed.size();
+    const auto state = inflater_->unpack(packed, most, text);
+    arrived_.consume(before - packed.size());
+    buffer_.append(text);
+    nonsense_ = state == session::Inflater::State::broken;
+    ended_ = state != session::Inflater::State::more;
+  }
+  arrived_.shrink();
 }
 
 void Input::release() {

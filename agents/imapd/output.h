@@ -6,6 +6,7 @@
 
 #include "libmail/async/stream.h"
 #include "libmail/imap/response_code.h"
+#include "libmail/session/deflate.h"
 
 namespace posthorn::imapd {
 
@@ -29,12 +30,20 @@ class Output {
   async::Task<bool> flush_if_full();
   // Behind what was gathered.
   async::Task<bool> write(std::string octets);
+  // What is said from now on is packed (RFC 4978). `shared` serves all sessions and outlives them: between two writes a session
+  // keeps nothing but the end of what it said last.
+  void deflate(session::Deflater& shared) { deflater_ = &shared; }
+  [[nodiscard]] bool is_deflated() const { return deflater_ != nullptr; }
   [[nodiscard]] bool is_broken() const { return broken_; }
   void break_off() { broken_ = true; }
 
  private:
+  async::Task<bool> write_packed(std::string_view octets);
+
   async::Stream& stream_;
   std::string text_;
+  session::Deflater* deflater_ = nullptr;
+  std::string history_;  // the end of what was packed
   bool broken_ = false;
 };
 

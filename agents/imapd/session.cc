@@ -45,7 +45,9 @@ Task<void> Session::serve() {
     co_await take_commands();
     counters_.sessions.add(-1);
   }
-  if (stopping_)
+  if (input_.is_nonsense())
+    out_.untagged("BYE what came behind COMPRESS is not deflated");
+  else if (stopping_)
     out_.untagged("BYE [UNAVAILABLE] the server is going down, connect again in a minute");
   co_await out_.flush();
   unselect();
@@ -170,7 +172,10 @@ Task<void> Session::open_account(imap::LoginCore& core, std::string user) {
 // ---- commands ----
 
 std::string Session::capabilities() const {
-  return imap::capabilities_after_login(settings_->append_limit);
+  imap::SessionCapabilities state;
+  state.append_limit = settings_->append_limit;
+  state.compressed = out_.is_deflated();
+  return imap::capabilities_after_login(state);
 }
 
 imap::CommandDialect Session::dialect() const {
@@ -260,7 +265,18 @@ Task<void> Session::run_command(imap::Command command) {
     errors_ = 0;
     out_.status(tag_, reply);
   }
+  if (std::exchange(compress_, false)) {
+    co_await out_.flush();
+    out_.deflate(accounts_.deflater());
+    input_.inflate();
+  }
   co_await out_.flush_if_full();
+}
+
+bool Session::compress() {
+  input_.release();
+  compress_ = input_.view().empty();
+  return compress_;
 }
 
 void Session::select(std::unique_ptr<Selected> mailbox) {

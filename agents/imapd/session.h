@@ -129,6 +129,8 @@ class Session {
   }
   // After the reply the session ends.
   void log_out() { over_ = true; }
+  // Both directions are packed behind this command's reply (RFC 4978). False: the client said more than it may before the reply.
+  bool compress();
 
  private:
   async::Task<bool> log_in();
@@ -162,6 +164,7 @@ class Session {
   unsigned errors_ = 0;
   bool stopping_ = false;
   bool over_ = false;
+  bool compress_ = false;  // behind the reply
 };
 
 }  // namespace posthorn::imapd

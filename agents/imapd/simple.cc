@@ -24,6 +24,13 @@ Reply capability(Session& session) {
   return imap::ok("CAPABILITY done");
 }
 
+Reply compress(Session& session) {
+  if (session.out().is_deflated())
+    return imap::no("COMPRESSIONACTIVE", "what is said is packed already");
+  if (!session.compress()) return imap::bad("nothing may follow COMPRESS before its reply");
+  return imap::ok("both sides deflate from here on");
+}
+
 Reply log_out(Session& session) {
   session.out().untagged("BYE goodbye");
   session.log_out();
@@ -67,8 +74,10 @@ Task<Reply> run(Session& session, const imap::Simple& command) {
     case imap::Simple::starttls:
       reply = imap::bad("you are logged in, it is too late for TLS");
       break;
-    case imap::Simple::unauthenticate:
     case imap::Simple::compress:
+      reply = compress(session);
+      break;
+    case imap::Simple::unauthenticate:
       break;
   }
   co_return reply;

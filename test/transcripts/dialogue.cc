@@ -4,6 +4,7 @@
 
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
+#include "libmail/session/deflate_stream.h"
 
 namespace posthorn::test {
 
@@ -115,6 +116,9 @@ class Player {
         break;
       case Step::Kind::tls:
         wrong = co_await shake_hands();
+        break;
+      case Step::Kind::deflate:
+        at_->stream = session::make_deflate_stream(std::move(at_->stream));
         break;
       case Step::Kind::close:
         at_->stream->close();

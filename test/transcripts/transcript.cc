@@ -95,6 +95,8 @@ Result<Step, std::string> parse_step(std::string_view text, int line) {
     step.kind = Step::Kind::cut;
   } else if (is("C! close")) {
     step.kind = Step::Kind::close;
+  } else if (is("C! deflate")) {
+    step.kind = Step::Kind::deflate;
   } else if (is("C! half")) {
     step.kind = Step::Kind::half_close;
   } else if (is("C! tls")) {

@@ -18,6 +18,7 @@ struct Step {
     close,       // C! close
     half_close,  // C! half
     tls,         // C! tls
+    deflate,     // C! deflate
     line,        // S:      octets is a pattern
     until,       // S~      lines are passed over until one fits the pattern
     reply,       // S= CODE PATTERN: a whole reply, PATTERN is about its last line behind the code

@@ -24,10 +24,11 @@ std::string capabilities_before_login(const LoginCapabilities& state) {
   return words;
 }
 
-std::string capabilities_after_login(std::uint64_t append_limit) {
+std::string capabilities_after_login(const SessionCapabilities& state) {
   std::string words(always);
   words += logged_in;
-  if (append_limit != 0) words += " APPENDLIMIT=" + std::to_string(append_limit);
+  if (state.append_limit != 0) words += " APPENDLIMIT=" + std::to_string(state.append_limit);
+  if (!state.compressed) words += " COMPRESS=DEFLATE";
   return words;
 }
 

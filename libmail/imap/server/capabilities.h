@@ -15,7 +15,11 @@ struct LoginCapabilities {
 };
 [[nodiscard]] std::string capabilities_before_login(const LoginCapabilities& state);
 
-// After log-in; `append_limit` 0: none is said.
-[[nodiscard]] std::string capabilities_after_login(std::uint64_t append_limit);
+struct SessionCapabilities {
+  std::uint64_t append_limit = 0;   // 0: none is said
+  std::uint32_t message_limit = 0;  // RFC 9738; 0: none is said
+  bool compressed = false;          // COMPRESS was said already
+};
+[[nodiscard]] std::string capabilities_after_login(const SessionCapabilities& state);
 
 }  // namespace posthorn::imap
