@@ -1,5 +1,6 @@
 #include "agents/imapd/front_session.h"
 
+#include "agents/imapd/return_watch.h"
 #include "libmail/base/base64.h"
 #include "libmail/imap/response_code.h"
 
@@ -56,6 +57,10 @@ void FrontSession::say_answer(const access::WorkerAnswer& answer) {
   if (answer.text.empty())
     return core().refused(imap::no("UNAVAILABLE", "mail can't be reached now, try again later"));
   core().refused(imap::no(std::move(code), answer.text));
+}
+
+std::unique_ptr<access::ReturnWatch> FrontSession::make_watch() {
+  return std::make_unique<UnauthenticateWatch>();
 }
 
 Task<std::optional<access::WorkerAnswer>> FrontSession::ask_worker(std::string user,

@@ -29,6 +29,7 @@ class FrontSession final : public access::FrontDialogue<imap::LoginCore> {
   [[nodiscard]] std::string plain_login() const override { return "LOGIN"; }
   void say_refused(Refusal why) override;
   void say_answer(const access::WorkerAnswer& answer) override;
+  std::unique_ptr<access::ReturnWatch> make_watch() override;
   async::Task<std::optional<access::WorkerAnswer>> ask_worker(std::string user,
                                                               async::Deadline deadline) override;
 

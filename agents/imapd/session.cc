@@ -273,9 +273,13 @@ Task<void> Session::run_command(imap::Command command) {
   co_await out_.flush_if_full();
 }
 
-bool Session::compress() {
+bool Session::nothing_follows() {
   input_.release();
-  compress_ = input_.view().empty();
+  return input_.view().empty();
+}
+
+bool Session::compress() {
+  compress_ = nothing_follows();
   return compress_;
 }
 

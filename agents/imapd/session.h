@@ -129,6 +129,8 @@ class Session {
   }
   // After the reply the session ends.
   void log_out() { over_ = true; }
+  // The client has said no more than this command so far.
+  [[nodiscard]] bool nothing_follows();
   // Both directions are packed behind this command's reply (RFC 4978). False: the client said more than it may before the reply.
   bool compress();
 

@@ -31,6 +31,17 @@ Reply compress(Session& session) {
   return imap::ok("both sides deflate from here on");
 }
 
+// The connection ends without a BYE behind this OK, by which the front knows that its client wants to log in again (return_watch.h).
+Reply unauthenticate(Session& session) {
+  if (session.out().is_deflated()) return imap::bad("not below COMPRESS");
+  if (!session.nothing_follows()) {
+    session.out().untagged("BYE what follows UNAUTHENTICATE came too early, connect again");
+  }
+  session.unselect();
+  session.log_out();
+  return imap::ok("log in again");
+}
+
 Reply log_out(Session& session) {
   session.out().untagged("BYE goodbye");
   session.log_out();
@@ -78,6 +89,7 @@ Task<Reply> run(Session& session, const imap::Simple& command) {
       reply = compress(session);
       break;
     case imap::Simple::unauthenticate:
+      reply = unauthenticate(session);
       break;
   }
   co_return reply;

@@ -52,7 +52,13 @@ Task<void> FrontClient::serve() {
   bool ready = true;
   if (settings_.implicit_tls) ready = co_await shake_hands();
   if (ready) co_await greet_and_log_in();
-  if (handed_over_) co_await pass_octets();
+  while (handed_over_) {
+    auto rest = co_await pass_octets();
+    if (!rest) break;
+    handed_over_ = false;
+    login_deadline_ = Deadline::in(settings_.login_time);
+    co_await log_in_again(std::move(*rest));
+  }
   stream_->close();
   link_.close();
   counters_.sessions.add(-1);
@@ -174,15 +180,23 @@ Task<std::optional<WorkerAnswer>> FrontClient::reach_worker(std::string user) {
   co_return answer;
 }
 
-Task<void> FrontClient::pass_octets() {
-  sasl_.reset();
+Task<std::optional<std::string>> FrontClient::pass_octets() {
+  const std::unique_ptr<ReturnWatch> watch = make_watch();
+  if (!watch) {
+    sasl_.reset();
+    settings_.tls.reset();
+  }
   // The worker ends a silent session with a word; this is for a worker that does not.
   const Duration idle = settings_.idle_time + std::chrono::minutes(1);
-  settings_.tls.reset();
-  std::string rest = take_rest();
-  const auto moved = co_await link_.pass(*stream_, std::move(rest), idle);
+  std::string said = take_rest();
+  auto passed = co_await link_.pass(*stream_, std::move(said), watch.get(), idle);
   log_.info("", "logout",
-            {{"user", user_}, {"client", client_}, {"in", moved.to_right}, {"out", moved.to_left}});
+            {{"user", user_},
+             {"client", client_},
+             {"in", passed.moved.to_right},
+             {"out", passed.moved.to_left}});
+  link_.close();
+  co_return std::move(passed.returned);
 }
 
 Task<bool> FrontClient::write(std::string octets) {

@@ -68,8 +68,12 @@ class FrontClient {
   virtual void say_refused(Refusal why) = 0;
   // The worker's own words: it refuses, or it has the client now.
   virtual void say_answer(const WorkerAnswer& answer) = 0;
-  // What the client has said and nobody has read; buffers are given up. Once, at the hand-over.
+  // What the client has said and nobody has read; buffers are given up. At the hand-over.
   virtual std::string take_rest() = 0;
+  // For a protocol whose sessions may end while their client stays; null: they don't.
+  virtual std::unique_ptr<ReturnWatch> make_watch() { return nullptr; }
+  // As greet_and_log_in() for a client that has returned and has said `rest` already: it is not greeted again.
+  virtual async::Task<void> log_in_again(std::string rest) = 0;
 
   // ---- for it ----
   // The stream is behind TLS afterwards. False: it is over.
@@ -97,7 +101,8 @@ class FrontClient {
   async::Task<bool> on_result(session::SaslResult result);
   async::Task<bool> hand_over(std::string user);
   async::Task<std::optional<WorkerAnswer>> reach_worker(std::string user);
-  async::Task<void> pass_octets();
+  // What a client has said that returned; nothing: it is gone.
+  async::Task<std::optional<std::string>> pass_octets();
 
   std::unique_ptr<async::Stream> stream_;
   std::unique_ptr<session::SaslServer> sasl_;

@@ -32,6 +32,17 @@ class FrontDialogue : public FrontClient {
 
   async::Task<void> greet_and_log_in() final {
     core_ = co_await make_core();
+    co_await converse();
+  }
+
+  async::Task<void> log_in_again(std::string rest) final {
+    core_ = co_await make_core();
+    (void)core_->take_output();  // the greeting
+    core_->feed(rest);
+    co_await converse();
+  }
+
+  async::Task<void> converse() {
     for (;;) {
       while (auto event = core_->next()) {
         const bool goes_on = co_await handle(std::move(*event));

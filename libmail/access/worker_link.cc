@@ -45,21 +45,27 @@ Task<Result<std::string, std::string>> WorkerLink::hear(Deadline deadline) {
   }
 }
 
-Task<async::Spliced> WorkerLink::pass(async::Stream& client, std::string said, Duration idle) {
+Task<Passed> WorkerLink::pass(async::Stream& client, std::string said, ReturnWatch* watch,
+                              Duration idle) {
   const Deadline deadline = Deadline::in(write_time);
-  if (!said.empty()) {
-    const auto written = co_await stream_->write(said, deadline);
-    if (!written) co_return async::Spliced();
-    said = std::string();
-  }
   if (!input_.empty()) {
     const auto written = co_await client.write(input_.view(), deadline);
-    if (!written) co_return async::Spliced();
+    if (!written) co_return Passed();
     input_.clear();
   }
   input_.shrink();
-  auto moved = co_await async::splice(client, *stream_, idle);
-  co_return moved;
+  if (watch != nullptr) {
+    auto passed = co_await pass_watched(client, std::move(said), *stream_, *watch, idle);
+    co_return passed;
+  }
+  Passed passed;
+  if (!said.empty()) {
+    const auto written = co_await stream_->write(said, deadline);
+    if (!written) co_return Passed();
+    said = std::string();
+  }
+  passed.moved = co_await async::splice(client, *stream_, idle);
+  co_return passed;
 }
 
 void WorkerLink::close() {

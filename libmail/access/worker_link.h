@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "libmail/access/passage.h"
 #include "libmail/async/endpoint.h"
-#include "libmail/async/stream.h"
 
 namespace posthorn::access {
 
@@ -17,8 +17,10 @@ class WorkerLink {
   async::Task<Result<void, std::string>> say(std::string octets, async::Deadline deadline);
   // One line without its end.
   async::Task<Result<std::string, std::string>> hear(async::Deadline deadline);
-  // Passes octets until both sides have ended. `said`: what the client said already. `client` outlives it.
-  async::Task<async::Spliced> pass(async::Stream& client, std::string said, Duration idle);
+  // Passes octets until both sides have ended, or the client has returned by the judgement of `watch` (null: it never does).
+  // `said`: what the client said already. `client` and `watch` outlive it.
+  async::Task<Passed> pass(async::Stream& client, std::string said, ReturnWatch* watch,
+                           Duration idle);
   void close();
   [[nodiscard]] bool is_open() const { return stream_ != nullptr; }
 

@@ -28,7 +28,7 @@ std::string capabilities_after_login(const SessionCapabilities& state) {
   std::string words(always);
   words += logged_in;
   if (state.append_limit != 0) words += " APPENDLIMIT=" + std::to_string(state.append_limit);
-  if (!state.compressed) words += " COMPRESS=DEFLATE";
+  if (!state.compressed) words += " COMPRESS=DEFLATE UNAUTHENTICATE";
   return words;
 }
 
