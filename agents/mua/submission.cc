@@ -5,6 +5,7 @@
 #include "agents/mua/command.h"
 #include "agents/mua/secret.h"
 #include "libmail/base/text.h"
+#include "libmail/sasl/client.h"
 #include "libmail/service/exit_code.h"
 #include "libmail/service/options.h"
 #include "libmail/session/smtp_client.h"
@@ -68,6 +69,15 @@ Mail<smtp::Envelope> make_envelope(const Letter& letter) {
   return envelope;
 }
 
+smtp::Credentials credentials_of(const Server& server, const LogIn& login) {
+  smtp::Credentials credentials{login.user, login.password, {}};
+  if (login.token.empty()) return credentials;
+  credentials.tokens = {{"OAUTHBEARER", sasl::oauthbearer_response(login.user, login.token,
+                                                                   server.host, server.port)},
+                        {"XOAUTH2", sasl::xoauth2_response(login.user, login.token)}};
+  return credentials;
+}
+
 Mail<session::SmtpClientOptions> client_options(const Server& server, const LogIn& login) {
   session::SmtpClientOptions options;
   options.core.name = service::HostOptions().hostname;
@@ -86,12 +96,7 @@ Mail<session::SmtpClientOptions> client_options(const Server& server, const LogI
     if (!context) return fail(MailError(Kind::config, context.error().text));
     options.tls_context = std::move(*context);
   }
-  if (!login.token.empty()) {
-    return fail(MailError(Kind::unsupported,
-                          "the submission server is asked for a password, not a token",
-                          "a password_command in [accounts.NAME.submission]"));
-  }
-  if (!login.user.empty()) options.core.login = smtp::Credentials{login.user, login.password};
+  if (!login.user.empty()) options.core.login = credentials_of(server, login);
   return options;
 }
 

@@ -16,6 +16,18 @@ std::string plain_response(std::string_view user, std::string_view password,
   return response;
 }
 
+std::string oauthbearer_response(std::string_view user, std::string_view token,
+                                 std::string_view host, std::uint16_t port) {
+  std::string response = "n,a=" + encode_saslname(user) + ",\x01";
+  if (!host.empty())
+    response += "host=" + std::string(host) + "\x01port=" + std::to_string(port) + '\x01';
+  return response + "auth=Bearer " + std::string(token) + "\x01\x01";
+}
+
+std::string xoauth2_response(std::string_view user, std::string_view token) {
+  return "user=" + std::string(user) + "\x01" + "auth=Bearer " + std::string(token) + "\x01\x01";
+}
+
 std::string_view ScramClient::mechanism() const {
   const bool plus = options_.channel_binding && options_.server_offers_plus;
   return plus ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256";

@@ -1,7 +1,8 @@
-// The client's side of PLAIN and SCRAM-SHA-256(-PLUS): for tests, and for agents that log in
+// The client's side of PLAIN, OAUTHBEARER, XOAUTH2 and SCRAM-SHA-256(-PLUS): for tests, and for agents that log in
 // elsewhere.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,12 @@ namespace posthorn::sasl {
 // RFC 4616: authorization identity "" means "the same".
 [[nodiscard]] std::string plain_response(std::string_view user, std::string_view password,
                                          std::string_view authorization = {});
+
+// RFC 7628 3.1. `host` "": the server has none (a Unix socket).
+[[nodiscard]] std::string oauthbearer_response(std::string_view user, std::string_view token,
+                                               std::string_view host, std::uint16_t port);
+// What Google and Microsoft had before there was a standard.
+[[nodiscard]] std::string xoauth2_response(std::string_view user, std::string_view token);
 
 class ScramClient {
  public:

@@ -11,14 +11,6 @@ namespace posthorn::session {
 
 namespace {
 
-// RFC 7628 3.1.
-std::string bearer_response(const MailLogin& login, const async::Endpoint& server) {
-  std::string response = "n,a=" + sasl::encode_saslname(login.user) + ",\x01";
-  if (server.kind == async::Endpoint::Kind::inet)
-    response += "host=" + server.host + "\x01port=" + std::to_string(server.port) + '\x01';
-  return response + "auth=Bearer " + login.token + "\x01\x01";
-}
-
 bool has(const std::vector<std::string>& offered, std::string_view name) {
   return std::find(offered.begin(), offered.end(), name) != offered.end();
 }
@@ -46,9 +38,12 @@ SaslExchange::SaslExchange(std::string mechanism, const MailLogin& login,
                            const std::vector<std::string>& offered)
     : mechanism_(std::move(mechanism)), login_(login) {
   if (mechanism_ == "PLAIN") first_ = sasl::plain_response(login.user, login.password);
-  if (mechanism_ == "XOAUTH2")
-    first_ = "user=" + login.user + "\x01" + "auth=Bearer " + login.token + "\x01\x01";
-  if (mechanism_ == "OAUTHBEARER") first_ = bearer_response(login, server);
+  if (mechanism_ == "XOAUTH2") first_ = sasl::xoauth2_response(login.user, login.token);
+  if (mechanism_ == "OAUTHBEARER") {
+    const bool has_host = server.kind == async::Endpoint::Kind::inet;
+    first_ = sasl::oauthbearer_response(login.user, login.token, has_host ? server.host : "",
+                                        server.port);
+  }
   if (!istarts_with(mechanism_, "SCRAM-SHA-256")) return;
   sasl::ScramClient::Options options;
   options.user = login.user;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "libmail/base/base64.h"
 #include "libmail/base/text.h"
 
@@ -13,6 +15,7 @@ constexpr EnhancedStatus bad_connection(4, 4, 2);
 constexpr EnhancedStatus protocol_error(4, 5, 0);
 constexpr EnhancedStatus tls_needed(4, 7, 4);
 constexpr EnhancedStatus login_failed(4, 7, 8);
+constexpr std::size_t longest_command = 512;  // RFC 5321 4.5.3.1.4
 constexpr EnhancedStatus no_service_now(4, 3, 2);
 
 // The same words as a transient status: what was refused is us or our settings, not the message.
@@ -115,6 +118,8 @@ void ClientCore::handle(const Reply& reply) {
     case Awaited::auth:
     case Awaited::auth_user:
     case Awaited::auth_password:
+    case Awaited::auth_token:
+    case Awaited::auth_refused:
       on_auth(awaited, reply);
       break;
     case Awaited::mail:
@@ -202,6 +207,7 @@ void ClientCore::secured() {
 void ClientCore::say_auth() {
   if (!secure_ && !options_.private_path)
     return close(own(tls_needed, "has no TLS, and our password is not sent in clear"));
+  if (!options_.login->tokens.empty()) return say_token();
   if (extensions_.offers_auth("PLAIN")) {
     std::string message(1, '\0');
     message += options_.login->user;
@@ -213,8 +219,27 @@ void ClientCore::say_auth() {
   close(own(EnhancedStatus(4, 7, 0), "offers neither AUTH PLAIN nor AUTH LOGIN"));
 }
 
+void ClientCore::say_token() {
+  const auto& tokens = options_.login->tokens;
+  const auto offered = std::ranges::find_if(
+      tokens, [this](const TokenResponse& one) { return extensions_.offers_auth(one.mechanism); });
+  if (offered == tokens.end())
+    return close(own(EnhancedStatus(4, 7, 0), "offers no AUTH that takes a token"));
+  token_ = *offered;
+  const std::string line =
+      fmt::format("AUTH {} {}\r\n", token_.mechanism, encode_base64(token_.response));
+  // RFC 4954 4: an initial response is for lines of SMTP's length, a longer one answers the 334.
+  if (line.size() <= longest_command) return say(Awaited::auth, line);
+  say(Awaited::auth_token, fmt::format("AUTH {}\r\n", token_.mechanism));
+}
+
 void ClientCore::on_auth(Awaited awaited, const Reply& reply) {
   if (reply.negative()) return close(demoted(status_of(reply), login_failed));
+  if (awaited == Awaited::auth_token && reply.intermediate())
+    return say(Awaited::auth, encode_base64(token_.response) + "\r\n");
+  // Why the token is refused, in JSON; the refusal itself follows our answer (RFC 7628 3.2.3).
+  if (awaited == Awaited::auth && reply.intermediate() && !token_.mechanism.empty())
+    return say(Awaited::auth_refused, token_.mechanism == "XOAUTH2" ? "\r\n" : "AQ==\r\n");
   if (awaited == Awaited::auth_user && reply.intermediate())
     return say(Awaited::auth_password, encode_base64(options_.login->user) + "\r\n");
   if (awaited == Awaited::auth_password && reply.intermediate())
@@ -273,6 +298,8 @@ std::string_view ClientCore::awaited_now() const {
     case Awaited::auth:
     case Awaited::auth_user:
     case Awaited::auth_password:
+    case Awaited::auth_token:
+    case Awaited::auth_refused:
       return "the reply to AUTH";
     case Awaited::ignored:
       return "the reply to RSET or XFORWARD";

@@ -44,9 +44,16 @@ enum class TlsLevel : std::uint8_t {
   required,       // nothing goes out in clear: 4.7.4
 };
 
+// A mechanism whose client speaks once: OAUTHBEARER, XOAUTH2 (libmail/sasl/client.h writes their responses).
+struct TokenResponse {
+  std::string mechanism;
+  std::string response;  // octets, not base64
+};
+
 struct Credentials {
   std::string user;
   std::string password;
+  std::vector<TokenResponse> tokens = {};  // best first; if there are any, the password is not said
 };
 
 struct ClientOptions {
@@ -57,7 +64,7 @@ struct ClientOptions {
   std::string remote_address;  // "192.0.2.1"; both empty: a status holds the server's bare words
   TlsLevel tls = TlsLevel::never;
   std::optional<Credentials>
-      login;  // AUTH PLAIN (RFC 4616), else LOGIN; a failure is ours, so 4.7.8
+      login;  // a token (RFC 7628), else AUTH PLAIN (RFC 4616), else LOGIN; a failure is ours, so 4.7.8
   // A Unix socket: as private as TLS, so passwords and REQUIRETLS may pass.
   bool private_path = false;
   // RFC 6152 wants a 7-bit conversion or a bounce for a server without 8BITMIME. We convert nothing
@@ -170,7 +177,9 @@ class ClientCore {
     auth,
     auth_user,
     auth_password,
-    ignored,  // RSET, XFORWARD, and what belongs to a transaction that was given up
+    auth_token,    // its 334: the response is wanted
+    auth_refused,  // what follows our answer to the reason
+    ignored,       // RSET, XFORWARD, and what belongs to a transaction that was given up
     mail,
     rcpt,
     data,
@@ -203,6 +212,7 @@ class ClientCore {
   void after_hello();
   void say_hello();
   void say_auth();
+  void say_token();
   void close(Status why);
   void on_unasked(const Reply& reply);
   [[nodiscard]] std::string_view awaited_now() const;
@@ -249,6 +259,7 @@ class ClientCore {
   bool carried_cr_ = false;    // a piece ended in CR: it waits for its LF
   bool heard_ = false;
   std::uint64_t transactions_ = 0;
+  TokenResponse token_;  // the one that was said
   std::optional<DotEncoder> dots_;
 };
 

@@ -177,6 +177,37 @@ TEST_CASE("client: AUTH PLAIN, AUTH LOGIN, and no password in clear") {
   CHECK(login.trouble().enhanced == EnhancedStatus(4, 7, 8));
 }
 
+TEST_CASE(
+    "client: a token goes by the best mechanism offered, and its refusal is heard to the end") {
+  ClientOptions options = options_for(ClientDialect::smtp);
+  options.private_path = true;
+  options.login = Credentials{"ann", "", {{"OAUTHBEARER", "bearer"}, {"XOAUTH2", "user token"}}};
+  ClientCore both(options);
+  both.receive("220 mx\r\n250-mx\r\n250 AUTH PLAIN XOAUTH2 OAUTHBEARER\r\n");
+  CHECK(taken(both) == "EHLO us.example\r\nAUTH OAUTHBEARER YmVhcmVy\r\n");
+  both.receive("235 2.7.0 ok\r\n");
+  CHECK(both.phase() == Phase::ready);
+
+  ClientCore refused(options);
+  refused.receive("220 mx\r\n250-mx\r\n250 AUTH XOAUTH2\r\n");
+  CHECK(taken(refused) == "EHLO us.example\r\nAUTH XOAUTH2 dXNlciB0b2tlbg==\r\n");
+  refused.receive("334 eyJzdGF0dXMiOiI0MDEifQ==\r\n");
+  CHECK(taken(refused) == "\r\n");
+  refused.receive("535 5.7.8 expired\r\n");
+  CHECK(refused.trouble().enhanced == EnhancedStatus(4, 7, 8));
+
+  ClientCore only_passwords(options);
+  only_passwords.receive("220 mx\r\n250-mx\r\n250 AUTH PLAIN LOGIN\r\n");
+  CHECK(only_passwords.trouble().text.find("takes a token") != std::string::npos);
+
+  options.login->tokens = {{"OAUTHBEARER", std::string(600, 'x')}};
+  ClientCore long_one(options);
+  long_one.receive("220 mx\r\n250-mx\r\n250 AUTH OAUTHBEARER\r\n");
+  CHECK(taken(long_one) == "EHLO us.example\r\nAUTH OAUTHBEARER\r\n");
+  long_one.receive("334 \r\n");
+  CHECK(taken(long_one).size() == 802);
+}
+
 TEST_CASE("client: with CHUNKING the whole transaction is one group") {
   ClientCore core = ready_core(modern);
   Envelope envelope = envelope_for({"bob", "eve"});
