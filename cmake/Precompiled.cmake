@@ -1,8 +1,8 @@
 # Half of a file's compile time is the standard library, so the headers that nearly everyone includes are compiled once:
 # with libmail/base for all code, with its test (which has Catch and no optimiser) for all tests.
 #
-# A file still includes what it uses: the preset gcc does this for tests only, and finds what is missing elsewhere.
-set(POSTHORN_PCH ON CACHE STRING "precompile the standard headers: ON, OFF, or TESTS for tests only")
+# A file still includes what it uses: scripts/lib/includes.py finds what is missing.
+option(POSTHORN_PCH "precompile the standard headers" ON)
 
 set(POSTHORN_STANDARD_HEADERS
     <algorithm> <chrono> <coroutine> <filesystem> <functional> <map> <memory> <optional> <set> <string> <string_view>
@@ -15,7 +15,7 @@ endif()
 
 # posthorn_precompile(TARGET OWNER HEADER...): OWNER compiles the headers, every other TARGET borrows them from it.
 function(posthorn_precompile target owner)
-  if(NOT POSTHORN_PCH OR (POSTHORN_PCH STREQUAL "TESTS" AND NOT target MATCHES "_test$"))
+  if(NOT POSTHORN_PCH)
     return()
   endif()
   if(target STREQUAL owner)

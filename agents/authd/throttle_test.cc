@@ -1,6 +1,7 @@
 #include "agents/authd/throttle.h"
 
 #include <catch2/catch.hpp>
+#include <vector>
 
 using namespace posthorn;
 using namespace posthorn::authd;

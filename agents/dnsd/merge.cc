@@ -2,6 +2,7 @@
 
 #include <map>
 #include <set>
+#include <string>
 
 namespace posthorn::dnsd {
 

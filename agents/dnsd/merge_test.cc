@@ -1,6 +1,7 @@
 #include "agents/dnsd/merge.h"
 
 #include <catch2/catch.hpp>
+#include <vector>
 
 namespace posthorn::dnsd {
 namespace {

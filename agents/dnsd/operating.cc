@@ -1,6 +1,7 @@
 // What operators see: metrics, and the verbs of the ops socket.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agents/dnsd/dnsd.h"

@@ -8,7 +8,7 @@ using imap::ThreadAlgorithm;
 
 namespace {
 
-MessageKeys message(std::uint32_t uid, std::string subject, std::string id,
+MessageKeys keys_of(std::uint32_t uid, std::string subject, std::string id,
                     std::vector<std::string> references = {}, bool reply = false) {
   MessageKeys keys;
   keys.uid = uid;
@@ -28,37 +28,37 @@ std::string threads(std::vector<MessageKeys> keys, ThreadAlgorithm algorithm) {
 
 TEST_CASE("threads: replies hang below what they answer, in the order they were sent") {
   CHECK(
-      threads({message(1, "a", "1@x"), message(2, "a", "2@x", {"1@x"}, true),
-               message(3, "a", "3@x", {"1@x", "2@x"}, true), message(4, "a", "4@x", {"1@x"}, true)},
+      threads({keys_of(1, "a", "1@x"), keys_of(2, "a", "2@x", {"1@x"}, true),
+               keys_of(3, "a", "3@x", {"1@x", "2@x"}, true), keys_of(4, "a", "4@x", {"1@x"}, true)},
               ThreadAlgorithm::references) == "(1 (2 3)(4))");
 }
 
 TEST_CASE("threads: two answers to a message that is not there are siblings") {
-  CHECK(threads({message(1, "a", "1@x", {"0@x"}, true), message(2, "a", "2@x", {"0@x"}, true)},
+  CHECK(threads({keys_of(1, "a", "1@x", {"0@x"}, true), keys_of(2, "a", "2@x", {"0@x"}, true)},
                 ThreadAlgorithm::references) == "((1)(2))");
 }
 
 TEST_CASE("threads: a subject that comes again without references joins") {
-  CHECK(threads({message(1, "a", "1@x"), message(2, "a", "2@x", {}, true), message(3, "b", "3@x")},
+  CHECK(threads({keys_of(1, "a", "1@x"), keys_of(2, "a", "2@x", {}, true), keys_of(3, "b", "3@x")},
                 ThreadAlgorithm::references) == "(1 2)(3)");
-  CHECK(threads({message(1, "a", "1@x"), message(2, "a", "2@x", {}, true)},
+  CHECK(threads({keys_of(1, "a", "1@x"), keys_of(2, "a", "2@x", {}, true)},
                 ThreadAlgorithm::refs) == "(1)(2)");
 }
 
 TEST_CASE("threads: references in a circle end") {
   const std::string text = threads(
-      {message(1, "a", "1@x", {"2@x"}), message(2, "b", "2@x", {"1@x"})}, ThreadAlgorithm::refs);
+      {keys_of(1, "a", "1@x", {"2@x"}), keys_of(2, "b", "2@x", {"1@x"})}, ThreadAlgorithm::refs);
   CHECK((text == "(1 2)" || text == "(2 1)" || text == "(1)(2)"));
 }
 
 TEST_CASE("threads: two messages of one Message-ID both appear") {
-  CHECK(threads({message(1, "a", "1@x"), message(2, "b", "1@x")}, ThreadAlgorithm::refs) ==
+  CHECK(threads({keys_of(1, "a", "1@x"), keys_of(2, "b", "1@x")}, ThreadAlgorithm::refs) ==
         "(1)(2)");
 }
 
 TEST_CASE("threads: ORDEREDSUBJECT puts all of a subject below its first message") {
-  CHECK(threads({message(1, "a", "1@x"), message(2, "b", "2@x"), message(3, "a", "3@x"),
-                 message(4, "a", "4@x")},
+  CHECK(threads({keys_of(1, "a", "1@x"), keys_of(2, "b", "2@x"), keys_of(3, "a", "3@x"),
+                 keys_of(4, "a", "4@x")},
                 ThreadAlgorithm::ordered_subject) == "(1 (3)(4))(2)");
 }
 

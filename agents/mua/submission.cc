@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "agents/mua/command.h"
 #include "agents/mua/secret.h"
 #include "libmail/base/text.h"

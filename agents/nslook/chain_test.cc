@@ -1,5 +1,7 @@
 #include "agents/nslook/chain.h"
 
+#include <algorithm>
+
 #include "agents/nslook/test_dns.h"
 #include "libdns/dnssec/sign.h"
 

@@ -1,5 +1,7 @@
 #include "agents/nslook/mail_report.h"
 
+#include <algorithm>
+
 #include "agents/nslook/spf.h"
 #include "agents/nslook/tags.h"
 #include "agents/nslook/test_dns.h"

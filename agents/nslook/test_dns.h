@@ -1,6 +1,7 @@
 // A fake Internet for tests: servers that know records, written as in a zone file.
 #pragma once
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "libdns/wire/builder.h"
 #include "libdns/wire/presentation.h"
 #include "libmail/base/text.h"

@@ -1,5 +1,7 @@
 #include "agents/queued/options.h"
 
+#include <algorithm>
+
 namespace posthorn::queued {
 
 void Options::describe(service::OptionTable& table) {

@@ -1,5 +1,6 @@
 #include "agents/queued/schedule.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <memory>
 #include <random>

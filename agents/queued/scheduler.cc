@@ -1,5 +1,7 @@
 #include "agents/queued/scheduler.h"
 
+#include <algorithm>
+
 #include "libmail/async/loop.h"
 #include "libmail/queue/commands.h"
 

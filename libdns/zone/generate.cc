@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "libmail/base/text.h"
 
 namespace posthorn::dns {

@@ -1,5 +1,6 @@
 #include "libmail/message/address_reader.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <ctime>
 

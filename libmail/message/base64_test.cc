@@ -1,5 +1,6 @@
 #include "libmail/message/base64.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "libmail/base/base64.h"

@@ -1,5 +1,7 @@
 #include "libmail/message/body_reader.h"
 
+#include <algorithm>
+
 namespace posthorn::message {
 
 BodyReader::BodyReader(Encoding encoding, DecodeMode mode) {

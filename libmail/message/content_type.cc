@@ -1,5 +1,6 @@
 #include "libmail/message/content_type.h"
 
+#include <algorithm>
 #include <array>
 
 #include "libmail/base/text.h"

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <random>
+#include <vector>
 
 using namespace posthorn::message;
 

@@ -1,5 +1,6 @@
 #include "libmail/message/parameters.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "libmail/message/encoded_word.h"

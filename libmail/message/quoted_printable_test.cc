@@ -1,5 +1,6 @@
 #include "libmail/message/quoted_printable.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 using namespace posthorn::message;

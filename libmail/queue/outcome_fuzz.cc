@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "libmail/base/result.h"
 #include "libmail/queue/outcome.h"
 

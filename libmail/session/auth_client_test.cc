@@ -1,5 +1,6 @@
 #include "libmail/session/auth_client.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <functional>

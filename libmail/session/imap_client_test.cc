@@ -1,5 +1,6 @@
 #include "libmail/session/imap_client.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "libmail/async/loop.h"

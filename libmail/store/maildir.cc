@@ -1,5 +1,6 @@
 #include "libmail/store/maildir.h"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace posthorn::store {

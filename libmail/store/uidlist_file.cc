@@ -1,5 +1,6 @@
 #include "libmail/store/uidlist_file.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "libmail/base/crc32c.h"

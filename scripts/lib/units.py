@@ -3,8 +3,8 @@ in build/check-cache what passed: a unit is looked at again when it, a header of
 line, the rules or the tool have changed.
 
 Most of the time goes into the standard library's headers, which both tools walk for every unit. So the units of a
-room are looked at together, as one file that includes them; those that cannot stand in one file (two helpers of one
-name) are kept apart, and a group in which anything is found is looked at again in halves, down to the unit.
+room are looked at together, as one file that includes them (together.py), and a group in which anything is found is
+looked at again in halves, down to the unit.
 
 usage: units.py --build DIR (tidy|coroutines) FILES..."""
 
@@ -18,42 +18,52 @@ import shlex
 import subprocess
 import sys
 
+from together import ENTRIES, grouped
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build/check-cache"
 TIDY = ROOT / ".clang-tidy"
 QUERY = ROOT / "scripts/lib/coroutines.query"
 SAMPLES = ROOT / "scripts/lib/coroutine_samples.cc"
-GROUP = 16  # more would leave a core without work at the end
-ENTRIES = ("main", "LLVMFuzzerTestOneInput")  # each program has its own
 
 
 class Unit:
-    def __init__(self, entry):
-        self.source = pathlib.Path(entry["file"]).resolve()
-        self.name = str(self.source.relative_to(ROOT))
-        self.command = entry["command"]
-        self.object = re.search(r" -o (\S+)", entry["command"]).group(1)
+    def __init__(self, source, command):
+        self.source = source
+        self.name = str(source.relative_to(ROOT))
+        self.command = command
+        self.object = re.search(r" -o (\S+)", command).group(1)
         self.headers = []  # of ours, from the build's own dependency log
+
+
+def sources_in(entry, build):
+    """The sources of ours that the build compiles by this command: one, or those of cmake/Together.cmake."""
+    file = pathlib.Path(entry["file"]).resolve()
+    if not file.exists():
+        return []
+    if "Unity" in file.parts and file.is_relative_to(build):
+        return [pathlib.Path(name) for name in re.findall(r'^#include "(.+)"', file.read_text(), re.M)]
+    return [file] if file.is_relative_to(ROOT) and not file.is_relative_to(build) else []
 
 
 def load_units(build):
     """{name: Unit} of every source of ours that the build compiles."""
-    units = {}
+    units, by_object = {}, {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
-        source = pathlib.Path(entry["file"]).resolve()
-        if source.is_relative_to(ROOT) and not source.is_relative_to(build) and source.exists():
-            unit = Unit(entry)
-            units.setdefault(unit.name, unit)
-    by_object = {u.object: u for u in units.values()}
+        for source in sources_in(entry, build):
+            unit = Unit(source, entry["command"])
+            if units.setdefault(unit.name, unit) is unit:
+                by_object.setdefault(unit.object, []).append(unit)
     listing = subprocess.run(["ninja", "-C", str(build), "-t", "deps"], capture_output=True, text=True)
-    unit = None
+    compiled = []
     for line in listing.stdout.splitlines():
         if line and not line.startswith(" "):
-            unit = by_object.get(line.split(": #deps")[0])
-        elif unit and line.strip():
+            compiled = by_object.get(line.split(": #deps")[0], [])
+        elif compiled and line.strip().endswith(".h"):
             header = (build / line.strip()).resolve()
             if header.is_relative_to(ROOT):
-                unit.headers.append(header)
+                for unit in compiled:
+                    unit.headers.append(header)
     return units
 
 
@@ -90,50 +100,11 @@ def fingerprint(unit, tool, rules):
 def flags_of(unit):
     """The compile command without compiler, input and output."""
     words = shlex.split(unit.command)[1:]
-    drop = {words.index("-o"), words.index("-o") + 1, words.index("-c"), words.index("-c") + 1}
+    drop = {words.index(option) + i for option in ("-o", "-c") for i in (0, 1)}
     return [w for i, w in enumerate(words) if i not in drop]
 
 
-def own_names(unit):
-    """Names that clash when two units with them stand in one file: what a unit declares for itself, in a namespace
-    without a name or outside of all. Overloads are taken for clashes; what is missed shows as an error."""
-    names, private, depth = set(), False, 0
-    for line in unit.source.read_text(errors="replace").splitlines():
-        if re.match(r"using namespace |using \w+::|namespace \w+ = ", line):
-            continue  # may be said twice
-        if line.startswith("namespace"):
-            depth += 0 if line.startswith("namespace {") else 1
-            private = private or line.startswith("namespace {")
-        elif line.startswith("}") and "namespace" in line:
-            depth -= 0 if line.rstrip().endswith("namespace") else 1
-            private = private and not line.rstrip().endswith("namespace")
-        elif (private or depth == 0) and re.match(r"[A-Za-z_]", line):
-            found = (re.match(r"(?:using|struct|class|enum class|enum)\s+(\w+)\s*(?:=|[{:;]|final)", line)
-                     or re.match(r"TEST_CASE()", line) or re.match(r"[^(={]*?\b(\w+)\s*(?:\(|=|\{|\[|;)", line))
-            if found:
-                names.add(found.group(1))
-    return names - {"", *ENTRIES}
-
-
-def grouped(units):
-    """Lists of units with the same flags and no name in common, GROUP at most in each. Tests and fuzz targets see
-    every name of their room, so those of two rooms don't mix."""
-    groups = []
-    for unit in units:
-        room = os.path.dirname(unit.name)
-        key = (room if re.search(r"_(test|fuzz)\.cc$", unit.name) else None, flags_of(unit))
-        names = {(room, name) for name in own_names(unit)}
-        for group in groups:
-            if group["key"] == key and len(group["units"]) < GROUP and not group["names"] & names:
-                group["units"].append(unit)
-                group["names"] |= names
-                break
-        else:
-            groups.append({"key": key, "units": [unit], "names": names})
-    return [group["units"] for group in groups]
-
-
-def together(units):
+def one_file(units):
     """The file to look at for these units."""
     if len(units) == 1:
         return units[0].name
@@ -146,7 +117,7 @@ def together(units):
 
 
 def tidy(units):
-    arguments = ["clang-tidy-19", "--quiet", f"--config-file={TIDY}", together(units)]
+    arguments = ["clang-tidy-19", "--quiet", f"--config-file={TIDY}", one_file(units)]
     if units[0].name.endswith("_test.cc"):
         # Catch's REQUIRE names its expression twice: the second time everything in it has been moved from.
         arguments.append("--checks=-bugprone-use-after-move")
@@ -175,7 +146,7 @@ def query(file, arguments):
 
 
 def coroutines(units):
-    found, text = query(together(units), ["--", *flags_of(units[0])])
+    found, text = query(one_file(units), ["--", *flags_of(units[0])])
     if found is None:
         return text
     return "".join(f"{path}:{line}: {rule}\n" for path, line, rule in sorted(found))
@@ -221,9 +192,10 @@ def main():
                 marks[unit.name].touch()
         return told
 
-    told = []
+    told, by_source = [], {str(u.source): u for u in units}
+    groups = grouped(list(by_source), lambda source: tuple(flags_of(by_source[source])))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for text in pool.map(look, grouped(units)):
+        for text in pool.map(look, ([by_source[s] for s in group] for group in groups)):
             told += [line for line in text.splitlines() if line not in told]
     print("\n".join(told), end="\n" if told else "")
     return 1 if told else 0

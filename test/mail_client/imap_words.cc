@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <functional>
+#include <map>
 
 #include "libmail/async/scope.h"
 #include "libmail/base/text.h"

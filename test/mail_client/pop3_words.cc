@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 
 #include "libmail/base/text.h"
 #include "words.h"
