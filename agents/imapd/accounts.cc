@@ -4,7 +4,8 @@
 
 namespace posthorn::imapd {
 
-Accounts::Accounts(const std::string& host) : host_(files_, host, ::getpid(), &watcher_) {}
+Accounts::Accounts(const std::string& host, service::Log& log)
+    : host_(files_, host, ::getpid(), &watcher_), search_filler_(log) {}
 
 std::shared_ptr<Account> Accounts::open(store::StoreSettings settings) {
   std::erase_if(open_, [](const auto& entry) { return entry.second.expired(); });

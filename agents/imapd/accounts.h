@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/imapd/search_filler.h"
 #include "libmail/session/deflate.h"
 #include "libmail/store/store.h"
 
@@ -20,11 +21,12 @@ struct Account {
 
 class Accounts {
  public:
-  // `host`: the machine's name, for the names of files.
-  explicit Accounts(const std::string& host);
+  // `host`: the machine's name, for the names of files. `log` outlives it.
+  Accounts(const std::string& host, service::Log& log);
   // The user's account: the one that other sessions have, or a new one. Its settings are those of the first.
   std::shared_ptr<Account> open(store::StoreSettings settings);
   [[nodiscard]] store::Files& files() { return files_; }
+  [[nodiscard]] SearchFiller& search_filler() { return search_filler_; }
   // Of all sessions that compress; made with the first of them.
   [[nodiscard]] session::Deflater& deflater();
 
@@ -34,6 +36,7 @@ class Accounts {
   store::StoreHost host_;
   std::map<std::string, std::weak_ptr<Account>> open_;
   std::unique_ptr<session::Deflater> deflater_;
+  SearchFiller search_filler_;
 };
 
 }  // namespace posthorn::imapd

@@ -276,6 +276,7 @@ Task<Reply> Appending::store_all() {
   const auto appended = co_await session_.in_store(std::move(work));
   if (!appended) co_return session_.refusal(appended.error());
   session_.counters().appended.add(count);
+  if (session_.settings().search_index) session_.accounts().search_filler().grown(mailbox);
   co_return imap::ok(imap::ResponseCode("APPENDUID", std::to_string(appended->uid_validity) + " " +
                                                          ordered_set_text(appended->uids)),
                      parser_.head().replace ? "REPLACE done" : "APPEND done");

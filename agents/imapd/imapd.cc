@@ -43,6 +43,7 @@ void Imapd::load_worker(access::MailPlaces places) {
   settings->prefix = options_.prefix;
   settings->special_use = options_.special_uses();
   settings->index = options_.index;
+  settings->search_index = options_.search_index;
   settings->append_limit = options_.append_limit;
   settings->lock_time = options_.lock_time;
   settings->idle_time = options_.idle_time;
@@ -56,7 +57,7 @@ void Imapd::load_worker(access::MailPlaces places) {
 }
 
 Result<void, std::string> Imapd::open_worker(service::Daemon& daemon) {
-  accounts_ = std::make_unique<Accounts>(service::HostOptions().hostname);
+  accounts_ = std::make_unique<Accounts>(service::HostOptions().hostname, daemon.log());
   worker_counters_ = std::make_unique<WorkerCounters>(daemon.metrics());
   return {};
 }
@@ -75,6 +76,7 @@ void Imapd::end_sessions() {
 
 Task<void> Imapd::drain(service::Daemon& daemon, async::Deadline deadline) {
   co_await AccessAgent::drain(daemon, deadline);
+  if (accounts_) co_await accounts_->search_filler().end();
   accounts_.reset();
 }
 

@@ -3,16 +3,17 @@
 #include <chrono>
 
 #include "agents/imapd/message_text.h"
-#include "agents/imapd/search_text.h"
 #include "libmail/message/address_reader.h"
 #include "libmail/message/base_subject.h"
 #include "libmail/message/date.h"
 #include "libmail/message/encoded_word.h"
 #include "libmail/message/message_id.h"
+#include "libmail/search/folded_text.h"
 
 namespace posthorn::imapd {
 
 using async::Task;
+using search::fold_case;
 using store::StoreResult;
 
 namespace {

@@ -51,6 +51,8 @@ void Options::describe(service::OptionTable& table) {
             "how much a user without a quota_rule may keep: \"*:storage=1G:messages=10000\"; "
             "empty = any amount");
   table.add("index", index, "keep an index beside each mailbox").at_start();
+  table.add("search-index", search_index,
+            "keep an index of the texts of messages beside a mailbox in which clients search");
   table.add_size("append-limit", append_limit, "octets of a message that a client may store");
   table.add("lock-time", lock_time,
             "how long to wait for a mailbox that another program has locked");

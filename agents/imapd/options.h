@@ -16,6 +16,7 @@ struct Options : access::Options {
   std::vector<std::string> special_use = {"Archive", "Drafts", "Junk", "Sent", "Trash"};
   std::string quota;  // of users whose userdb entry has no quota_rule; "" = none
   bool index = true;
+  bool search_index = true;
   std::uint64_t append_limit = 64 * 1024 * 1024;
   Duration lock_time = std::chrono::seconds(30);
   std::size_t max_line = imap::Limits().line;

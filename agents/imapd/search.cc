@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "agents/imapd/search_narrow.h"
 #include "libmail/base/clock.h"
 #include "libmail/imap/writer.h"
 
@@ -135,10 +136,17 @@ Task<Found> find_messages(Session& session, const imap::SearchKey& key, std::str
       co_return found;
     }
   }
-  const auto prepared = prepare_key(key, charset, facts);
+  auto prepared = prepare_key(key, charset, facts);
   if (!prepared) {
     found.refused = bad_charset();
     co_return found;
+  }
+  bool index_lacks = false;
+  if (session.settings().search_index && looks_for_text(*prepared)) {
+    std::string remark;
+    auto ask = [&] { return narrow(*mailbox, *prepared, remark); };
+    index_lacks = co_await async::blocking(std::move(ask));
+    if (!remark.empty()) session.log().warning("", "search-index", {{"why", remark}});
   }
   std::uint32_t next = 1;
   auto told = async::Deadline::in(std::chrono::seconds(10));
@@ -157,6 +165,7 @@ Task<Found> find_messages(Session& session, const imap::SearchKey& key, std::str
     co_await session.out().flush();
     told = async::Deadline::in(std::chrono::seconds(10));
   }
+  if (index_lacks) session.accounts().search_filler().searched(mailbox);
   co_return found;
 }
 

@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "agents/imapd/message_text.h"
-#include "agents/imapd/search_text.h"
 #include "libmail/base/text.h"
 #include "libmail/message/charset.h"
 #include "libmail/message/date.h"
-#include "libmail/message/encoded_word.h"
+#include "libmail/search/folded_text.h"
 
 namespace posthorn::imapd {
 
@@ -37,6 +36,15 @@ Cost cost_of(Kind kind) {
     default:
       return Cost::row;
   }
+}
+
+bool has(std::string_view folded, std::string_view needle) {
+  return folded.find(needle) != std::string_view::npos;
+}
+
+bool body_has(const message::MessageView& view, std::string_view needle) {
+  return search::any_body_text(view,
+                               [needle](const std::string& text) { return has(text, needle); });
 }
 
 void prepare_flag(const imap::SearchKey& key, const SearchFacts& facts, PreparedKey& to) {
@@ -83,11 +91,11 @@ std::optional<PreparedKey> prepare_key(const imap::SearchKey& key, const std::st
   } else if (key.kind == Kind::email_id) {
     prepared.text = key.text;
   } else if (is_ascii(key.text) || charset.empty()) {
-    prepared.text = fold_case(key.text);
+    prepared.text = search::fold_case(key.text);
   } else {
     const auto known = message::find_charset(charset);
     if (!known) return std::nullopt;
-    prepared.text = fold_case(message::to_utf8(key.text, *known));
+    prepared.text = search::fold_case(message::to_utf8(key.text, *known));
   }
   for (const imap::SearchKey& child : key.children) {
     auto inner = prepare_key(child, charset, facts);
@@ -102,6 +110,7 @@ std::optional<PreparedKey> prepare_key(const imap::SearchKey& key, const std::st
 }
 
 bool SearchedMessage::matches(const PreparedKey& key) {
+  if (key.without.contains(row_.uid)) return false;
   switch (key.kind) {
     case Kind::both:
       return std::all_of(key.children.begin(), key.children.end(),
@@ -131,13 +140,12 @@ bool SearchedMessage::matches(const PreparedKey& key) {
       return matches_sent(key);
     case Kind::body: {
       FetchedText* text = whole();
-      return text != nullptr && body_contains(text->view(), key.text);
+      return text != nullptr && body_has(text->view(), key.text);
     }
     case Kind::text: {
       FetchedText* text = whole();
-      return text != nullptr &&
-             (contains_folded(decoded_header(text->view().header(0)), key.text) ||
-              body_contains(text->view(), key.text));
+      return text != nullptr && (has(search::folded_header(text->view().header(0)), key.text) ||
+                                 body_has(text->view(), key.text));
     }
     default:
       return matches_row(key);
@@ -204,8 +212,7 @@ bool SearchedMessage::matches_field(const PreparedKey& key, std::string_view nam
   if (text == nullptr) return false;
   const message::Header fields = message::Header::parse(text->octets());
   for (const message::Field* field : fields.find_all(name)) {
-    if (key.text.empty()) return true;
-    if (contains_folded(message::decode_encoded_words(fields.value(*field)), key.text)) return true;
+    if (key.text.empty() || has(search::folded_value(fields, *field), key.text)) return true;
   }
   return false;
 }

@@ -27,6 +27,7 @@ struct PreparedKey {
   imap::NumberSet set;
   std::uint16_t flag = 0;     // a system flag of the store; 0: a keyword
   std::uint64_t keyword = 0;  // its bit; 0: nobody has it
+  imap::NumberSet without;    // UIDs that can't have the text, as the search index knows
   bool is_recent = false;
   std::vector<PreparedKey> children;
 };

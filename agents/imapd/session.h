@@ -33,6 +33,7 @@ struct WorkerSettings {
   std::map<std::string, std::string> special_use;
   store::QuotaLimits quota;
   bool index = true;
+  bool search_index = true;
   std::uint64_t append_limit = 0;
   Duration lock_time{};
   Duration idle_time{};

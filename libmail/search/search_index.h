@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -78,7 +77,7 @@ class SearchIndex {
   virtual ~SearchIndex() = default;
   virtual SearchResult<Known> known() = 0;
   // UIDs of all indexed messages that have `folded` in one of `in`, and maybe of others. Nothing: the text is too short to say.
-  virtual SearchResult<std::optional<imap::NumberSet>> candidates(std::initializer_list<Column> in,
+  virtual SearchResult<std::optional<imap::NumberSet>> candidates(std::span<const Column> in,
                                                                   std::string_view folded) = 0;
   // All of them or none; what is known already is passed over.
   virtual SearchResult<void> add(std::span<const IndexedMessage> messages) = 0;

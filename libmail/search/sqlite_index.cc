@@ -130,7 +130,7 @@ imap::NumberSet numbers_of(std::string_view text) {
 }
 
 // {subject body} : ("abc" AND "bcd")
-std::string query_of(std::initializer_list<Column> in, const Wanted& wanted) {
+std::string query_of(std::span<const Column> in, const Wanted& wanted) {
   std::string query = "{";
   for (const Column column : in)
     query.append(column_names[static_cast<std::size_t>(column)]) += ' ';
@@ -156,7 +156,7 @@ class SqliteIndex final : public SearchIndex {
   SearchResult<void> check_owner(const IndexOwner& owner);
 
   SearchResult<Known> known() override;
-  SearchResult<std::optional<imap::NumberSet>> candidates(std::initializer_list<Column> in,
+  SearchResult<std::optional<imap::NumberSet>> candidates(std::span<const Column> in,
                                                           std::string_view folded) override;
   SearchResult<void> add(std::span<const IndexedMessage> messages) override;
   SearchResult<void> verify() override;
@@ -263,8 +263,8 @@ SearchResult<Known> SqliteIndex::known() {
   return known;
 }
 
-SearchResult<std::optional<imap::NumberSet>> SqliteIndex::candidates(
-    std::initializer_list<Column> in, std::string_view folded) {
+SearchResult<std::optional<imap::NumberSet>> SqliteIndex::candidates(std::span<const Column> in,
+                                                                     std::string_view folded) {
   const Wanted wanted = wanted_of(folded);
   if (wanted.tokens.empty()) return std::optional<imap::NumberSet>();
   const std::string query = query_of(in, wanted);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 
 #include "libmail/base/base64.h"
@@ -489,6 +490,15 @@ StoreResult<Vanished> MaildirBox::vanished(std::uint64_t modseq) {
   std::sort(vanished.uids.begin(), vanished.uids.end());
   vanished.uids.erase(std::unique(vanished.uids.begin(), vanished.uids.end()), vanished.uids.end());
   return vanished;
+}
+
+std::string MaildirBox::directory() const {
+  if (dirs_.root->descriptor() < 0) return {};
+  // By the descriptor: the mailbox may have been renamed since it was opened.
+  std::error_code failed;
+  const auto path = std::filesystem::read_symlink(
+      "/proc/self/fd/" + std::to_string(dirs_.root->descriptor()), failed);
+  return failed ? std::string() : path.string();
 }
 
 StoreResult<void> MaildirBox::rest() {

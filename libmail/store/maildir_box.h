@@ -73,6 +73,7 @@ class MaildirBox final : public OpenMailbox {
 
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const override;
   [[nodiscard]] std::string guid() const override;
+  [[nodiscard]] std::string directory() const override;
   [[nodiscard]] std::shared_ptr<Bell> bell() const override { return bell_; }
   StoreResult<void> sync(SyncRules rules) override;
   std::uint32_t take_recent(bool read_only) override;

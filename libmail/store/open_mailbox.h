@@ -105,6 +105,9 @@ class OpenMailbox {
   [[nodiscard]] virtual std::shared_ptr<Bell> bell() const = 0;
   // 32 hex digits; MAILBOXID is "F" and this (RFC 8474).
   [[nodiscard]] virtual std::string guid() const = 0;
+  // Where others may keep what they make of its messages, beside them, so that it is renamed and removed with the mailbox: a
+  // path without links, good for now. "": nowhere.
+  [[nodiscard]] virtual std::string directory() const { return {}; }
 
   // Finds out what others changed, gives UIDs to new messages, makes the next snapshot. Cheap when nothing happened: two
   // stat(2) calls, none while a watch is on it.
