@@ -1,0 +1,1 @@
+"""One file for each implementation; README.md says what an adapter has."""

@@ -1,0 +1,58 @@
+"""OpenSMTPD, unpacked; the folders that are compiled into it are the cell's in its own view of the machine."""
+
+import re
+
+from work import DOMAIN, PEERS, free_port, is_open, peer
+
+RESOLV = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
+
+
+def action(delivery):
+    """How OpenSMTPD hands over to this delivery agent."""
+    if not delivery.lmtp:
+        words = " ".join(str(word) for word in delivery.command)
+        for ours, theirs in (("${sender}", "%{sender}"), ("${recipient}", "%{rcpt}"), ("${user}", "%{rcpt.user}")):
+            words = words.replace(ours, theirs)
+        return f'mda "{words}" virtual <users>'
+    to = delivery.lmtp[5:]
+    return f'lmtp "{to}" rcpt-to virtual <users>'
+
+
+class OpenSmtpd:
+    """Takes mail for the site and hands it to `delivery`."""
+    name = "OpenSMTPD"
+    # 6.8 has no SMTPUTF8.
+    features = {"dsn"}
+
+    def __init__(self, work, delivery=None, more="", listen=""):
+        program = peer("opensmtpd", "usr/sbin/smtpd")
+        self.work = work
+        self.port = free_port()
+        self.home = work.folder("opensmtpd", "root")
+        lib, spool, libexec = (work.folder(f"opensmtpd/{sub}", "root", 0o711) for sub in ("lib", "spool", "libexec"))
+        work.folder("opensmtpd/lib/opensmtpd/empty", "root", 0o755)
+        work.folder("opensmtpd/spool/smtpd", "root", 0o711)
+        (libexec / "opensmtpd").symlink_to(PEERS / "opensmtpd/usr/libexec/opensmtpd")
+        way = ""
+        if delivery:
+            way = (f'table users {{ "@{DOMAIN}" = "nobody" }}\naction "site" {action(delivery)}\n'
+                   f'match from any for domain "{DOMAIN}" action "site"\n')
+        listen = listen or f"listen on 127.0.0.1 port {self.port} hostname mail.site.test"
+        path = work.put("opensmtpd/smtpd.conf", f"""
+smtp max-message-size "50M"
+pki site cert "{work.bench.certificate}"
+pki site key "{work.put('opensmtpd/key.pem', work.bench.key.read_text(), 'root', 0o600)}"
+{listen.format(port=self.port)}
+{way}
+{more}
+""", "root", 0o600)
+        private = work.private("opensmtpd", ["opensmtpd", "opensmtpq"], [("resolv.conf", RESOLV), ("mailname", "mail.site.test\n")],
+                               [("/var/lib", lib), ("/var/spool", spool), ("/usr/libexec", libexec)])
+        self.words = [*private, program, "-f", path]
+        work.start("opensmtpd", [*self.words, "-d"], lambda: is_open(self.port), "root")
+
+    def log(self):
+        return (self.work.directory / "opensmtpd.out").read_text(errors="replace")
+
+    def logged(self, recipient):
+        return re.search(rf"delivery .*<?{re.escape(recipient)}>?.*result=\"?Ok", self.log())

@@ -1,0 +1,82 @@
+"""Our agents, each alone and started from flags: taking mail into a queue, delivering, sending."""
+
+import re
+
+from work import DOMAIN, NOBODY, Failed, accepts, free_port
+
+USERDB = ["--userdb", ""]  # whoever delivers knows who exists
+
+
+class Deliverd:
+    """deliverd by LMTP with authd as its userdb. where: unix or inet."""
+    name = "deliverd"
+    features = {"smtputf8", "dsn"}
+
+    def __init__(self, work, where="unix", flags=()):
+        self.work = work
+        work.posthorn_users()
+        work.agent("authd", "--listen-mode", "0666", "--listen-userdb-mode", "0666")
+        at = f"unix:{work.directory}/posthorn/run/lmtp.sock" if where == "unix" else f"inet:127.0.0.1:{free_port()}"
+        # No queue of ours is there: reports of success are the duty of whoever hands over.
+        work.agent("deliverd", "--listen", at, "--listen-mode", "0666", "--domains", DOMAIN, "--hostname", "mda.site.test",
+                   "--queue", "", *flags)
+        self.lmtp = at
+        self.command = None
+
+    def maildir(self, user):
+        return self.work.directory / f"posthorn/mail/{DOMAIN}/{user}/Maildir"
+
+
+class Stdin:
+    """deliverd --stdin, started for each recipient by whoever has the message; authd is its userdb."""
+    name = "deliverd --stdin"
+    features = {"smtputf8", "dsn"}
+
+    def __init__(self, work):
+        self.work = work
+        work.posthorn_users()
+        work.agent("authd", "--listen-mode", "0666", "--listen-userdb-mode", "0666")
+        self.lmtp = None
+        self.command = [work.bench.bin / "deliverd", "--site", work.directory / "posthorn", "--stdin", "-f", "${sender}", "-d",
+                        "${recipient}"]
+
+    maildir = Deliverd.maildir
+
+
+class Exec:
+    """deliverd --exec in front of a program that is no LMTP server."""
+    features = {"dsn", "smtputf8"}
+
+    def __init__(self, work, program):
+        self.work = work
+        self.program = program
+        self.name = f"deliverd --exec {program.name}"
+        self.command = None
+        self.lmtp = f"unix:{work.folder('exec')}/lmtp.sock"
+        words = " ".join(str(word) for word in program.command)
+        work.agent("deliverd", "--listen", self.lmtp, "--listen-mode", "0666", "--domains", DOMAIN, "--exec", words, "--exec-flags",
+                   "D", "--queue", "", "--userdb", "", "--hostname", "mda.site.test", name="exec", site="exec")
+        self.maildir = program.maildir
+
+
+class Queue:
+    """smtpd, queued and a delivery agent. next: an LMTP endpoint."""
+    name = "smtpd+queued"
+    features = {"smtputf8", "dsn"}
+
+    def __init__(self, work, delivery, userdb=None, flags=()):
+        if not delivery.lmtp:
+            raise Failed("queued speaks LMTP only")  # the table of seams keeps these apart
+        self.work = work
+        self.port = free_port()
+        # Its own folder: the delivery agent may be ours as well.
+        for sub in ("conf", "queue", "queue/segments", "queue/free", "queue/spool", "queue/drop"):
+            work.folder(f"mta/{sub}", mode=0o755)
+        shared = ["--hostname", "mail.site.test", "--domains", DOMAIN, "--local-transport", "lmtp:" + delivery.lmtp]
+        who = ["--userdb", userdb] if userdb else USERDB
+        self.log = work.agent("queued", *shared, *who, *flags, site="mta")
+        work.agent("smtpd", *shared, *who, "--listen", f"inet:127.0.0.1:{self.port}", "--tls-cert", work.bench.certificate,
+                   "--tls-key", work.bench.key, site="mta")
+
+    def logged(self, recipient):
+        return re.search(rf" sent .*to=<{re.escape(recipient)}>.*status=sent", self.log.read_text())
