@@ -12,6 +12,7 @@ import time
 
 from work import DOMAIN, PASSWORD, Failed, wait_until
 
+WAIT = 90  # seconds; the machine may be busy
 ANN = f"ann@{DOMAIN}"
 UNKNOWN = f"nobody-here@{DOMAIN}"
 # What a hop puts on top (RFC 5321 4.4, RFC 9228, and the names that are customary).
@@ -147,7 +148,7 @@ def difference(letter, arrived):
     return None
 
 
-def check_arrival(letter, maildir_of, seconds=60):
+def check_arrival(letter, maildir_of, seconds=WAIT):
     """Once in each recipient's Maildir, octet by octet."""
     for recipient in letter.recipients:
         if recipient == letter.unknown:
@@ -167,7 +168,7 @@ def reports(maildir):
             and b"\nsubject: swap " not in b"\n" + text.split(b"\n\n")[0].lower()]
 
 
-def check_report(maildir, what, address, actions, seconds=60):
+def check_report(maildir, what, address, actions, seconds=WAIT):
     """A report to ann about this address, with one of these actions (RFC 3464 2.3.3)."""
     def find():
         for text in reports(maildir):
@@ -182,7 +183,7 @@ def check_report(maildir, what, address, actions, seconds=60):
     return wait_until(f"a report of {what} about {address}", find, seconds, 0.2)
 
 
-def check_all(chosen, refused, maildir_of, seconds=60):
+def check_all(chosen, refused, maildir_of, seconds=WAIT):
     """Arrival of every letter, the bounce of the unknown recipient if it wasn't refused at once, the report of success."""
     for letter in chosen:
         check_arrival(letter, maildir_of, seconds)

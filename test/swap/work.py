@@ -8,6 +8,7 @@ import os
 import pathlib
 import pwd
 import random
+import shlex
 import shutil
 import socket
 import subprocess
@@ -154,7 +155,7 @@ class Work:
 
     # --- programs ----------------------------------------------------------------------------------------
 
-    def start(self, name, argv, ready, user="nobody", stop=None, seconds=30, **keywords):
+    def start(self, name, argv, ready, user="nobody", stop=None, seconds=90, **keywords):
         """Starts a daemon that stays in the foreground, and waits until ready(). stop: a command that ends it, if SIGTERM isn't it."""
         path = self.directory / f"{name}.out"
         with open(path, "ab") as output:
@@ -226,6 +227,14 @@ class Work:
             script += f" && mount --bind {folder} {place}"
         return ["unshare", "-m", "sh", "-c", script + ' && exec "$@"', name]
 
+    def script(self, name, delivery):
+        """A delivery agent's command as a script that finds sender and recipient in the environment, where Postfix's local, Exim
+        and OpenSMTPD put them."""
+        words = " ".join(shlex.quote(str(word)) for word in delivery.command)
+        for macro, variable in (("${sender}", "$SENDER"), ("${recipient}", "$RECIPIENT"), ("${user}", "${RECIPIENT%@*}")):
+            words = words.replace(f"'{macro}'", f'"{variable}"')
+        return self.put(f"{name}-deliver", f"#!/bin/sh\nexec {words}\n", mode=0o755)
+
     def stop(self):
         for name, process, command in reversed(self.processes):
             if command:
@@ -251,3 +260,9 @@ class Work:
 
     def remove(self):
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def beside(self, name):
+        """A folder for a second one of a kind; its programs end with this cell."""
+        other = Work(self.bench, self.directory / name)
+        other.processes, other.notes = self.processes, self.notes
+        return other

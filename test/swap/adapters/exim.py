@@ -44,21 +44,17 @@ SITE = """site:
 """
 
 
-def transport(delivery):
+def transport(work, delivery):
     """out: how Exim hands over to this delivery agent."""
     if not delivery.lmtp:
-        words = " ".join(str(word) for word in delivery.command)
-        for ours, theirs in (("${sender}", "$sender_address"), ("${recipient}", "$local_part@$domain"), ("${user}", "$local_part")):
-            words = words.replace(ours, theirs)
+        script = work.script("exim", delivery)
         return f"""out:
   driver = pipe
-  command = {words}
+  command = {script}
   user = nobody
   initgroups = false
   message_prefix =
   message_suffix =
-  delivery_date_add
-  envelope_to_add
   return_path_add
   temp_errors = 71 : 75
   return_fail_output
@@ -85,7 +81,7 @@ class Exim:
         self.home = work.folder("exim")
         configuration = MAIN.format(
             program=program, home=self.home, port=self.port, certificate=work.bench.certificate, key=work.bench.key, main=main, acl=acl,
-            acl_rcpt=acl_rcpt, authenticators=authenticators, routers=routers, transports=(transport(delivery) if delivery else "") + transports)
+            acl_rcpt=acl_rcpt, authenticators=authenticators, routers=routers, transports=(transport(work, delivery) if delivery else "") + transports)
         path = work.put("exim/exim.conf", configuration, "root")
         private = work.private("exim", ["Debian-exim"], [("exim4/trusted_configs", f"{path}\n")])
         # Its user exists in that view of the machine only.

@@ -2,7 +2,8 @@
 
 from work import USERS, need
 
-FILTER = """USER=$1
+FILTER = """SHELL="/bin/sh"
+USER=$1
 MAILDIR="{mail}/$USER"
 `test -d "$MAILDIR"`
 if ($RETURNCODE != 0)

@@ -7,13 +7,11 @@ from work import DOMAIN, PEERS, free_port, is_open, peer
 RESOLV = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 
 
-def action(delivery):
+def action(work, delivery):
     """How OpenSMTPD hands over to this delivery agent."""
     if not delivery.lmtp:
-        words = " ".join(str(word) for word in delivery.command)
-        for ours, theirs in (("${sender}", "%{sender}"), ("${recipient}", "%{rcpt}"), ("${user}", "%{rcpt.user}")):
-            words = words.replace(ours, theirs)
-        return f'mda "{words}" virtual <users>'
+        script = work.script("opensmtpd", delivery)
+        return f'mda "{script}" virtual <users>'
     to = delivery.lmtp[5:]
     return f'lmtp "{to}" rcpt-to virtual <users>'
 
@@ -29,25 +27,25 @@ class OpenSmtpd:
         self.work = work
         self.port = free_port()
         self.home = work.folder("opensmtpd", "root")
-        lib, spool, libexec = (work.folder(f"opensmtpd/{sub}", "root", 0o711) for sub in ("lib", "spool", "libexec"))
+        lib, spool, libexec, run = (work.folder(f"opensmtpd/{sub}", "root", 0o711) for sub in ("lib", "spool", "libexec", "run"))
         work.folder("opensmtpd/lib/opensmtpd/empty", "root", 0o755)
         work.folder("opensmtpd/spool/smtpd", "root", 0o711)
         (libexec / "opensmtpd").symlink_to(PEERS / "opensmtpd/usr/libexec/opensmtpd")
         way = ""
         if delivery:
-            way = (f'table users {{ "@{DOMAIN}" = "nobody" }}\naction "site" {action(delivery)}\n'
+            way = (f'table users {{ "@{DOMAIN}" = "nobody" }}\naction "site" {action(work, delivery)}\n'
                    f'match from any for domain "{DOMAIN}" action "site"\n')
         listen = listen or f"listen on 127.0.0.1 port {self.port} hostname mail.site.test"
         path = work.put("opensmtpd/smtpd.conf", f"""
 smtp max-message-size "50M"
 pki site cert "{work.bench.certificate}"
 pki site key "{work.put('opensmtpd/key.pem', work.bench.key.read_text(), 'root', 0o600)}"
-{listen.format(port=self.port)}
+{listen.replace("PORT", str(self.port))}
 {way}
 {more}
 """, "root", 0o600)
         private = work.private("opensmtpd", ["opensmtpd", "opensmtpq"], [("resolv.conf", RESOLV), ("mailname", "mail.site.test\n")],
-                               [("/var/lib", lib), ("/var/spool", spool), ("/usr/libexec", libexec)])
+                               [("/var/lib", lib), ("/var/spool", spool), ("/usr/libexec", libexec), ("/run", run)])
         self.words = [*private, program, "-f", path]
         work.start("opensmtpd", [*self.words, "-d"], lambda: is_open(self.port), "root")
 

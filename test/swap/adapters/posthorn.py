@@ -80,3 +80,36 @@ class Queue:
 
     def logged(self, recipient):
         return re.search(rf" sent .*to=<{re.escape(recipient)}>.*status=sent", self.log.read_text())
+
+
+class Submissiond:
+    """Submission for ann and the others; its log-ins are authd's, which Deliverd has started."""
+    name = "submissiond"
+    features = {"smtputf8", "dsn"}
+
+    def __init__(self, work, site="msa", auth=None, flags=()):
+        self.port = free_port()
+        self.work = work
+        auth = auth or f"unix:{work.directory}/posthorn/run/auth.sock"
+        self.log = work.agent("submissiond", "--listen", f"inet:127.0.0.1:{self.port}", "--hostname", "msa.site.test", "--domains",
+                              DOMAIN, "--auth", auth, "--tls-cert", work.bench.certificate, "--tls-key", work.bench.key, *flags,
+                              site=site)
+
+
+class Relay:
+    """smtpd, queued and relayd of a site that sends everything to one other; relayd alone speaks to that."""
+    name = "relayd"
+    features = {"smtputf8", "dsn"}
+
+    def __init__(self, work, port, relay_flags=None, route=True):
+        self.port = free_port()
+        relay = f"unix:{work.directory}/sender/run/relay.sock"
+        for sub in ("", "/conf", "/queue", "/queue/segments", "/queue/free", "/queue/spool", "/queue/drop"):
+            work.folder("sender" + sub)
+        if route:
+            work.put("sender/conf/routes", f"{DOMAIN} [127.0.0.1]:{port}\n")
+        shared = ["--hostname", "out.sender.test", "--domains", "sender.test", "--remote-transport", "lmtp:" + relay, *USERDB]
+        self.log = work.agent("relayd", "--listen", relay, "--hostname", "out.sender.test", *(relay_flags or []), site="sender")
+        work.agent("queued", *shared, site="sender", name="sender-queued")
+        work.agent("smtpd", *shared, "--listen", f"inet:127.0.0.1:{self.port}", "--relay-networks", "127.0.0.0/8", site="sender",
+                   name="sender-smtpd")

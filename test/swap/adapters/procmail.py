@@ -1,18 +1,19 @@
 """procmail, as a delivery program for a user whose name is its argument."""
 
-from work import need
+from work import USERS, need
 
-RC = """PATH=/usr/bin:/bin
+RC = """SHELL=/bin/sh
+PATH=/usr/bin:/bin
+NAME=$1
 LOCKEXT=.none
-EXITCODE=75
 # A user is who has a folder; the exit code speaks for us where nothing was delivered.
 :0
-* ! ? test -d "{mail}/$1"
+* ! ? test -d "{mail}/$NAME"
 {{
   EXITCODE=67
   HOST
 }}
-DEFAULT={mail}/$1/
+DEFAULT={mail}/$NAME/
 :0
 $DEFAULT
 """
@@ -25,7 +26,6 @@ class Procmail:
     def __init__(self, work):
         program = need("procmail")
         self.mail = work.folder("procmail/mail")
-        from work import USERS
         for user in USERS:
             work.folder(f"procmail/mail/{user}")
         rc = work.put("procmail/rc", RC.format(mail=self.mail))

@@ -2,7 +2,7 @@
 
 import importlib
 
-NAMES = ("submission", "mta_in", "sending", "delivery", "local_delivery", "retrieval", "auth", "filter", "policy", "tables", "names",
+NAMES = ("submission", "mta_in", "sending", "delivery", "local_delivery", "mailboxes", "retrieval", "auth", "filter", "policy", "tables", "names",
          "sendmail", "supervision")
 
 
