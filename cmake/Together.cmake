@@ -3,7 +3,11 @@
 # too, compiles each file by itself, so that none depends on its neighbours.
 #
 # scripts/lib/together.py says which files can stand in one: those that don't declare the same name for themselves.
+# It is asked when cmake runs: if a file has got a name since then that a neighbour has, too, run cmake again.
 option(POSTHORN_TOGETHER "compile the files of a room together" OFF)
+if(POSTHORN_TOGETHER)
+  add_compile_options(-Wno-shadow)  # of what a neighbour names so
+endif()
 
 # posthorn_together(TARGET SOURCE...)
 function(posthorn_together target)
