@@ -153,7 +153,7 @@ TEST_CASE("exec: a starter that has died is our trouble") {
 
 TEST_CASE("exec: with flag D a message that was here before is a loop") {
   Sample s;
-  s.letter.header = "Delivered-To: bob@beta.test\n";
+  s.letter.header = "Received: by x; y\nDelivered-To: bob@beta.test\n";
   s.program("touch ran");
   CHECK(s.deliver()[0].reply.code == 250);
   fs::remove(s.directory + "/ran");

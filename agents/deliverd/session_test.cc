@@ -80,7 +80,7 @@ TEST_CASE("LMTP: one recipient's trouble is not another's") {
 
 TEST_CASE("LMTP: a message that has been in this mailbox goes round in a loop") {
   Mda mda;
-  const std::string looped = "delivered-to: Bob@Beta.Test\r\n" + letter;
+  const std::string looped = "Received: by x; y\r\ndelivered-to: Bob@Beta.Test\r\n" + letter;
   const auto replies = run(mda, transaction({"<bob@beta.test>", "<carol@beta.test>"}, looped));
   CHECK(replies[5].starts_with("554 5.4.6 Mail loop"));
   CHECK(replies[6] == "250 2.0.0 Delivered");
@@ -88,6 +88,12 @@ TEST_CASE("LMTP: a message that has been in this mailbox goes round in a loop") 
   // In the body it is text.
   CHECK(run(mda,
             transaction({"<bob@beta.test>"}, "A: b\r\n\r\nDelivered-To: bob@beta.test\r\n"))[4] ==
+        "250 2.0.0 Delivered");
+}
+
+TEST_CASE("LMTP: a client that writes Delivered-To on top as it hands over is no loop") {
+  Mda mda;
+  CHECK(run(mda, transaction({"<bob@beta.test>"}, "Delivered-To: bob@beta.test\r\n" + letter))[4] ==
         "250 2.0.0 Delivered");
 }
 

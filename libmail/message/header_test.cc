@@ -130,9 +130,11 @@ TEST_CASE("HeaderCollector: never holds more than its limit") {
 
 TEST_CASE("trace: counts Received fields and finds the mailbox a message has been in") {
   const Header header = Header::parse(
-      "Delivered-To: Bob@Example.org\r\nReceived: from a\r\n by b; x\r\nreceived: by c; "
-      "y\r\nX-Received: no\r\n\r\n");
+      "Delivered-To: Ann@Example.org\r\nReceived: from a\r\n by b; x\r\nDelivered-To: "
+      "Bob@Example.org\r\nreceived: by c; y\r\nX-Received: no\r\n\r\n");
   CHECK(count_received(header) == 2);
   CHECK(has_delivered_to(header, "bob@example.org"));
   CHECK_FALSE(has_delivered_to(header, "bob@example.or"));
+  // No host has had it since: this one says where it is handed over to now.
+  CHECK_FALSE(has_delivered_to(header, "ann@example.org"));
 }

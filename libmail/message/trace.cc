@@ -9,8 +9,11 @@ std::size_t count_received(const Header& header) {
 }
 
 bool has_delivered_to(const Header& header, std::string_view address) {
+  bool travelled = false;
   for (const Field& field : header.fields()) {
-    if (iequals(header.name(field), "Delivered-To") && iequals(header.value(field), address))
+    if (iequals(header.name(field), "Received")) travelled = true;
+    if (travelled && iequals(header.name(field), "Delivered-To") &&
+        iequals(header.value(field), address))
       return true;
   }
   return false;
