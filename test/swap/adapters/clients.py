@@ -25,17 +25,20 @@ class Mbsync:
     def __init__(self, work, server):
         self.work, self.home = work, maildir(work, "mbsync")
         self.rc = work.put("mbsync/rc", f"""IMAPAccount site
-Host 127.0.0.1
+Host localhost
 Port {server.imap}
 User {ANN}
 Pass {PASSWORD}
 SSLType STARTTLS
 CertificateFile {work.bench.certificate}
+
 IMAPStore far
 Account site
+
 MaildirStore near
 Path {self.home}/
 Inbox {self.home}/Maildir
+
 Channel all
 Far :far:
 Near :near:
@@ -78,9 +81,9 @@ class Fetchmail:
         self.work, self.home = work, maildir(work, "fetchmail")
         store = work.put("fetchmail/store", f"#!/bin/sh\nf=$(mktemp {self.home}/Maildir/tmp/XXXXXX) && cat > $f && mv $f {self.home}/Maildir/new/\n",
                          mode=0o755)
-        self.rc = work.put("fetchmail/rc", f"""poll localhost protocol pop3 port {server.pop3s}
+        self.rc = work.put("fetchmail/rc", f"""poll localhost protocol pop3 port {server.pop3s} uidl
   user "{ANN}" password "{PASSWORD}" ssl sslcertck sslcertfile "{work.bench.certificate}"
-  no rewrite keep uidl mda "{store}"
+  no rewrite keep mda "{store}"
 """, mode=0o600)
 
     def fetch(self):

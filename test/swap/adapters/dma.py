@@ -11,7 +11,7 @@ class Dma:
     def __init__(self, work, port):
         self.work = work
         spool = work.folder("dma/spool", "root")
-        work.folder("dma/spool/dma", "root", 0o770)
+        work.folder("dma/spool/dma", "root", 0o2777)
         conf = f"SMARTHOST 127.0.0.1\nPORT {port}\nMAILNAME client.test\n"
         self.words = [*work.private("dma", [], [("dma/dma.conf", conf), ("aliases", "")], [("/var/spool", spool)]),
                       peer("dma", "usr/sbin/dma")]

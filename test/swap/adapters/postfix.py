@@ -1,10 +1,8 @@
 """Postfix, installed; everything of its own lies in the cell's folder. Its master runs as root only."""
 
-import pathlib
 import re
-import sys
 
-from work import DOMAIN, NOBODY, PEERS, free_port, is_open, need, need_root
+from work import DOMAIN, free_port, is_open, need, need_root
 
 MASTER = """
 {port} inet n - n - - smtpd
@@ -56,17 +54,12 @@ smtp_host_lookup = native
 """
 
 
-def lmtp_of(endpoint):
-    """How Postfix writes our way of an endpoint."""
-    return "lmtp:" + endpoint if endpoint.startswith("unix:") else "lmtp:" + endpoint
-
-
 class Postfix:
     """Takes mail for the site and hands it to `delivery`: LMTP, or a command by pipe(8). main, master: more lines."""
     name = "Postfix"
     features = {"smtputf8", "dsn"}
 
-    def __init__(self, work, delivery=None, main="", master="", local=False):
+    def __init__(self, work, delivery=None, main="", master="", prefix=()):
         need("postfix")
         need_root("Postfix's master")
         self.work = work
@@ -78,7 +71,7 @@ class Postfix:
         services = MASTER.format(port=f"127.0.0.1:{self.port}") + self.pipe(delivery) + master
         work.put("postfix/conf/main.cf", main, "root")
         work.put("postfix/conf/master.cf", services, "root")
-        words = ["postfix", "-c", self.home / "conf"]
+        words = [*prefix, "postfix", "-c", self.home / "conf"]
         work.start("postfix", [*words, "start-fg"], lambda: is_open(self.port), "root", [*words, "stop"])
 
     @staticmethod
@@ -87,7 +80,7 @@ class Postfix:
             return ""
         text = f"virtual_mailbox_domains = {DOMAIN}\n"
         if delivery.lmtp:
-            return text + f"virtual_transport = {lmtp_of(delivery.lmtp)}\n"
+            return text + f"virtual_transport = lmtp:{delivery.lmtp}\n"
         return text + "virtual_transport = swap\nswap_destination_recipient_limit = 1\n"
 
     @staticmethod

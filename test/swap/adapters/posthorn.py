@@ -65,6 +65,7 @@ class Queue:
     features = {"smtputf8", "dsn"}
 
     def __init__(self, work, delivery, userdb=None, flags=()):
+        """flags: for queued and smtpd alike."""
         if not delivery.lmtp:
             raise Failed("queued speaks LMTP only")  # the table of seams keeps these apart
         self.work = work
@@ -76,7 +77,7 @@ class Queue:
         who = ["--userdb", userdb] if userdb else USERDB
         self.log = work.agent("queued", *shared, *who, *flags, site="mta")
         work.agent("smtpd", *shared, *who, "--listen", f"inet:127.0.0.1:{self.port}", "--tls-cert", work.bench.certificate,
-                   "--tls-key", work.bench.key, site="mta")
+                   "--tls-key", work.bench.key, *flags, site="mta")
 
     def logged(self, recipient):
         return re.search(rf" sent .*to=<{re.escape(recipient)}>.*status=sent", self.log.read_text())

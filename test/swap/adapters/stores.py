@@ -35,8 +35,8 @@ class Posthorn:
             auth, userdb = (f"unix:{work.directory}/posthorn/run/{name}.sock" for name in ("auth", "userdb"))
         shared = ["--auth", auth, "--userdb", userdb, "--tls-cert", work.bench.certificate, "--tls-key", work.bench.key,
                   "--mail-location", f"maildir:{mail}/%n", "--mail-directories", mail]
-        work.agent("imapd", "--listen", f"inet:127.0.0.1:{self.imap}", *shared)
-        work.agent("pop3d", "--listen-tls", f"inet:127.0.0.1:{self.pop3s}", *shared)
+        work.agent("imapd", "--listen", f"inet:127.0.0.1:{self.imap}", "--listen-tls", f"inet:127.0.0.1:{free_port()}", *shared)
+        work.agent("pop3d", "--listen", f"inet:127.0.0.1:{free_port()}", "--listen-tls", f"inet:127.0.0.1:{self.pop3s}", *shared)
 
     def open(self):
         return log_in(self.work, self.imap)

@@ -13,13 +13,13 @@ def same(letter, found):
     """The letter below fields that a client writes for itself."""
     text = found.replace(b"\r\n", b"\n")
     head = text[:-len(letter.stored)] if text.endswith(letter.stored) else None
-    return head is not None and all(line[:1].isspace() or line.split(b":")[0].lower() in TRACE | {b"x-tuid"} for line in head.splitlines())
+    return head is not None and all(line[:1].isspace() or line.split(b":")[0].lower() in TRACE for line in head.splitlines())
 
 
 def without_status(text):
     """mutt and fetchmail note a message's state in its header."""
     head, _, body = text.replace(b"\r\n", b"\n").partition(b"\n\n")
-    own = (b"status:", b"content-length:", b"lines:", b"x-uid:", b"x-status:")
+    own = (b"x-tuid:", b"status:", b"content-length:", b"lines:", b"x-uid:", b"x-status:")
     return b"\n".join(line for line in head.split(b"\n") if not line.lower().startswith(own)) + b"\n\n" + body
 
 
