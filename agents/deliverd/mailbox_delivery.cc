@@ -31,13 +31,14 @@ std::pair<std::string, std::string> split_extension(const std::string& local,
   return {local.substr(0, at), local.substr(at + 1)};
 }
 
-// over_quota if the message does not fit. Two that come at once may both fit: a quota is no promise to the octet.
-StoreResult<void> fits_quota(store::Files& files, const Target& target, std::uint64_t octets) {
+// over_quota if the message does not fit; true: there is a quota. Two that come at once may both fit: a quota is no promise to
+// the octet.
+StoreResult<bool> fits_quota(store::Files& files, const Target& target, std::uint64_t octets) {
   const auto root = store::open_location(files, target.location);
   if (!root) return fail(root.error());
   const auto usage = store::Quota(files, **root, target.quota).usage();
   if (!usage) return fail(usage.error());
-  if (usage->fits(octets, 1)) return {};
+  if (usage->fits(octets, 1)) return usage->limits.any();
   return fail(StoreError(StoreError::Kind::over_quota,
                          target.location.path() + " has " + std::to_string(usage->octets) +
                              " octets in " + std::to_string(usage->messages) +
@@ -46,7 +47,7 @@ StoreResult<void> fits_quota(store::Files& files, const Target& target, std::uin
 
 void note_usage(store::Files& files, const Target& target, std::uint64_t octets) {
   const auto root = store::open_location(files, target.location);
-  if (root) store::Quota(files, **root, target.quota).add(static_cast<std::int64_t>(octets), 1);
+  if (root) store::add_usage(**root, static_cast<std::int64_t>(octets), 1);
 }
 
 }  // namespace
@@ -167,17 +168,16 @@ Task<void> MailboxDelivery::deliver_one(const Letter& letter, const smtp::Recipi
 Task<StoreResult<std::string>> MailboxDelivery::to_maildir(const Letter& letter,
                                                            const Target& target, std::string head) {
   const std::uint64_t octets = head.size() + letter.content->size();
-  if (target.quota.any()) {
-    auto ask = [this, &target, octets] { return fits_quota(files_, target, octets); };
-    auto fits = co_await async::blocking(std::move(ask));
-    if (!fits) co_return fail(std::move(fits.error()));
-  }
+  // Asked even without a rule: limits may lie beside the mail (SETQUOTA, another program's maildirsize).
+  auto ask = [this, &target, octets] { return fits_quota(files_, target, octets); };
+  auto fits = co_await async::blocking(std::move(ask));
+  if (!fits) co_return fail(std::move(fits.error()));
   store::MailLocation location = target.location;
   std::string folder = target.folder;
   auto done = co_await maildirs_.deliver(std::move(location), std::move(folder), std::move(head),
                                          letter.content);
   if (!done) co_return fail(std::move(done.error()));
-  if (target.quota.any()) {
+  if (*fits) {
     auto note = [this, &target, octets] { note_usage(files_, target, octets); };
     co_await async::blocking(std::move(note));
   }

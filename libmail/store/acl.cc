@@ -58,6 +58,13 @@ std::string Rights::letters() const {
   return out;
 }
 
+std::string Rights::letters_with_old() const {
+  std::string out = letters();
+  if (has(Right::create) || has(Right::delete_mailbox)) out.push_back('c');
+  if (has(Right::delete_message) || has(Right::expunge)) out.push_back('d');
+  return out;
+}
+
 Acl Acl::parse(std::string_view text) {
   Acl acl;
   for (std::string_view line : split(text, '\n')) {

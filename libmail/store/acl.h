@@ -29,9 +29,16 @@ class Rights {
  public:
   Rights() = default;
   static Rights all();
+  // RFC 4314 4: whoever has none of these may not know that the mailbox is there.
+  static constexpr Right of_any_use[] = {Right::lookup, Right::read,           Right::insert,
+                                         Right::create, Right::delete_mailbox, Right::administer};
+  // What an owner keeps whatever the file says: to see it, and to change the file.
+  static Rights of_owner();
   // Letters of RFC 4314; the obsolete c and d are kx and te. Others are passed over.
   static Rights parse(std::string_view letters);
   [[nodiscard]] std::string letters() const;  // "lrswipkxtea", those it has
+  // The same for clients: with the obsolete c and d if a right is set that they meant (RFC 4314 2.1.1).
+  [[nodiscard]] std::string letters_with_old() const;
   [[nodiscard]] bool has(Right right) const {
     return (bits_ & static_cast<std::uint16_t>(right)) != 0;
   }

@@ -82,8 +82,10 @@ class MaildirBox final : public OpenMailbox {
   StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids,
                                 ExpungeRules rules = {}) override;
   StoreResult<Appended> append(const std::vector<AppendMessage>& messages) override;
-  StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids) override;
-  StoreResult<Copied> move_to(OpenMailbox& target, std::span<const std::uint32_t> uids) override;
+  StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
+                              CopyRules rules = {}) override;
+  StoreResult<Copied> move_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
+                              CopyRules rules = {}) override;
   StoreResult<void> measure(std::span<const std::uint32_t> uids, Need need) override;
   StoreResult<std::unique_ptr<MessageSource>> open(std::uint32_t uid) override;
   StoreResult<std::string> text(std::uint32_t uid) override;
@@ -154,6 +156,8 @@ class MaildirBox final : public OpenMailbox {
 
   // maildir_box_sync.cc
   StoreResult<void> sync_now(SyncRules rules);
+  // The same before UIDs of a caller are used: refused if they are of another UIDVALIDITY than what is found.
+  StoreResult<void> sync_known();
   StoreResult<bool> directories_changed();
   StoreResult<void> scan(UidListFile& list);
   StoreResult<Listed> list_directories();
@@ -210,8 +214,9 @@ class MaildirBox final : public OpenMailbox {
   StoreResult<Appended> append_written(const std::vector<AppendMessage>& messages,
                                        std::vector<Arrival>& arrivals);
   StoreResult<void> write_message(const AppendMessage& message, Arrival& arrival);
-  StoreResult<std::vector<Source>> sources_of(std::span<const std::uint32_t> uids);
-  StoreResult<Copied> bring(MaildirBox& target, std::span<const std::uint32_t> uids, bool move);
+  StoreResult<std::vector<Source>> sources_of(std::span<const std::uint32_t> uids, CopyRules rules);
+  StoreResult<Copied> bring(MaildirBox& target, std::span<const std::uint32_t> uids, bool move,
+                            CopyRules rules);
   StoreResult<void> bring_one(MaildirBox& target, Source& source, bool move);
   StoreResult<void> copy_octets(MaildirBox& target, Source& source);
   void expect_gone(const Place& place);
@@ -249,6 +254,6 @@ class MaildirBox final : public OpenMailbox {
 
 // Copying and moving between mailboxes of any kind: read here, append there; a move removes here what is safe there.
 StoreResult<Copied> bring_through(OpenMailbox& from, OpenMailbox& target,
-                                  std::span<const std::uint32_t> uids, bool move);
+                                  std::span<const std::uint32_t> uids, bool move, CopyRules rules);
 
 }  // namespace posthorn::store

@@ -169,7 +169,7 @@ StoreResult<Appended> MaildirBox::append_written(const std::vector<AppendMessage
 }
 
 StoreResult<std::vector<MaildirBox::Source>> MaildirBox::sources_of(
-    std::span<const std::uint32_t> uids) {
+    std::span<const std::uint32_t> uids, CopyRules rules) {
   const auto names = names_of(uids);
   if (!names) return fail(names.error());
   const auto now = snapshot();
@@ -184,9 +184,10 @@ StoreResult<std::vector<MaildirBox::Source>> MaildirBox::sources_of(
     const StoredName& stored = (*names)[i];
     source.guid = stored.guid.empty() ? std::string(stored.base()) : stored.guid;
     source.arrival.row = *row;
+    source.arrival.row.flags &= static_cast<std::uint16_t>(~flag::system_flags | rules.flags);
     source.arrival.guid = source.guid;
     source.arrival.keep_order = true;
-    for (std::size_t bit = 0; bit < now->keywords().size(); ++bit) {
+    for (std::size_t bit = 0; rules.keywords && bit < now->keywords().size(); ++bit) {
       if ((row->keywords >> bit & 1) != 0 && !now->keywords()[bit].empty())
         source.keywords.push_back(now->keywords()[bit]);
     }
@@ -296,7 +297,7 @@ void MaildirBox::take_back(MaildirBox& target, std::span<Source> sources, bool m
 }
 
 StoreResult<Copied> MaildirBox::bring(MaildirBox& target, std::span<const std::uint32_t> uids,
-                                      bool move) {
+                                      bool move, CopyRules rules) {
   auto guard = begin();
   if (!guard) return fail(std::move(guard.error()));
   const bool same = &target == this;
@@ -307,7 +308,7 @@ StoreResult<Copied> MaildirBox::bring(MaildirBox& target, std::span<const std::u
     target_guard.emplace(std::move(*second));
     if (auto done = target.sync_now(SyncRules()); !done) return fail(std::move(done.error()));
   }
-  if (auto done = sync_now(SyncRules()); !done) return fail(std::move(done.error()));
+  if (auto done = sync_known(); !done) return fail(std::move(done.error()));
   auto list = target.lock_list();
   if (!list) return fail(std::move(list.error()));
   // Our own lock only when files leave: Dovecot must not look for them meanwhile.
@@ -319,7 +320,7 @@ StoreResult<Copied> MaildirBox::bring(MaildirBox& target, std::span<const std::u
   }
   Work work(*target.snapshot());
   if (auto done = target.prepare(*list, work); !done) return fail(std::move(done.error()));
-  auto sources = sources_of(uids);
+  auto sources = sources_of(uids, rules);
   if (!sources) return fail(std::move(sources.error()));
 
   StoreResult<void> brought;
@@ -359,18 +360,21 @@ StoreResult<Copied> MaildirBox::bring(MaildirBox& target, std::span<const std::u
   return copied;
 }
 
-StoreResult<Copied> MaildirBox::copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids) {
-  if (auto* maildir = dynamic_cast<MaildirBox*>(&target)) return bring(*maildir, uids, false);
-  return bring_through(*this, target, uids, false);
+StoreResult<Copied> MaildirBox::copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
+                                        CopyRules rules) {
+  if (auto* maildir = dynamic_cast<MaildirBox*>(&target))
+    return bring(*maildir, uids, false, rules);
+  return bring_through(*this, target, uids, false, rules);
 }
 
-StoreResult<Copied> MaildirBox::move_to(OpenMailbox& target, std::span<const std::uint32_t> uids) {
+StoreResult<Copied> MaildirBox::move_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
+                                        CopyRules rules) {
   auto* maildir = dynamic_cast<MaildirBox*>(&target);
-  if (maildir == nullptr) return bring_through(*this, target, uids, true);
-  auto moved = bring(*maildir, uids, true);
+  if (maildir == nullptr) return bring_through(*this, target, uids, true, rules);
+  auto moved = bring(*maildir, uids, true, rules);
   // From one file system to another there is no rename: copy, then remove.
   if (moved || moved.error().code != EXDEV) return moved;
-  auto copied = bring(*maildir, uids, false);
+  auto copied = bring(*maildir, uids, false, rules);
   if (!copied) return copied;
   // The copies stand already.
   auto removed = insist([&] { return expunge(copied->source); });
@@ -379,7 +383,7 @@ StoreResult<Copied> MaildirBox::move_to(OpenMailbox& target, std::span<const std
 }
 
 StoreResult<Copied> bring_through(OpenMailbox& from, OpenMailbox& target,
-                                  std::span<const std::uint32_t> uids, bool move) {
+                                  std::span<const std::uint32_t> uids, bool move, CopyRules rules) {
   const auto now = from.snapshot();
   std::vector<AppendMessage> messages;
   Copied copied;
@@ -398,8 +402,8 @@ StoreResult<Copied> bring_through(OpenMailbox& from, OpenMailbox& target,
     static_cast<void>(writer.end_text());
     AppendMessage message;
     message.body = std::make_shared<const Content>(writer.finish());
-    message.flags = row->flags & flag::system_flags;
-    for (std::size_t bit = 0; bit < now->keywords().size(); ++bit) {
+    message.flags = row->flags & rules.flags;
+    for (std::size_t bit = 0; rules.keywords && bit < now->keywords().size(); ++bit) {
       if ((row->keywords >> bit & 1) != 0) message.keywords.push_back(now->keywords()[bit]);
     }
     if ((row->flags & flag::has_date) != 0)

@@ -17,19 +17,16 @@ std::uint16_t changed_flags(const MessageRow& row, const FlagChange& change) {
   const std::uint16_t wanted = change.flags & flag::system_flags;
   const auto others = static_cast<std::uint16_t>(row.flags & ~flag::system_flags);
   const std::uint16_t now = row.flags & flag::system_flags;
-  switch (change.kind) {
-    case FlagChange::Kind::add:
-      return others | now | wanted;
-    case FlagChange::Kind::remove:
-      return static_cast<std::uint16_t>(others | (now & ~wanted));
-    case FlagChange::Kind::replace:
-      break;
-  }
-  return others | wanted;
+  std::uint16_t next = wanted;
+  if (change.kind == FlagChange::Kind::add) next = now | wanted;
+  if (change.kind == FlagChange::Kind::remove) next = static_cast<std::uint16_t>(now & ~wanted);
+  return static_cast<std::uint16_t>(others | (next & change.changeable) |
+                                    (now & ~change.changeable));
 }
 
 std::uint64_t changed_keywords(const MessageRow& row, const FlagChange& change,
                                std::uint64_t wanted) {
+  if (!change.keywords_changeable) return row.keywords;
   switch (change.kind) {
     case FlagChange::Kind::add:
       return row.keywords | wanted;
@@ -125,7 +122,7 @@ StoreResult<FlagsStored> MaildirBox::store_flags(std::span<const std::uint32_t> 
                                                  const FlagChange& change) {
   auto guard = begin();
   if (!guard) return fail(std::move(guard.error()));
-  if (auto done = sync_now(SyncRules()); !done) return fail(std::move(done.error()));
+  if (auto done = sync_known(); !done) return fail(std::move(done.error()));
   auto list = lock_list();
   if (!list) return fail(std::move(list.error()));
   if (auto names = keywords_.load(header_.uid_validity); !names) return fail(names.error());
@@ -216,7 +213,7 @@ void MaildirBox::remove_one(Removing& removing, const MessageRow& row, const Sto
 StoreResult<Expunged> MaildirBox::expunge(std::span<const std::uint32_t> uids, ExpungeRules rules) {
   auto guard = begin();
   if (!guard) return fail(std::move(guard.error()));
-  if (auto done = sync_now(SyncRules()); !done) return fail(std::move(done.error()));
+  if (auto done = sync_known(); !done) return fail(std::move(done.error()));
   auto list = lock_list();
   if (!list) return fail(std::move(list.error()));
   Work work(*snapshot());

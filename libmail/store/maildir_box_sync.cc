@@ -30,7 +30,9 @@ StoreResult<void> MaildirBox::sync_now(SyncRules rules) {
   bool must_scan = must_scan_ || rules.full_scan;
   if (watch_) {
     news = watch_->take();
-    must_scan = must_scan || news.lost;
+    // No watch is on the list: another one makes our UIDs worthless, and without one the mailbox may be gone.
+    const auto list = dirs_.root->status(uidlist_name);
+    must_scan = must_scan || news.lost || !list || stamp_of(*list) != header_.uidlist;
   } else if (!must_scan) {
     const auto changed = directories_changed();
     if (!changed) return fail(changed.error());
@@ -65,6 +67,15 @@ StoreResult<void> MaildirBox::sync_now(SyncRules rules) {
     return done;
   }
   return {};
+}
+
+StoreResult<void> MaildirBox::sync_known() {
+  if (auto done = load(); !done) return done;
+  const std::uint32_t known = header_.uid_validity;
+  if (auto done = sync_now(SyncRules()); !done) return done;
+  if (known == 0 || header_.uid_validity == known) return {};
+  return fail(StoreError(StoreError::Kind::unavailable,
+                         dirs_.path + " has a new UIDVALIDITY, and UIDs name other messages"));
 }
 
 StoreResult<void> MaildirBox::build_table() {

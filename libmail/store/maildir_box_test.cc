@@ -26,6 +26,43 @@ TEST_CASE("MaildirBox: new messages get UIDs in the order of arrival") {
   CHECK(box->guid().size() == 32);
 }
 
+TEST_CASE(
+    "MaildirBox: a list of UIDs that others wrote anew is seen, though no directory changed") {
+  Site site(GENERATE(false, true));
+  auto box = site.open();
+  auto other = site.open(".Other");
+  sync(*other);
+  site.deliver();
+  sync(*box, true);
+  const std::uint32_t validity = box->snapshot()->uid_validity();
+  std::string list = site.content("dovecot-uidlist");
+  list.replace(list.find('V') + 1, std::to_string(validity).size(), std::to_string(validity + 9));
+  const auto rewrite = [&] { std::ofstream(site.maildir("dovecot-uidlist")) << list; };
+  SECTION("by what changes messages, which refuses: their UIDs are the old ones") {
+    rewrite();
+    const auto how = GENERATE(0, 1, 2, 3);
+    if (how == 0) CHECK_FALSE(box->store_flags(Uids{1}, add_flags(flag::seen)));
+    if (how == 1) CHECK_FALSE(box->expunge(Uids{1}));
+    if (how == 2) CHECK_FALSE(box->copy_to(*other, Uids{1}));
+    if (how == 3) CHECK_FALSE(box->move_to(*other, Uids{1}));
+    CHECK(site.names("cur").size() == 1);
+    CHECK(other->snapshot()->size() == 0);
+  }
+  SECTION("by a look") {
+    rewrite();
+    sync(*box);
+  }
+  CHECK(box->snapshot()->uid_validity() == validity + 9);
+}
+
+TEST_CASE("MaildirBox: a mailbox that others removed is gone at the next look") {
+  Site site(GENERATE(false, true));
+  auto box = site.open(".Gone");
+  sync(*box);
+  fs::remove_all(site.maildir(".Gone"));
+  CHECK(box->sync(SyncRules()).error().kind == StoreError::Kind::not_found);
+}
+
 TEST_CASE("MaildirBox: a session that may write takes messages out of new/") {
   Site site(GENERATE(false, true));
   auto box = site.open();

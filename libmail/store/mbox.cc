@@ -37,12 +37,12 @@ class Writer {
   std::uint64_t at_;
 };
 
-IoResult<void> write_message(LockedMbox& mbox, std::string_view from_line, std::string_view head,
-                             const Content& body) {
-  Writer writer(mbox.file(), mbox.size());
+IoResult<void> write_message(Writer& writer, std::string_view from_line,
+                             const MboxLetter& message) {
+  const Content& body = *message.body;
   std::string out(from_line);
   MboxQuoter quoter;
-  quoter.append(head, out);
+  quoter.append(message.head, out);
   quoter.append(body.in_memory(), out);
   for (std::uint64_t at = 0; body.in_file() != nullptr && at < body.size();) {
     const auto part = body.in_file()->read(at, chunk);
@@ -54,8 +54,7 @@ IoResult<void> write_message(LockedMbox& mbox, std::string_view from_line, std::
     out.clear();
   }
   quoter.finish(out);
-  if (auto written = writer.write(out); !written) return written;
-  return mbox.file().sync();
+  return writer.write(out);
 }
 
 }  // namespace
@@ -105,17 +104,34 @@ StoreResult<std::unique_ptr<LockedMbox>> LockedMbox::open(Files& files,
 StoreResult<std::uint64_t> append_to_mbox(Files& files, const MailLocation& location,
                                           std::string_view sender, std::string_view head,
                                           const Content& body) {
+  MboxLetter message;
+  message.head = head;
+  message.body = &body;
+  return append_to_mbox(files, location, sender, std::span(&message, 1));
+}
+
+StoreResult<std::uint64_t> append_to_mbox(Files& files, const MailLocation& location,
+                                          std::string_view sender,
+                                          std::span<const MboxLetter> messages) {
   auto opened = LockedMbox::open(files, location);
   if (!opened) return fail(std::move(opened.error()));
   LockedMbox& mbox = **opened;
   const auto gap = separator(mbox.file(), mbox.size());
   if (!gap) return fail(gap.error());
 
-  const std::string from_line = std::string(*gap) + mbox_from_line(sender, files.now());
-  if (auto written = write_message(mbox, from_line, head, body); !written) {
+  Writer writer(mbox.file(), mbox.size());
+  std::string from_line = std::string(*gap) + mbox_from_line(sender, files.now());
+  IoResult<void> done;
+  for (const MboxLetter& message : messages) {
+    done = write_message(writer, from_line, message);
+    if (!done) break;
+    from_line = mbox_from_line(sender, files.now());
+  }
+  if (done) done = mbox.file().sync();
+  if (!done) {
     // Half a message would be glued to the next one.
     static_cast<void>(mbox.file().truncate(mbox.size()));
-    return fail(StoreError(written.error()));
+    return fail(StoreError(done.error()));
   }
   return mbox.size() + gap->size();
 }

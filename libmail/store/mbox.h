@@ -1,6 +1,8 @@
 // mbox files: delivery into one. Reading is mbox_mailbox.cc's, the format mbox_format.h's.
 #pragma once
 
+#include <span>
+
 #include "libmail/store/content.h"
 #include "libmail/store/dotlock.h"
 #include "libmail/store/files.h"
@@ -36,5 +38,14 @@ class LockedMbox {
 StoreResult<std::uint64_t> append_to_mbox(Files& files, const MailLocation& location,
                                           std::string_view sender, std::string_view head,
                                           const Content& body);
+
+struct MboxLetter {
+  std::string_view head;  // in front of the body
+  const Content* body = nullptr;
+};
+// The same for several: all of them or none.
+StoreResult<std::uint64_t> append_to_mbox(Files& files, const MailLocation& location,
+                                          std::string_view sender,
+                                          std::span<const MboxLetter> messages);
 
 }  // namespace posthorn::store

@@ -145,6 +145,8 @@ StoreResult<FlagsStored> MboxBox::store_flags(std::span<const std::uint32_t> uid
     if (change.kind == FlagChange::Kind::add) flags |= wanted;
     if (change.kind == FlagChange::Kind::remove) flags &= static_cast<std::uint16_t>(~wanted);
     if (change.kind == FlagChange::Kind::replace) flags = wanted;
+    flags = static_cast<std::uint16_t>((flags & change.changeable) |
+                                       (row->flags & flag::system_flags & ~change.changeable));
     if (flags == (row->flags & flag::system_flags)) continue;
     row->flags = static_cast<std::uint16_t>((row->flags & ~flag::system_flags) | flags);
     row->modseq = modseq;
@@ -204,14 +206,15 @@ StoreResult<Appended> MboxBox::append(const std::vector<AppendMessage>& messages
   if (!mbox_) {
     if (auto done = scan(); !done) return fail(std::move(done.error()));
   }
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const auto write = [&] {
-      return append_to_mbox(host_.files(), location_, "", messages[i].head, *messages[i].body);
-    };
-    // Those before it stand in the file already.
-    auto done = i == 0 ? write() : insist(write);
-    if (!done) return fail(std::move(done.error()));
+  std::vector<MboxLetter> all;
+  for (const AppendMessage& message : messages) {
+    MboxLetter one;
+    one.head = message.head;
+    one.body = message.body.get();
+    all.push_back(one);
   }
+  auto written = append_to_mbox(host_.files(), location_, "", all);
+  if (!written) return fail(std::move(written.error()));
   if (auto done = insist([this] { return scan(); }); !done) return fail(std::move(done.error()));
   Appended appended;
   appended.uid_validity = snapshot()->uid_validity();
@@ -221,12 +224,14 @@ StoreResult<Appended> MboxBox::append(const std::vector<AppendMessage>& messages
   return appended;
 }
 
-StoreResult<Copied> MboxBox::copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids) {
-  return bring_through(*this, target, uids, false);
+StoreResult<Copied> MboxBox::copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
+                                     CopyRules rules) {
+  return bring_through(*this, target, uids, false, rules);
 }
 
-StoreResult<Copied> MboxBox::move_to(OpenMailbox& target, std::span<const std::uint32_t> uids) {
-  return bring_through(*this, target, uids, true);
+StoreResult<Copied> MboxBox::move_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
+                                     CopyRules rules) {
+  return bring_through(*this, target, uids, true, rules);
 }
 
 // Sizes are known; a date would stand in the From line, which programs disagree about.

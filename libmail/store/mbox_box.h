@@ -26,8 +26,10 @@ class MboxBox final : public OpenMailbox {
   StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids,
                                 ExpungeRules rules = {}) override;
   StoreResult<Appended> append(const std::vector<AppendMessage>& messages) override;
-  StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids) override;
-  StoreResult<Copied> move_to(OpenMailbox& target, std::span<const std::uint32_t> uids) override;
+  StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
+                              CopyRules rules = {}) override;
+  StoreResult<Copied> move_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
+                              CopyRules rules = {}) override;
   StoreResult<void> measure(std::span<const std::uint32_t> uids, Need need) override;
   StoreResult<std::unique_ptr<MessageSource>> open(std::uint32_t uid) override;
   StoreResult<std::string> text(std::uint32_t uid) override;

@@ -84,6 +84,25 @@ TEST_CASE("append_to_mbox: a full disk leaves the file as it was") {
   CHECK(files.names("/var/mail") == std::vector<std::string>{"bob"});
 }
 
+TEST_CASE("append_to_mbox: of several messages all are written, or none") {
+  MemoryFiles files;
+  REQUIRE(deliver(files, "A: b\r\n\r\nbody"));
+  const std::string before = files.content(path).value();
+  const Content one = content("B: c\r\n\r\n1");
+  const Content two = content("C: d\r\n\r\n2");
+  std::vector<MboxLetter> letters(2);
+  letters[0].body = &one;
+  letters[1].body = &two;
+  files.fail_next("write", ENOSPC, 2);  // the lock's, the first message's, the second's
+  CHECK(append_to_mbox(files, location(), "", letters).error().kind == StoreError::Kind::disk_full);
+  CHECK(files.content(path) == before);
+  REQUIRE(append_to_mbox(files, location(), "", letters));
+  const std::string after = files.content(path).value();
+  CHECK(after.starts_with(before));
+  CHECK(after.find("B: c\n\n1\n\nFrom ") != std::string::npos);
+  CHECK(after.ends_with("C: d\n\n2\n\n"));
+}
+
 TEST_CASE("append_to_mbox: waits for both locks") {
   MemoryFiles files;
   files.put(path, "");

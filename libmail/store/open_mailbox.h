@@ -44,6 +44,15 @@ struct FlagChange {
   std::vector<std::string> keywords;  // as the client wrote them; case is ignored
   // CONDSTORE's UNCHANGEDSINCE: messages with a higher modseq are left alone.
   std::optional<std::uint64_t> unchanged_since;
+  // What may be changed at all (RFC 4314): the rest stays as it is.
+  std::uint16_t changeable = flag::system_flags;
+  bool keywords_changeable = true;
+};
+
+// What copies keep of their flags (RFC 4314 4).
+struct CopyRules {
+  std::uint16_t flags = flag::system_flags;
+  bool keywords = true;
 };
 
 struct FlagsStored {
@@ -109,8 +118,8 @@ class OpenMailbox {
   // path without links, good for now. "": nowhere.
   [[nodiscard]] virtual std::string directory() const { return {}; }
 
-  // Finds out what others changed, gives UIDs to new messages, makes the next snapshot. Cheap when nothing happened: two
-  // stat(2) calls, none while a watch is on it.
+  // Finds out what others changed, gives UIDs to new messages, makes the next snapshot. Cheap when nothing happened: three
+  // stat(2) calls, one while a watch is on it.
   virtual StoreResult<void> sync(SyncRules rules) = 0;
   // The UIDs from the first of the result on are \Recent in this session and in no other (RFC 3501 2.3.2).
   virtual std::uint32_t take_recent(bool read_only) = 0;
@@ -124,9 +133,11 @@ class OpenMailbox {
   virtual StoreResult<Appended> append(const std::vector<AppendMessage>& messages) = 0;
   // Hard links, or copies where the file system has none; flags, keywords and INTERNALDATE go along. `target` may be this
   // mailbox. All or none.
-  virtual StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids) = 0;
+  virtual StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
+                                      CopyRules rules = {}) = 0;
   // By rename(2): no message is ever in both mailboxes or in none (RFC 6851 3.3 asks for this).
-  virtual StoreResult<Copied> move_to(OpenMailbox& target, std::span<const std::uint32_t> uids) = 0;
+  virtual StoreResult<Copied> move_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
+                                      CopyRules rules = {}) = 0;
 
   // Fills in what rows of `uids` lack; the next snapshot has it.
   virtual StoreResult<void> measure(std::span<const std::uint32_t> uids, Need need) = 0;

@@ -14,6 +14,9 @@ namespace posthorn::store {
 namespace {
 
 constexpr const char* file_name = "maildirsize";
+constexpr const char* limits_name =
+    "posthorn-quota";  // SETQUOTA's limits, written as in maildirsize
+constexpr std::size_t longest_limits = 64;
 constexpr std::size_t longest_file = 5120;  // the Maildir++ text's
 constexpr auto trust_full = std::chrono::minutes(15);
 
@@ -130,10 +133,41 @@ std::optional<QuotaUsage> parse_maildirsize(std::string_view text, const QuotaLi
   return usage;
 }
 
+void add_usage(Directory& root, std::int64_t octets, std::int64_t messages) {
+  const auto file = root.open_file(file_name, OpenMode::append, 0);
+  if (!file) return;  // the next usage() counts
+  const std::string line = std::to_string(octets) + " " + std::to_string(messages) + "\n";
+  static_cast<void>((*file)->write(line));
+}
+
+StoreResult<QuotaLimits> Quota::limits() {
+  const auto first_line = [this](const char* name) -> StoreResult<std::optional<QuotaLimits>> {
+    const auto file = root_.open_file(name, OpenMode::read, 0);
+    if (!file && StoreError(file.error()).kind == StoreError::Kind::unavailable)
+      return fail(StoreError(file.error()));
+    if (!file) return std::optional<QuotaLimits>();
+    const auto text = (*file)->read(0, longest_limits);
+    if (!text) return fail(StoreError(text.error()));
+    const std::size_t end = text->find('\n');
+    if (end == std::string::npos) return std::optional<QuotaLimits>();
+    return parse_limits(std::string_view(*text).substr(0, end));
+  };
+  const auto own = first_line(limits_name);
+  if (!own) return fail(own.error());
+  if (*own) return **own;
+  if (rule_.any()) return rule_;
+  const auto foreign = first_line(file_name);
+  if (!foreign) return fail(foreign.error());
+  return foreign->value_or(QuotaLimits());
+}
+
 StoreResult<QuotaUsage> Quota::usage() {
+  const auto limits = this->limits();
+  if (!limits) return fail(limits.error());
+  if (!limits->any()) return QuotaUsage();
   const auto file = read_small_file(root_, file_name, longest_file);
   if (file) {
-    const auto usage = parse_maildirsize(file->text, limits_);
+    const auto usage = parse_maildirsize(file->text, *limits);
     const WallTime written = WallTime(std::chrono::microseconds(file->stamp.modified));
     const bool old = files_.now() - written > trust_full;
     const bool whole = usage && usage->octets >= 0 && usage->messages >= 0;
@@ -142,19 +176,28 @@ StoreResult<QuotaUsage> Quota::usage() {
              file.error().kind != StoreError::Kind::refused) {
     return fail(file.error());
   }
-  return recalculate();
+  return recount(*limits);
 }
 
-void Quota::add(std::int64_t octets, std::int64_t messages) {
-  const auto file = root_.open_file(file_name, OpenMode::append, 0);
-  if (!file) return;  // the next usage() counts
-  const std::string line = std::to_string(octets) + " " + std::to_string(messages) + "\n";
-  static_cast<void>((*file)->write(line));
+StoreResult<QuotaUsage> Quota::set_limits(const QuotaLimits& limits) {
+  auto lock = DotLock::try_acquire(files_, root_, limits_name);
+  if (!lock) return fail(std::move(lock.error()));
+  const auto written = replace_file(root_, limits_name, format_limits(limits) + "\n", file_mode);
+  if (!written) return fail(written.error());
+  // What another program would still go by.
+  if (!limits.any()) static_cast<void>(root_.unlink(file_name));
+  return recount(limits);
 }
 
-StoreResult<QuotaUsage> Quota::recalculate() {
+StoreResult<QuotaUsage> Quota::recount() {
+  const auto limits = this->limits();
+  if (!limits) return fail(limits.error());
+  return limits->any() ? recount(*limits) : QuotaUsage();
+}
+
+StoreResult<QuotaUsage> Quota::recount(const QuotaLimits& limits) {
   QuotaUsage usage;
-  usage.limits = limits_;
+  usage.limits = limits;
   const auto count = [&usage](Directory& mailbox) -> StoreResult<void> {
     for (const char* part : {"new", "cur"}) {
       const auto directory = mailbox.open_directory(part);
@@ -183,8 +226,8 @@ StoreResult<QuotaUsage> Quota::recalculate() {
     if (!folder) continue;
     if (auto done = count(**folder); !done) return fail(std::move(done.error()));
   }
-  if (limits_.any()) {
-    const std::string text = format_limits(limits_) + "\n" + std::to_string(usage.octets) + " " +
+  if (limits.any()) {
+    const std::string text = format_limits(limits) + "\n" + std::to_string(usage.octets) + " " +
                              std::to_string(usage.messages) + "\n";
     // Without the file the next one counts again.
     static_cast<void>(replace_file(root_, file_name, text, file_mode));

@@ -36,22 +36,31 @@ struct QuotaUsage {
 // The sum of a maildirsize file. Nothing if it is none, or was written for other limits and `limits` has some.
 std::optional<QuotaUsage> parse_maildirsize(std::string_view text, const QuotaLimits& limits);
 
+// Notes a change in the maildirsize of `root`, if there is one. Failure costs accuracy until the next count, nothing else.
+void add_usage(Directory& root, std::int64_t octets, std::int64_t messages);
+
 class Quota {
  public:
-  // `root` is the Maildir (INBOX); outlives it.
-  Quota(Files& files, Directory& root, QuotaLimits limits)
-      : files_(files), root_(root), limits_(limits) {}
-  // From the file; counted anew if there is none, if it is too long, or if it says "full" and is older than 15 minutes.
+  // `root` is the Maildir (INBOX); outlives it. `rule`: what the userdb or the site says.
+  Quota(Files& files, Directory& root, QuotaLimits rule)
+      : files_(files), root_(root), rule_(rule) {}
+  // The limits that count: those of set_limits() (the file `posthorn-quota`), else the rule, else those that another program wrote
+  // into maildirsize.
+  StoreResult<QuotaLimits> limits();
+  // Without limits nothing but that. Else from the file; counted anew if there is none, if it is too long, or if it says "full" and
+  // is older than 15 minutes.
   StoreResult<QuotaUsage> usage();
-  // Notes a change. Failure costs accuracy until the next count, nothing else.
-  void add(std::int64_t octets, std::int64_t messages);
   // Counts all mailboxes, and writes the file.
-  StoreResult<QuotaUsage> recalculate();
+  StoreResult<QuotaUsage> recount();
+  // From now on these, for everybody who delivers here; none at all: no limit, whatever the rule says.
+  StoreResult<QuotaUsage> set_limits(const QuotaLimits& limits);
 
  private:
+  StoreResult<QuotaUsage> recount(const QuotaLimits& limits);
+
   Files& files_;
   Directory& root_;
-  QuotaLimits limits_;
+  QuotaLimits rule_;
 };
 
 }  // namespace posthorn::store

@@ -23,7 +23,6 @@ namespace {
 
 constexpr const char* subscriptions_name = "subscriptions";
 constexpr const char* notes_name = "posthorn-mailboxes";
-constexpr const char* acl_name = "dovecot-acl";
 // Where Dovecot puts a mailbox while it removes it; neither of us lists it.
 constexpr const char* trash_name = "..DOVECOT-TRASHED";
 constexpr int deepest = 8;  // directories in a mailbox's directory, when it is removed
@@ -40,16 +39,12 @@ bool is_inbox(std::string_view name) {
 
 }  // namespace
 
-// A mailbox on disk.
-struct Store::Place {
-  const NamespaceSettings* space = nullptr;
-  std::string directory;  // ".Lists.C++", "" is the root itself
-  [[nodiscard]] std::string key() const { return space->location.path() + "/" + directory; }
-};
-
 Store::Store(StoreHost& host, StoreSettings settings)
     : host_(host), settings_(std::move(settings)) {
   check(!settings_.namespaces.empty(), "an account has a namespace");
+  for (const NamespaceSettings& space : settings_.namespaces)
+    spaces_.push_back(std::make_shared<const NamespaceSettings>(space));
+  personal_ = spaces_.front();
 }
 
 Store::~Store() = default;
@@ -73,16 +68,22 @@ StoreResult<std::unique_ptr<Directory>> Store::root_of(const NamespaceSettings& 
 StoreResult<Store::Place> Store::place_of(const std::string& name) const {
   Place place;
   if (is_inbox(name)) {
-    place.space = &settings_.namespaces.front();
+    place.space = personal_;
     return place;
   }
   if (!is_utf8(name)) return fail(bad_name(name, "is no UTF-8"));
-  for (const NamespaceSettings& space : settings_.namespaces) {
-    const bool fits = name.size() > space.prefix.size() && name.starts_with(space.prefix);
-    if (fits && (place.space == nullptr || space.prefix.size() > place.space->prefix.size()))
-      place.space = &space;
+  const std::string as_level = name + personal_->separator;
+  for (const Space& space : spaces()) {
+    if (space != personal_ && as_level == space->prefix)
+      return fail(bad_name(name, "is the name of a namespace"));
+    const bool fits = name.size() > space->prefix.size() && name.starts_with(space->prefix);
+    if (fits && (place.space == nullptr || space->prefix.size() > place.space->prefix.size()))
+      place.space = space;
   }
   if (place.space == nullptr) return fail(bad_name(name, "lies in no namespace"));
+  const std::string& others = settings_.others_prefix;
+  if (place.space == personal_ && !others.empty() && as_level.starts_with(others))
+    return fail(StoreError(StoreError::Kind::not_found, "nobody of that name shares anything"));
   const char separator = place.space->separator;
   const char other = separator == '.' ? '/' : '.';
   const std::string_view rest = std::string_view(name).substr(place.space->prefix.size());
@@ -92,7 +93,8 @@ StoreResult<Store::Place> Store::place_of(const std::string& name) const {
       return fail(bad_name(name, "can't be a mailbox"));
     place.directory.append(".").append(imap::encode_utf7(level));
   }
-  if (is_inbox(place.directory.substr(1)) && place.space == &settings_.namespaces.front())
+  if (is_inbox(place.directory.substr(1)) &&
+      (place.space == personal_ || place.space->kind == NamespaceSettings::Kind::other_users))
     place.directory.clear();
   if (place.directory.size() > longest_directory) return fail(bad_name(name, "is too long"));
   return place;
@@ -135,18 +137,27 @@ StoreResult<void> Store::list_space(const NamespaceSettings& space,
   if (!root) return fail(root.error());
   const auto directories = directories_of(**root);
   if (!directories) return fail(directories.error());
-  for (const std::string& directory : *directories) {
-    const auto name = name_of(space, directory);
+  const bool own = space.kind == NamespaceSettings::Kind::personal;
+  std::vector<StoreResult<std::string>> names;
+  for (const std::string& directory : *directories) names.push_back(name_of(space, directory));
+  if (space.kind == NamespaceSettings::Kind::other_users)
+    names.emplace_back(space.prefix + "INBOX");
+  for (const StoreResult<std::string>& name : names) {
     if (!name) {
       remark(name.error().text);
       continue;
+    }
+    if (!own) {
+      const auto rights = this->rights(*name);
+      if (!rights || !rights->has(Right::lookup)) continue;
     }
     MailboxInfo& info = all[*name];
     info.name = *name;
     info.separator = space.separator;
     info.exists = true;
+    // Of a namespace that is not the user's own the levels of the prefix are there too, as names.
     for (std::size_t at = name->rfind(space.separator);
-         at != std::string::npos && at > 0 && at >= space.prefix.size();
+         at != std::string::npos && at > 0 && (!own || at >= space.prefix.size());
          at = name->rfind(space.separator, at - 1)) {
       const auto [parent, fresh] = all.try_emplace(name->substr(0, at));
       parent->second.has_children = true;
@@ -163,10 +174,13 @@ StoreResult<std::vector<MailboxInfo>> Store::list(bool subscriptions) {
   std::map<std::string, MailboxInfo> all;
   MailboxInfo inbox;
   inbox.name = "INBOX";
-  inbox.separator = settings_.namespaces.front().separator;
+  inbox.separator = personal_->separator;
   all.emplace(inbox.name, inbox);
-  for (const NamespaceSettings& space : settings_.namespaces) {
-    if (auto done = list_space(space, all); !done) return fail(std::move(done.error()));
+  for (const Space& space : spaces()) {
+    auto done = list_space(*space, all);
+    // What others share is nothing that this user's own list may fail by.
+    if (!done && space != personal_) remark(done.error().text);
+    if (!done && space == personal_) return fail(std::move(done.error()));
   }
   if (auto done = note_subscriptions(all, subscriptions); !done)
     return fail(std::move(done.error()));
@@ -181,7 +195,7 @@ StoreResult<std::vector<MailboxInfo>> Store::list(bool subscriptions) {
 
 StoreResult<void> Store::note_subscriptions(std::map<std::string, MailboxInfo>& all,
                                             bool with_missing) {
-  const NamespaceSettings& space = settings_.namespaces.front();
+  const NamespaceSettings& space = *personal_;
   if (space.location.format == MailFormat::mbox) return {};
   const auto root = root_of(space);
   if (!root) return fail(root.error());
@@ -189,7 +203,7 @@ StoreResult<void> Store::note_subscriptions(std::map<std::string, MailboxInfo>& 
   if (!file && file.error().kind == StoreError::Kind::not_found) return {};
   if (!file) return fail(file.error());
   for (const std::string& stored : parse_subscriptions(file->text)) {
-    auto name = is_inbox(stored) ? StoreResult<std::string>("INBOX") : name_of(space, "." + stored);
+    const auto name = name_of_subscription(stored);
     if (!name) continue;
     auto known = all.find(*name);
     if (known == all.end()) {
@@ -205,8 +219,8 @@ StoreResult<void> Store::note_subscriptions(std::map<std::string, MailboxInfo>& 
 }
 
 StoreResult<void> Store::note_special_uses(std::map<std::string, MailboxInfo>& all) {
-  if (settings_.namespaces.front().location.format == MailFormat::mbox) return {};
-  const auto root = root_of(settings_.namespaces.front());
+  if (personal_->location.format == MailFormat::mbox) return {};
+  const auto root = root_of(*personal_);
   if (!root) return fail(root.error());
   Notes notes = settings_.special_use;
   const auto file = read_small_file(**root, notes_name);
@@ -224,7 +238,7 @@ StoreResult<void> Store::note_special_uses(std::map<std::string, MailboxInfo>& a
 }
 
 StoreResult<void> Store::change_notes(const std::function<void(Notes&)>& change) {
-  const auto root = root_of(settings_.namespaces.front());
+  const auto root = root_of(*personal_);
   if (!root) return fail(root.error());
   auto lock = DotLock::try_acquire(host_.files(), **root, notes_name);
   if (!lock) return fail(std::move(lock.error()));
@@ -239,17 +253,43 @@ StoreResult<void> Store::change_notes(const std::function<void(Notes&)>& change)
   return {};
 }
 
-StoreResult<void> Store::subscribe(const std::string& name, bool on) {
+// A name as the file of subscriptions has it: of the personal namespace without its prefix, else whole; levels parted by dots.
+std::string Store::subscription_of(const std::string& name) const {
   const auto place = place_of(name);
-  if (!place) return fail(place.error());
-  const auto root = root_of(settings_.namespaces.front());
+  if (place && place->space == personal_)
+    return place->directory.empty() ? "INBOX" : place->directory.substr(1);
+  std::string stored;
+  for (const std::string_view level : split(name, personal_->separator))
+    stored.append(stored.empty() ? "" : ".").append(imap::encode_utf7(level));
+  return stored;
+}
+
+StoreResult<std::string> Store::name_of_subscription(const std::string& stored) const {
+  if (is_inbox(stored)) return std::string("INBOX");
+  NamespaceSettings whole = *personal_;
+  whole.prefix.clear();
+  auto name = name_of(whole, "." + stored);
+  if (!name) return name;
+  const std::string& others = settings_.others_prefix;
+  bool elsewhere = !others.empty() && name->starts_with(others);
+  for (const Space& space : spaces())
+    elsewhere = elsewhere || (space != personal_ && name->starts_with(space->prefix));
+  return elsewhere ? *name : personal_->prefix + *name;
+}
+
+StoreResult<void> Store::subscribe(const std::string& name, bool on) {
+  // A share that is over can still be unsubscribed.
+  if (const auto place = place_of(name);
+      !place && (on || place.error().kind != StoreError::Kind::not_found))
+    return fail(place.error());
+  const auto root = root_of(*personal_);
   if (!root) return fail(root.error());
   auto lock = DotLock::try_acquire(host_.files(), **root, subscriptions_name);
   if (!lock) return fail(std::move(lock.error()));
   const auto file = read_small_file(**root, subscriptions_name);
   if (!file && file.error().kind != StoreError::Kind::not_found) return fail(file.error());
   std::set<std::string> names = file ? parse_subscriptions(file->text) : std::set<std::string>();
-  const std::string stored = place->directory.empty() ? "INBOX" : place->directory.substr(1);
+  const std::string stored = subscription_of(name);
   const bool changed = on ? names.insert(stored).second : names.erase(stored) > 0;
   if (!changed) return {};
   const auto written = replace_file(**root, subscriptions_name, format_subscriptions(names),
@@ -283,6 +323,7 @@ StoreResult<void> Store::create(const std::string& name,
     const auto written = replace_file(*maildir->root, uidlist_name, list.text(), file_mode);
     if (!written) return fail(written.error());
   }
+  if (auto inherited = inherit_acl(*place); !inherited) return inherited;
   if (special_use.empty()) return {};
   const auto note = [&](Notes& notes) {
     std::string& uses = notes[name];
@@ -291,11 +332,6 @@ StoreResult<void> Store::create(const std::string& name,
     }
   };
   return insist([&] { return change_notes(note); });
-}
-
-void Store::forget(const std::string& key) {
-  const std::lock_guard hold(mutex_);
-  open_.erase(key);
 }
 
 StoreResult<void> Store::remove(const std::string& name) {
@@ -315,15 +351,9 @@ StoreResult<void> Store::remove(const std::string& name) {
       return fail(StoreError(moved.error()));
     if (auto synced = (*root)->sync(); !synced) return fail(StoreError(synced.error()));
   }
-  forget(place->key());
+  host_.forget(place->key());
   if (auto gone = remove_tree(**root, trash_name, deepest); !gone) remark(gone.error().text);
-  std::shared_ptr<Directory> quota_root;
-  {
-    const std::lock_guard hold(mutex_);
-    quota_root = quota_root_;
-  }
-  if (quota_root)
-    static_cast<void>(Quota(host_.files(), *quota_root, settings_.quota).recalculate());
+  static_cast<void>(Quota(host_.files(), **root, quota_rule(*place->space)).recount());
   const auto note = [&name](Notes& notes) { notes.erase(name); };
   return insist([&] { return change_notes(note); });
 }
@@ -390,13 +420,8 @@ StoreResult<void> Store::rename(const std::string& from, const std::string& to) 
     if (!lock) return fail(std::move(lock.error()));
     if (auto moved = (*root)->rename_new(old_name, **root, new_name); !moved)
       return fail(StoreError(moved.error()));
-    const std::lock_guard hold(mutex_);
     const std::string path = source->space->location.path() + "/";
-    auto opened = open_.extract(path + old_name);
-    if (opened) {
-      opened.key() = path + new_name;
-      open_.insert(std::move(opened));
-    }
+    host_.rename(path + old_name, path + new_name);
   }
   if (auto synced = (*root)->sync(); !synced) return fail(StoreError(synced.error()));
   const auto note = [&](Notes& notes) {
@@ -414,21 +439,16 @@ StoreResult<void> Store::rename(const std::string& from, const std::string& to) 
 StoreResult<std::shared_ptr<OpenMailbox>> Store::open(const std::string& name) {
   const auto place = place_of(name);
   if (!place) return fail(place.error());
-  const std::lock_guard hold(mutex_);
-  auto& known = open_[place->key()];
-  if (auto opened = known.lock()) return opened;
   const bool mbox = place->space->location.format == MailFormat::mbox;
-  if (mbox && !place->directory.empty()) {
-    open_.erase(place->key());
+  if (mbox && !place->directory.empty())
     return fail(bad_name(name, "can't be: an mbox is one mailbox, INBOX"));
-  }
+  const auto slot = host_.slot(place->key());
+  const std::lock_guard hold(slot->mutex);
+  if (auto opened = slot->mailbox.lock()) return opened;
   auto opened = mbox ? StoreResult<std::shared_ptr<OpenMailbox>>(
                            std::make_shared<MboxBox>(host_, place->space->location))
                      : open_maildir_at(*place);
-  if (opened)
-    known = *opened;
-  else
-    open_.erase(place->key());
+  if (opened) slot->mailbox = *opened;
   return opened;
 }
 
@@ -453,16 +473,10 @@ StoreResult<std::shared_ptr<OpenMailbox>> Store::open_maildir_at(const Place& pl
     index = open_lmdb_index(*directories->root);
   }
   BoxSettings box;
-  if (settings_.quota.any() && place.space == &settings_.namespaces.front()) {
-    if (!quota_root_) {  // open() holds mutex_
-      auto opened = root_of(*place.space);
-      if (opened) quota_root_ = std::move(*opened);
-    }
-    box.usage = [files = &host_.files(), at = quota_root_, limits = settings_.quota](
-                    std::int64_t octets, std::int64_t messages) {
-      if (at) Quota(*files, *at, limits).add(octets, messages);
-    };
-  }
+  box.usage = [files = &host_.files(), location = place.space->location](std::int64_t octets,
+                                                                         std::int64_t messages) {
+    if (const auto at = open_location(*files, location)) add_usage(**at, octets, messages);
+  };
   return std::make_shared<MaildirBox>(host_, std::move(*directories), std::move(index),
                                       std::move(box));
 }
@@ -518,37 +532,6 @@ StoreResult<MailboxStatus> Store::status(const std::string& name, bool with_size
   status.recent = static_cast<std::uint32_t>(snapshot->size() - old);
   for (std::string& text : (*box)->take_remarks()) remark(std::move(text));
   return status;
-}
-
-StoreResult<Rights> Store::rights(const std::string& name) {
-  const auto place = place_of(name);
-  if (!place) return fail(place.error());
-  if (place->space->kind == NamespaceSettings::Kind::personal) return Rights::all();
-  const auto root = root_of(*place->space);
-  if (!root) return fail(root.error());
-  StoreResult<SmallFile> file = fail(StoreError(StoreError::Kind::not_found, ""));
-  if (place->directory.empty()) {
-    file = read_small_file(**root, acl_name);
-  } else {
-    const auto directory = (*root)->open_directory(place->directory);
-    if (!directory) return Rights();
-    file = read_small_file(**directory, acl_name);
-  }
-  if (!file && file.error().kind == StoreError::Kind::not_found) return Rights();
-  if (!file) return fail(file.error());
-  return Acl::parse(file->text).rights_of(settings_.user, settings_.groups, false);
-}
-
-StoreResult<bool> Store::authorise(const std::string& name, Right right) {
-  const auto has = rights(name);
-  if (!has) return fail(has.error());
-  return has->has(right);
-}
-
-StoreResult<QuotaUsage> Store::quota() {
-  const auto root = root_of(settings_.namespaces.front());
-  if (!root) return fail(root.error());
-  return Quota(host_.files(), **root, settings_.quota).usage();
 }
 
 }  // namespace posthorn::store

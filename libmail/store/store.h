@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct NamespaceSettings {
   std::string prefix;    // "", or as Courier has it "INBOX."; ends with the separator
   char separator = '.';  // or '/'
   MailLocation location;
+  std::string owner;  // other_users: whose mail it is
+  QuotaLimits quota;  // other_users: the owner's, as the userdb has them
 };
 
 struct StoreSettings {
@@ -35,7 +38,11 @@ struct StoreSettings {
   // Special uses by mailbox name (RFC 6154), as "\\Sent": defaults of the site; the account's own file comes first.
   std::map<std::string, std::string> special_use;
   QuotaLimits quota;
-  bool index = true;  // false: nothing is kept beside Dovecot's own files
+  // What the prefixes of other users' namespaces begin with ("user."): no mailbox of this account can lie below it. "" = there are
+  // none.
+  std::string others_prefix;
+  std::string share_list;  // the file of share_list.h, an absolute path; "" = none
+  bool index = true;       // false: nothing is kept beside Dovecot's own files
 };
 
 struct MailboxInfo {
@@ -81,19 +88,54 @@ class Store {
   // Without opening it for anybody; scans only if something changed. `with_size`: measures what has no size.
   StoreResult<MailboxStatus> status(const std::string& name, bool with_size = false);
 
-  // Whether the account's user has `right` on the mailbox. Every verb of a client goes through here.
+  // ---- rights: store_rights.cc ----
+  // Whether the account's user has `right` on the mailbox. Every verb of a client goes through here. not_found: the user may not
+  // even know that it is there.
   StoreResult<bool> authorise(const std::string& name, Right right);
-  // All rights of the user there, for MYRIGHTS.
+  // The right to make `name`: that of the nearest mailbox above it, or of the namespace (RFC 4314 4).
+  StoreResult<bool> may_create(const std::string& name);
+  // All rights of the user there, for MYRIGHTS. None for what is not there.
   StoreResult<Rights> rights(const std::string& name);
+  // Who has which rights. Of a user's own mailbox the owner's entry is always among them.
+  StoreResult<Acl> acl(const std::string& name);
+  // `change` gets what acl() gives.
+  StoreResult<void> change_acl(const std::string& name, const std::function<void(Acl&)>& change);
+  // Other users who share something with this one, by the list of shares.
+  StoreResult<std::set<std::string>> sharers();
+  // A namespace more. Nothing happens if there is one with this prefix.
+  void add_namespace(NamespaceSettings space);
+  [[nodiscard]] bool has_namespace(const std::string& prefix) const;
 
-  // Usage and limits (RFC 9208); recalculated if the file says nothing or is old.
-  StoreResult<QuotaUsage> quota();
+  // Usage and limits (RFC 9208) of whoever owns the mailbox; recalculated if the file says nothing or is old. No limits: nothing is
+  // counted.
+  StoreResult<QuotaUsage> quota(const std::string& mailbox = "INBOX");
+  // "" = the account's own root, "user.ann" another user's; nothing: what lies there counts for nobody.
+  [[nodiscard]] std::optional<std::string> quota_root(const std::string& mailbox) const;
+  // Whose mailbox it is; "" = nobody's.
+  [[nodiscard]] std::string owner_of(const std::string& mailbox) const;
+  // The limits that hold from now on, whatever the userdb says.
+  StoreResult<QuotaUsage> set_quota(const std::string& mailbox, const QuotaLimits& limits);
   [[nodiscard]] const StoreSettings& settings() const { return settings_; }
   std::vector<std::string> take_remarks();
 
  private:
-  struct Place;
+  using Space = std::shared_ptr<const NamespaceSettings>;
+  // A mailbox on disk.
+  struct Place {
+    Space space;
+    std::string directory;  // ".Lists.C++", "" is the root itself
+    [[nodiscard]] std::string key() const { return space->location.path() + "/" + directory; }
+  };
   StoreResult<Place> place_of(const std::string& name) const;
+  [[nodiscard]] std::vector<Space> spaces() const;
+  [[nodiscard]] const QuotaLimits& quota_rule(const NamespaceSettings& space) const;
+  [[nodiscard]] std::string subscription_of(const std::string& name) const;
+  StoreResult<std::string> name_of_subscription(const std::string& stored) const;
+  StoreResult<std::optional<std::string>> acl_text(const Place& place) const;
+  StoreResult<void> inherit_acl(const Place& place);
+  StoreResult<void> note_shares(const NamespaceSettings& space);
+  StoreResult<Rights> rights_at(const Place& place) const;
+  [[nodiscard]] std::string owner_of(const NamespaceSettings& space) const;
   StoreResult<std::string> name_of(const NamespaceSettings& space,
                                    std::string_view directory) const;
   StoreResult<std::unique_ptr<Directory>> root_of(const NamespaceSettings& space) const;
@@ -106,14 +148,13 @@ class Store {
       const std::function<void(std::map<std::string, std::string>&)>& change);
   StoreResult<void> rename_inbox(const std::string& to);
   StoreResult<std::shared_ptr<OpenMailbox>> open_maildir_at(const Place& place);
-  void forget(const std::string& key);
   void remark(std::string text);
 
   StoreHost& host_;
   StoreSettings settings_;
-  std::shared_ptr<Directory> quota_root_;
-  std::mutex mutex_;                                        // of what follows
-  std::map<std::string, std::weak_ptr<OpenMailbox>> open_;  // by namespace and directory
+  Space personal_;             // the first namespace
+  mutable std::mutex mutex_;   // of what follows
+  std::vector<Space> spaces_;  // all of them
   std::vector<std::string> remarks_;
 };
 

@@ -7,6 +7,7 @@
 #include "libmail/store/index_values.h"
 #include "libmail/store/keywords.h"
 #include "libmail/store/quota.h"
+#include "libmail/store/share_list.h"
 #include "libmail/store/subscriptions.h"
 
 using namespace posthorn;
@@ -40,6 +41,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const Acl acl = Acl::parse(text);
       static_cast<void>(acl.rights_of("bob", {"staff"}, false));
       static_cast<void>(Acl::parse(acl.text()));
+      break;
+    }
+    case 'd': {
+      const auto before = sharers_with(text, "bob", {"staff"});
+      auto after = sharers_with(with_shares_of(text, "ann", {"user=bob"}), "bob", {"staff"});
+      check(after.contains("ann"), "what is shared is found");
+      for (const std::string& owner : before)
+        check(owner == "ann" || after.contains(owner), "other people's shares stay");
       break;
     }
     case 'q':
