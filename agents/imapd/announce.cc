@@ -12,9 +12,8 @@ void say_keywords(Session& session, Selected& selected, const store::Snapshot& s
   const auto& keywords = snapshot.keywords();
   if (keywords.size() == selected.keywords_told) return;
   selected.keywords_told = keywords.size();
-  session.out().untagged("FLAGS " + known_flags_text(keywords, false));
-  session.out().untagged("OK [PERMANENTFLAGS " +
-                         (selected.read_only ? "()" : known_flags_text(keywords, true)) +
+  session.out().untagged("FLAGS " + known_flags_text(keywords));
+  session.out().untagged("OK [PERMANENTFLAGS " + permanent_flags_text(selected, keywords) +
                          "] flags that stay");
 }
 
@@ -39,10 +38,22 @@ bool Session::uids_are_good() {
 
 Task<std::optional<imap::Reply>> Session::look_again() {
   auto mailbox = selected_->mailbox;
-  auto look = [mailbox] { return mailbox->sync(store::SyncRules()); };
-  const auto looked = co_await in_store(std::move(look));
-  if (!looked) co_return refusal(looked.error());
+  store::Store& store = this->store();
+  const std::string name = selected_->name;
+  auto look = [&store, &name, mailbox]() -> store::StoreResult<store::Rights> {
+    auto looked = mailbox->sync(store::SyncRules());
+    if (!looked) return fail(std::move(looked.error()));
+    return store.rights(name);
+  };
+  const auto rights = co_await in_store(std::move(look));
+  if (!rights) co_return refusal(rights.error());
   if (!uids_are_good()) co_return uids_are_bad();
+  if (selected_->rights != *rights) {
+    selected_->rights = *rights;
+    out_.untagged("OK [PERMANENTFLAGS " +
+                  permanent_flags_text(*selected_, mailbox->snapshot()->keywords()) +
+                  "] your rights have changed");
+  }
   co_return std::nullopt;
 }
 
@@ -77,6 +88,8 @@ void Session::announce_keywords() {
 Task<void> Session::announce_known(bool may_expunge) {
   if (!selected_ || !uids_are_good()) co_return;
   const auto snapshot = selected_->mailbox->snapshot();
+  if (may_expunge) announce_vanishing(*this, *snapshot);
+  const std::uint32_t last = selected_->largest_uid();
   const store::ViewChanges changes = selected_->view.update(*snapshot, may_expunge);
   say_keywords(*this, *selected_, *snapshot);
   if (!changes.expunged.empty()) {
@@ -88,6 +101,12 @@ Task<void> Session::announce_known(bool may_expunge) {
     if (!enabled_.rev2) out_.untagged(std::to_string(selected_->recent_count()) + " RECENT");
   }
   co_await say_changes(changes, snapshot);
+  if (!selected_ || selected_->contexts.empty()) co_return;
+  std::vector<std::uint32_t> touched = changes.changed;
+  for (std::uint32_t i = selected_->view.uids().count_below(last + 1); i < selected_->view.size();
+       ++i)
+    touched.push_back(selected_->view.uids().uid_of(i + 1));
+  co_await announce_contexts(*this, std::move(touched));
 }
 
 Task<void> Session::say_changes(const store::ViewChanges& changes,

@@ -46,7 +46,8 @@ class Appending {
   std::uint64_t size_ = 0;      // of the message that is coming
   std::uint64_t all_size_ = 0;  // of all messages so far
   std::uint64_t held_ = 0;      // octets of messages_ in memory
-  std::optional<store::QuotaUsage> usage_;
+  store::QuotaUsage usage_;
+  store::Rights rights_;                 // in the mailbox
   std::vector<std::uint32_t> replaced_;  // REPLACE: the UID
   bool binary_ = false;
   bool has_nul_ = false;
@@ -107,11 +108,12 @@ Task<bool> Appending::begin() {
     const auto allowed = store.authorise(name, Right::insert);
     if (!allowed) return fail(allowed.error());
     if (!*allowed) return std::shared_ptr<store::OpenMailbox>();
-    if (store.settings().quota.any()) {
-      auto usage = store.quota();
-      if (!usage) return fail(std::move(usage.error()));
-      usage_ = *usage;
-    }
+    auto rights = store.rights(name);
+    if (!rights) return fail(std::move(rights.error()));
+    rights_ = *rights;
+    auto usage = store.quota(name);
+    if (!usage) return fail(std::move(usage.error()));
+    usage_ = *usage;
     return store.open(name);
   };
   auto opened = co_await session_.in_store(std::move(work));
@@ -143,7 +145,7 @@ bool Appending::takes(const imap::AppendPart& part) {
   }
   all_size_ += part.size;
   const std::uint64_t count = messages_.size() + 1;
-  if (usage_ && !usage_->fits(all_size_, count)) {
+  if (!usage_.fits(all_size_, count)) {
     refuse(imap::no("OVERQUOTA", "there is no room for it"));
     return false;
   }
@@ -211,7 +213,11 @@ Task<void> Appending::on_part() {
 
 Task<bool> Appending::spill() {
   store::Files& files = session_.accounts().files();
-  const std::string path = session_.account().location.path();
+  const store::MailLocation& location = session_.account().location;
+  std::string path = location.path();
+  // An mbox is a file: beside it.
+  if (location.format == store::MailFormat::mbox)
+    path.resize(std::max<std::size_t>(path.rfind('/'), 1));
   store::ContentWriter& content = *content_;
   auto work = [&]() -> StoreResult<void> {
     auto directory = files.open_directory(path);
@@ -236,8 +242,9 @@ Task<bool> Appending::end_message() {
   store::AppendMessage message;
   message.body = std::make_shared<const store::Content>(content_->finish());
   held_ += message.body->in_memory().size();
-  message.flags = store_flags_of(head_.flags);
-  message.keywords = head_.flags.keywords;
+  // RFC 4314 4: flags that the user may not set are left out.
+  message.flags = store_flags_of(head_.flags) & changeable_flags(rights_);
+  if (rights_.has(Right::write)) message.keywords = head_.flags.keywords;
   if (head_.internal_date)
     message.date = WallTime(std::chrono::seconds(head_.internal_date->seconds));
   messages_.push_back(std::move(message));

@@ -30,13 +30,28 @@ Task<Reply> run(Session& session, const imap::Fetch& command);         // fetch.
 Task<Reply> run(Session& session, const imap::Search& command);        // search.cc
 Task<Reply> run(Session& session, const imap::Sort& command);          // sort.cc
 Task<Reply> run(Session& session, const imap::Thread& command);        // thread.cc
+Task<Reply> run(Session& session, const imap::CancelUpdate& command);  // context.cc
 Task<Reply> run(Session& session, const imap::GetQuota& command);      // quota.cc
 Task<Reply> run(Session& session, const imap::GetQuotaRoot& command);  // quota.cc
-Task<Reply> run(Session& session, const imap::MyRights& command);      // quota.cc
+Task<Reply> run(Session& session, const imap::SetQuota& command);      // quota.cc
+Task<Reply> run(Session& session, const imap::SetAcl& command);        // acl.cc
+Task<Reply> run(Session& session, const imap::DeleteAcl& command);     // acl.cc
+Task<Reply> run(Session& session, const imap::GetAcl& command);        // acl.cc
+Task<Reply> run(Session& session, const imap::ListRights& command);    // acl.cc
+Task<Reply> run(Session& session, const imap::MyRights& command);      // acl.cc
 
 // EXPUNGE, and CLOSE without telling; `only`: these UIDs and no others.
 Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell);  // expunge.cc
 Task<Reply> idle(Session& session);                                               // idle.cc
+// Searches that are kept up to date: before the view of the selected mailbox changes, and behind that; `touched` are UIDs,
+// ascending, that came or changed. context.cc
+void announce_vanishing(Session& session, const store::Snapshot& snapshot);
+Task<void> announce_contexts(Session& session, std::vector<std::uint32_t> touched);
+// "* MYRIGHTS", or why there is none.
+Task<std::optional<Reply>> say_my_rights(Session& session, std::string name);  // acl.cc
+Reply name_space(Session& session);                                            // namespaces.cc
+// The public namespace, and where those of others will be.
+void add_fixed_namespaces(const WorkerSettings& settings, store::StoreSettings& account);
 // Reads its messages itself; the line ends with its first literal.
 Task<void> append(Session& session);  // append.cc
 

@@ -14,36 +14,43 @@ struct Transfer {
   store::Copied copied;
 };
 
-// over_quota if copies do not fit. A move changes no sum.
+// over_quota if copies do not fit.
 StoreResult<void> has_room(store::Store& store, store::OpenMailbox& from,
-                           const std::vector<std::uint32_t>& uids) {
+                           const std::vector<std::uint32_t>& uids, const std::string& to) {
+  const auto usage = store.quota(to);
+  if (!usage) return fail(usage.error());
+  if (!usage->limits.any()) return {};
   if (auto measured = from.measure(uids, store::Need::size); !measured) return measured;
   const auto snapshot = from.snapshot();
   std::uint64_t octets = 0;
   for (const std::uint32_t uid : uids)
     if (const auto row = snapshot->find(uid)) octets += row->size;
-  const auto usage = store.quota();
-  if (!usage) return fail(usage.error());
   if (!usage->fits(octets, uids.size()))
     return fail(StoreError(StoreError::Kind::over_quota, "no room for copies"));
   return {};
 }
 
 StoreResult<Transfer> transfer(store::Store& store, store::OpenMailbox& from,
-                               const std::vector<std::uint32_t>& uids, const std::string& to,
-                               bool move) {
+                               const std::string& name, const std::vector<std::uint32_t>& uids,
+                               const std::string& to, bool move) {
   Transfer done;
   const auto allowed = store.authorise(to, Right::insert);
   if (!allowed) return fail(allowed.error());
   done.allowed = *allowed;
   if (!done.allowed) return done;
-  if (!move && store.settings().quota.any()) {
-    const auto room = has_room(store, from, uids);
+  const auto rights = store.rights(to);
+  if (!rights) return fail(rights.error());
+  store::CopyRules rules;
+  rules.flags = changeable_flags(*rights);
+  rules.keywords = rights->has(Right::write);
+  // A move within one account changes no sum.
+  if (!move || store.quota_root(name) != store.quota_root(to)) {
+    const auto room = has_room(store, from, uids, to);
     if (!room) return fail(room.error());
   }
   auto target = store.open(to);
   if (!target) return fail(std::move(target.error()));
-  auto copied = move ? from.move_to(**target, uids) : from.copy_to(**target, uids);
+  auto copied = move ? from.move_to(**target, uids, rules) : from.copy_to(**target, uids, rules);
   if (!copied) return fail(std::move(copied.error()));
   done.copied = std::move(*copied);
   return done;
@@ -56,18 +63,19 @@ Task<Reply> run(Session& session, const imap::Copy& command) {
   const auto uids = uids_of(selected, command.messages, command.uid);
   if (!uids) co_return imap::bad("there is no such message number");
   if (command.to.bad_name) co_return imap::no("TRYCREATE", "there is no such mailbox");
-  if (command.move &&
-      (selected.read_only || !selected.may(Right::delete_message) || !selected.may(Right::expunge)))
-    co_return imap::no("NOPERM", "messages can't be moved out of this mailbox");
   const char* done_text = command.move ? "MOVE done" : "COPY done";
   if (uids->empty()) co_return imap::ok(done_text);
   const auto stopped = co_await session.look_again();
   if (stopped) co_return *stopped;
+  if (command.move &&
+      (selected.read_only || !selected.may(Right::delete_message) || !selected.may(Right::expunge)))
+    co_return imap::no("NOPERM", "messages can't be moved out of this mailbox");
+  const std::string name = selected.name;
   store::Store& store = session.store();
   auto mailbox = selected.mailbox;
   const std::string to = command.to.name;
   const bool move = command.move;
-  auto work = [&] { return transfer(store, *mailbox, *uids, to, move); };
+  auto work = [&] { return transfer(store, *mailbox, name, *uids, to, move); };
   auto done = co_await session.in_store(std::move(work));
   if (!done && done.error().kind == StoreError::Kind::not_found)
     co_return imap::no("TRYCREATE", "there is no such mailbox");

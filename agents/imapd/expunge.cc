@@ -22,14 +22,15 @@ std::vector<std::uint32_t> deleted_uids(const Selected& selected, const imap::Se
 
 Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell) {
   Selected& selected = *session.selected();
-  const bool may = !selected.read_only && selected.may(store::Right::expunge);
-  if (!tell && !may) co_return imap::ok("CLOSE done");
+  if (!tell && selected.read_only) co_return imap::ok("CLOSE done");
   if (selected.read_only) co_return imap::no("READ-ONLY", "the mailbox was opened read-only");
-  if (!may) co_return imap::no("NOPERM", "you may not expunge");
   auto mailbox = selected.mailbox;
   // What others marked since counts, too.
   const auto stopped = co_await session.look_again();
   if (stopped) co_return *stopped;
+  const bool may = selected.may(store::Right::expunge);
+  if (!tell && !may) co_return imap::ok("CLOSE done");
+  if (!may) co_return imap::no("NOPERM", "you may not expunge");
   const std::vector<std::uint32_t> uids = deleted_uids(selected, only);
   if (!uids.empty()) {
     auto work = [&mailbox, &uids] { return mailbox->expunge(uids, {.only_deleted = true}); };

@@ -49,6 +49,17 @@ void Imapd::load_worker(access::MailPlaces places) {
   settings->idle_time = options_.idle_time;
   settings->limits.line = options_.max_line;
   settings->max_errors = options_.max_errors;
+  if (const auto place = options_.public_place(daemon().site()); place && *place)
+    settings->public_location = **place;
+  settings->public_prefix = options_.public_names();
+  settings->others_prefix = options_.shared_prefix;
+  if (!options_.shared_prefix.empty()) {
+    settings->share_list =
+        options_.shared_list.empty() && !settings->places.mail_directories.empty()
+            ? settings->places.mail_directories.front() + "/shared-mailboxes"
+            : daemon().site().path(options_.shared_list);
+  }
+  settings->quota_admins = options_.quota_admins;
   if (!options_.quota.empty()) {
     const auto quota = store::parse_quota(options_.quota);
     if (quota) settings->quota = *quota;
@@ -77,6 +88,7 @@ void Imapd::end_sessions() {
 Task<void> Imapd::drain(service::Daemon& daemon, async::Deadline deadline) {
   co_await AccessAgent::drain(daemon, deadline);
   if (accounts_) co_await accounts_->search_filler().end();
+  if (accounts_) co_await accounts_->value_keeper().end();
   accounts_.reset();
 }
 

@@ -36,17 +36,20 @@ Task<std::optional<Reply>> say_status(Session& session, std::string name, imap::
   if (wants(items, StatusItem::highest_modseq)) session.enabled().condstore = true;
   store::Store& store = session.store();
   const bool with_size = wants(items, StatusItem::size);
-  auto work = [&store, &name, with_size]() -> store::StoreResult<store::MailboxStatus> {
+  using Asked = std::optional<store::MailboxStatus>;
+  auto work = [&store, &name, with_size]() -> store::StoreResult<Asked> {
     const auto allowed = store.authorise(name, store::Right::read);
     if (!allowed) return fail(allowed.error());
-    if (!*allowed)
-      return fail(store::StoreError(store::StoreError::Kind::not_found, "no right to read"));
-    return store.status(name, with_size);
+    if (!*allowed) return Asked();
+    auto status = store.status(name, with_size);
+    if (!status) return fail(std::move(status.error()));
+    return Asked(std::move(*status));
   };
   const auto status = co_await session.in_store(std::move(work));
   if (!status) co_return session.refusal(status.error());
+  if (!*status) co_return imap::no("NOPERM", "you may not read that mailbox");
   session.out().untagged("STATUS " + session.wire_name(name) + " " +
-                         imap::status_data_text(status_data(session, *status, items)));
+                         imap::status_data_text(status_data(session, **status, items)));
   co_return std::nullopt;
 }
 
@@ -158,6 +161,7 @@ Task<Reply> run(Session& session, const imap::List& command) {
   store::Store& store = session.store();
   const bool subscriptions =
       command.lsub || command.selection.subscribed || command.returns.subscribed;
+  co_await session.meet_sharers();
   auto work = [&store, subscriptions] { return store.list(subscriptions); };
   auto all = co_await session.in_store(std::move(work));
   if (!all) co_return session.refusal(all.error());
@@ -169,6 +173,7 @@ Task<Reply> run(Session& session, const imap::List& command) {
     const auto entry = listing.entry(info);
     if (!entry) continue;
     session.out().untagged(imap::list_entry_text(*entry, session.enabled().utf8, word));
+    if (command.returns.my_rights && info.exists) (void)co_await say_my_rights(session, info.name);
     if (command.returns.status != 0 && info.exists)
       (void)co_await say_status(session, info.name, command.returns.status);
     const bool goes_on = co_await session.out().flush_if_full();

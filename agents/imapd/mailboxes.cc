@@ -4,7 +4,6 @@
 namespace posthorn::imapd {
 
 using store::Right;
-using store::StoreError;
 using store::StoreResult;
 
 namespace {
@@ -16,22 +15,6 @@ Reply bad_name(const imap::MailboxName& mailbox) {
 
 Reply no_right(const char* what) {
   return imap::no("NOPERM", std::string("you may not ") + what);
-}
-
-// The level above, "" at the top.
-std::string parent_of(const std::string& name, char separator) {
-  const std::size_t at = name.rfind(separator);
-  return at == std::string::npos ? std::string() : name.substr(0, at);
-}
-
-// Whether the user may make `name`: the right belongs to the level above (RFC 4314 4); the top is the user's own.
-StoreResult<bool> may_create(store::Store& store, const std::string& name, char separator) {
-  for (std::string above = parent_of(name, separator); !above.empty();
-       above = parent_of(above, separator)) {
-    auto allowed = store.authorise(above, Right::create);
-    if (allowed || allowed.error().kind != StoreError::Kind::not_found) return allowed;
-  }
-  return true;
 }
 
 }  // namespace
@@ -52,7 +35,7 @@ Task<Reply> run(Session& session, const imap::Create& command) {
   };
   auto work = [&]() -> StoreResult<Made> {
     Made made;
-    const auto allowed = may_create(store, name, separator);
+    const auto allowed = store.may_create(name);
     if (!allowed) return fail(allowed.error());
     made.allowed = *allowed;
     if (!made.allowed) return made;
@@ -76,21 +59,18 @@ Task<Reply> run(Session& session, const imap::Delete& command) {
   if (command.mailbox.bad_name) co_return imap::no("NONEXISTENT", "there is no such mailbox");
   const std::string name = command.mailbox.name;
   if (imap::is_inbox(name)) co_return imap::no("CANNOT", "the INBOX stays");
+  store::Store& store = session.store();
+  auto ask = [&] { return store.authorise(name, Right::delete_mailbox); };
+  const auto allowed = co_await session.in_store(std::move(ask));
+  if (!allowed) co_return session.refusal(allowed.error());
+  if (!*allowed) co_return no_right("delete it");
   if (session.selected() != nullptr && session.selected()->name == name) {
     session.unselect();
     session.out().untagged("OK [CLOSED] the mailbox that was selected");
   }
-  store::Store& store = session.store();
-  auto work = [&]() -> StoreResult<bool> {
-    auto allowed = store.authorise(name, Right::delete_mailbox);
-    if (!allowed || !*allowed) return allowed;
-    auto removed = store.remove(name);
-    if (!removed) return fail(std::move(removed.error()));
-    return true;
-  };
+  auto work = [&] { return store.remove(name); };
   const auto done = co_await session.in_store(std::move(work));
   if (!done) co_return session.refusal(done.error());
-  if (!*done) co_return no_right("delete it");
   co_return imap::ok("DELETE done");
 }
 
@@ -112,7 +92,7 @@ Task<Reply> run(Session& session, const imap::Rename& command) {
   auto work = [&]() -> StoreResult<bool> {
     auto allowed = store.authorise(from, Right::delete_mailbox);
     if (!allowed || !*allowed) return allowed;
-    allowed = may_create(store, to, separator);
+    allowed = store.may_create(to);
     if (!allowed || !*allowed) return allowed;
     auto renamed = store.rename(from, to);
     if (!renamed) return fail(std::move(renamed.error()));

@@ -45,6 +45,26 @@ void Options::describe(service::OptionTable& table) {
       .add("prefix", prefix,
            "what the names of all mailboxes but INBOX begin with, as \"INBOX.\"; mostly nothing")
       .at_start();
+  table
+      .add("public-location", public_location,
+           "mailboxes for all, in whom each has the rights that dovecot-acl says: maildir:PATH; "
+           "empty = none")
+      .at_start();
+  table
+      .add("public-prefix", public_prefix,
+           "what their names begin with; empty = \"Public\" and the separator")
+      .at_start();
+  table
+      .add("shared-prefix", shared_prefix,
+           "what the names of mailboxes begin with that other users share, as \"user.\"; empty = "
+           "nobody sees mailboxes of others")
+      .at_start();
+  table
+      .add("shared-list", shared_list,
+           "the file that says who shares with whom, as Dovecot's acl_shared_dict = file:PATH; "
+           "empty = shared-mailboxes in the first of the mail directories")
+      .at_start();
+  table.add("quota-admins", quota_admins, "users who may set the quotas of all");
   table.add("special-use", special_use,
             "mailboxes with a special use, as \"Sent\" or \"Sent Messages=Sent\"");
   table.add("quota", quota,
@@ -78,7 +98,34 @@ std::vector<std::string> Options::check(const service::Site& site) const {
   }
   if (!prefix.empty() && !prefix.ends_with(separator))
     problems.emplace_back("prefix: it has to end with the separator");
+  for (const std::string& text : {public_prefix, shared_prefix})
+    if (!text.empty() && (!text.ends_with(separator) || text == prefix))
+      problems.emplace_back(
+          "public_prefix and shared_prefix have to end with the separator and differ from prefix");
+  if (const auto place = public_place(site); !place)
+    problems.push_back("public_location: " + place.error().text);
   return problems;
+}
+
+std::string Options::public_names() const {
+  return public_prefix.empty() ? "Public" + separator : public_prefix;
+}
+
+store::StoreResult<std::optional<store::MailLocation>> Options::public_place(
+    const service::Site& site) const {
+  using Place = std::optional<store::MailLocation>;
+  if (public_location.empty()) return Place();
+  constexpr std::string_view form = "maildir:";
+  if (!public_location.starts_with(form) || public_location.find('%') != std::string::npos)
+    return fail(store::StoreError(store::StoreError::Kind::bad_name,
+                                  "it is one Maildir for all: maildir:PATH"));
+  std::vector<std::string> directories;
+  for (const std::string& directory : mail_directories) directories.push_back(site.path(directory));
+  auto place =
+      store::make_mail_location(std::string(form) + site.path(public_location.substr(form.size())),
+                                store::MailUser(), directories);
+  if (!place) return fail(std::move(place.error()));
+  return Place(std::move(*place));
 }
 
 std::map<std::string, std::string> Options::special_uses() const {

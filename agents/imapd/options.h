@@ -2,11 +2,13 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "libmail/access/options.h"
 #include "libmail/imap/server/login_core.h"
+#include "libmail/store/location.h"
 
 namespace posthorn::imapd {
 
@@ -14,6 +16,11 @@ struct Options : access::Options {
   std::string separator = ".";
   std::string prefix;  // of the personal namespace: "INBOX."
   std::vector<std::string> special_use = {"Archive", "Drafts", "Junk", "Sent", "Trash"};
+  std::string public_location;  // "maildir:PATH"; "" = none
+  std::string public_prefix;    // "" = "Public" and the separator
+  std::string shared_prefix;    // "user."; "" = nobody sees mailboxes of others
+  std::string shared_list;      // "" = shared-mailboxes in the first of mail_directories
+  std::vector<std::string> quota_admins;
   std::string quota;  // of users whose userdb entry has no quota_rule; "" = none
   bool index = true;
   bool search_index = true;
@@ -26,6 +33,10 @@ struct Options : access::Options {
   Options();
   void describe(service::OptionTable& table);
   [[nodiscard]] std::vector<std::string> check(const service::Site& site) const;
+  // Of `public_location`; nothing: there is none.
+  [[nodiscard]] store::StoreResult<std::optional<store::MailLocation>> public_place(
+      const service::Site& site) const;
+  [[nodiscard]] std::string public_names() const;
   // Mailbox name to "\\Sent"; what is written wrong is left out.
   [[nodiscard]] std::map<std::string, std::string> special_uses() const;
 };

@@ -47,38 +47,25 @@ store::StoreResult<void> search_slice(store::OpenMailbox& mailbox, const SearchF
   return {};
 }
 
-// Sizes and dates that the snapshot lacks.
-store::StoreResult<void> measure(store::OpenMailbox& mailbox, SearchFacts& facts) {
-  std::vector<std::uint32_t> unknown;
-  for (const auto& chunk : facts.snapshot->chunks())
-    for (std::uint32_t i = 0; i < chunk->count; ++i)
-      if ((chunk->flags[i] & store::flag::has_size) == 0 ||
-          (chunk->flags[i] & store::flag::has_date) == 0)
-        unknown.push_back(chunk->uid[i]);
-  if (unknown.empty()) return {};
-  if (auto sized = mailbox.measure(unknown, store::Need::size); !sized) return sized;
-  if (auto dated = mailbox.measure(unknown, store::Need::date); !dated) return dated;
+// Sizes or dates that the snapshot lacks.
+store::StoreResult<void> measure(store::OpenMailbox& mailbox, SearchFacts& facts, Measures needs) {
+  const auto lacks = [&facts](std::uint16_t flag) {
+    std::vector<std::uint32_t> unknown;
+    for (const auto& chunk : facts.snapshot->chunks())
+      for (std::uint32_t i = 0; i < chunk->count; ++i)
+        if ((chunk->flags[i] & flag) == 0) unknown.push_back(chunk->uid[i]);
+    return unknown;
+  };
+  if (needs.size) {
+    auto sized = mailbox.measure(lacks(store::flag::has_size), store::Need::size);
+    if (!sized) return sized;
+  }
+  if (needs.date) {
+    auto dated = mailbox.measure(lacks(store::flag::has_date), store::Need::date);
+    if (!dated) return dated;
+  }
   facts.snapshot = mailbox.snapshot();
   return {};
-}
-
-bool needs_measures(const imap::SearchKey& key) {
-  using Kind = imap::SearchKey::Kind;
-  switch (key.kind) {
-    case Kind::larger:
-    case Kind::smaller:
-    case Kind::older:
-    case Kind::younger:
-    case Kind::before:
-    case Kind::on:
-    case Kind::since:
-    case Kind::sent_before:
-    case Kind::sent_on:
-    case Kind::sent_since:
-      return true;
-    default:
-      return std::any_of(key.children.begin(), key.children.end(), needs_measures);
-  }
 }
 
 std::vector<std::uint32_t> part_of(const std::vector<std::uint32_t>& all,
@@ -118,9 +105,43 @@ bool speaks_of_modseq(const imap::SearchKey& key) {
          std::any_of(key.children.begin(), key.children.end(), speaks_of_modseq);
 }
 
+Measures measures_of(const imap::SearchKey& key) {
+  using Kind = imap::SearchKey::Kind;
+  Measures needs;
+  switch (key.kind) {
+    case Kind::larger:
+    case Kind::smaller:
+      needs.size = true;
+      break;
+    case Kind::older:
+    case Kind::younger:
+    case Kind::before:
+    case Kind::on:
+    case Kind::since:
+    case Kind::sent_before:
+    case Kind::sent_on:
+    case Kind::sent_since:
+      needs.date = true;
+      break;
+    default:
+      break;
+  }
+  for (const imap::SearchKey& child : key.children) {
+    const Measures more = measures_of(child);
+    needs.size = needs.size || more.size;
+    needs.date = needs.date || more.date;
+  }
+  return needs;
+}
+
 Task<Found> find_messages(Session& session, const imap::SearchKey& key, std::string charset) {
+  Found found = co_await find_messages(session, *session.selected(), key, std::move(charset));
+  co_return found;
+}
+
+Task<Found> find_messages(Session& session, const Selected& selected, const imap::SearchKey& key,
+                          std::string charset) {
   Found found;
-  const Selected& selected = *session.selected();
   auto mailbox = selected.mailbox;
   SearchFacts facts;
   facts.selected = &selected;
@@ -128,8 +149,8 @@ Task<Found> find_messages(Session& session, const imap::SearchKey& key, std::str
   facts.now =
       std::chrono::duration_cast<std::chrono::seconds>(wall_now().time_since_epoch()).count();
   if (speaks_of_modseq(key)) session.enabled().condstore = true;
-  if (needs_measures(key)) {
-    auto work = [&] { return measure(*mailbox, facts); };
+  if (const Measures needs = measures_of(key); needs.size || needs.date) {
+    auto work = [&] { return measure(*mailbox, facts, needs); };
     const auto measured = co_await session.in_store(std::move(work));
     if (!measured) {
       found.refused = session.refusal(measured.error());
@@ -169,9 +190,9 @@ Task<Found> find_messages(Session& session, const imap::SearchKey& key, std::str
   co_return found;
 }
 
-void say_extended(Session& session, const imap::ReturnOptions& returns, const Found& found,
+void say_extended(Session& session, Selected& selected, const std::string& where,
+                  const imap::ReturnOptions& returns, const Found& found,
                   const std::vector<std::uint32_t>& uids, bool by_uid, bool with_modseq) {
-  Selected& selected = *session.selected();
   const auto name = [&](std::uint32_t uid) {
     return std::to_string(by_uid ? uid : *selected.view.uids().sequence_of(uid));
   };
@@ -188,7 +209,7 @@ void say_extended(Session& session, const imap::ReturnOptions& returns, const Fo
   if (only_save) return;
   imap::Writer tag;
   tag.string(session.tag());
-  std::string text = "ESEARCH (TAG " + tag.take() + ")";
+  std::string text = "ESEARCH (TAG " + tag.take() + where + ")";
   if (by_uid) text += " UID";
   if (!uids.empty()) {
     if (returns.min) text += " MIN " + name(uids.front());
@@ -206,7 +227,12 @@ void say_extended(Session& session, const imap::ReturnOptions& returns, const Fo
 }
 
 Task<Reply> run(Session& session, const imap::Search& command) {
-  if (command.sources) co_return imap::bad("ESEARCH of other mailboxes is not offered");
+  if (command.sources) {
+    auto reply = co_await search_many(session, command);
+    co_return reply;
+  }
+  if (context_exists(session, command.returns))
+    co_return imap::bad("a search of that tag is kept up to date already");
   const bool with_modseq = speaks_of_modseq(command.key);
   const Found found = co_await find_messages(session, command.key, command.charset);
   if (found.refused) co_return refused(session, command.returns, *found.refused);
@@ -214,7 +240,14 @@ Task<Reply> run(Session& session, const imap::Search& command) {
     imap::ReturnOptions returns;
     returns.all = true;
     if (command.returns) returns = *command.returns;
-    say_extended(session, returns, found, found.uids, command.uid, with_modseq);
+    say_extended(session, *session.selected(), "", returns, found, found.uids, command.uid,
+                 with_modseq);
+    SearchContext context;
+    context.by_uid = command.uid;
+    context.key = command.key;
+    context.charset = command.charset;
+    context.uids = found.uids;
+    keep_context(session, command.returns, std::move(context));
   } else {
     std::string& text = session.out().text();
     text += "* SEARCH";

@@ -23,7 +23,7 @@ void describe(Session& session, const Selected& selected, const store::Snapshot&
   std::string& text = session.out().text();
   const auto& keywords = snapshot.keywords();
   fmt::format_to(std::back_inserter(text), "* FLAGS {}\r\n* {} EXISTS\r\n",
-                 known_flags_text(keywords, false), selected.view.size());
+                 known_flags_text(keywords), selected.view.size());
   if (!session.enabled().rev2) {
     fmt::format_to(std::back_inserter(text), "* {} RECENT\r\n", selected.recent_count());
     if (const std::uint32_t unseen = first_unseen(snapshot); unseen != 0)
@@ -34,8 +34,8 @@ void describe(Session& session, const Selected& selected, const store::Snapshot&
                  "* OK [UIDVALIDITY {}] UIDs are good\r\n"
                  "* OK [UIDNEXT {}] the next one\r\n"
                  "* OK [HIGHESTMODSEQ {}] the last change\r\n",
-                 selected.read_only ? "()" : known_flags_text(keywords, true),
-                 snapshot.uid_validity(), snapshot.uid_next(), snapshot.highest_modseq());
+                 permanent_flags_text(selected, keywords), snapshot.uid_validity(),
+                 snapshot.uid_next(), snapshot.highest_modseq());
   if (session.enabled().rev2)
     fmt::format_to(std::back_inserter(text), "* LIST () \"{}\" {}\r\n",
                    session.settings().separator, session.wire_name(selected.name));
@@ -87,12 +87,13 @@ struct Opened {
   store::Rights rights;
 };
 
+// Without a mailbox: the user may not read it.
 store::StoreResult<Opened> open(store::Store& store, const std::string& name, bool read_only) {
+  const auto allowed = store.authorise(name, store::Right::read);
+  if (!allowed) return fail(allowed.error());
+  if (!*allowed) return Opened();
   auto rights = store.rights(name);
   if (!rights) return fail(std::move(rights.error()));
-  // A mailbox that must not be seen is not there (RFC 4314 4).
-  if (!rights->has(store::Right::lookup) || !rights->has(store::Right::read))
-    return fail(store::StoreError(store::StoreError::Kind::not_found, "no right to read " + name));
   auto mailbox = store.open(name);
   if (!mailbox) return fail(std::move(mailbox.error()));
   Opened opened;
@@ -124,15 +125,14 @@ Task<Reply> run(Session& session, const imap::Select& command) {
   auto work = [&store, &name, read_only] { return open(store, name, read_only); };
   auto opened = co_await session.in_store(std::move(work));
   if (!opened) co_return session.refusal(opened.error());
+  if (!opened->mailbox) co_return imap::no("NOPERM", "you may not read that mailbox");
 
   auto selected = std::make_unique<Selected>();
   selected->name = name;
   selected->mailbox = std::move(opened->mailbox);
   selected->view = store::MailboxView(*opened->snapshot);
   selected->rights = opened->rights;
-  selected->read_only = read_only || !(selected->may(store::Right::write) ||
-                                       selected->may(store::Right::write_seen) ||
-                                       selected->may(store::Right::delete_message));
+  selected->read_only = read_only || !selected->may_change();
   // RFC 9051 has no \Recent any more.
   if (!session.enabled().rev2) selected->recent_from = opened->recent_from;
   selected->keywords_told = opened->snapshot->keywords().size();

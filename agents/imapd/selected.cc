@@ -99,14 +99,36 @@ std::string flags_text(const store::MessageRow& row, const std::vector<std::stri
   return text;
 }
 
-std::string known_flags_text(const std::vector<std::string>& keywords, bool permanent) {
+std::uint16_t changeable_flags(store::Rights rights) {
+  std::uint16_t flags = 0;
+  if (rights.has(store::Right::write_seen)) flags |= store::flag::seen;
+  if (rights.has(store::Right::delete_message)) flags |= store::flag::deleted;
+  if (rights.has(store::Right::write))
+    flags |= store::flag::answered | store::flag::flagged | store::flag::draft;
+  return flags;
+}
+
+std::string known_flags_text(const std::vector<std::string>& keywords) {
   std::string text = "(";
   for (const FlagName& flag : flag_names) text.append(flag.name).append(" ");
   for (const std::string& keyword : keywords)
     if (!keyword.empty()) text.append(keyword).append(" ");
-  if (permanent) return text + "\\*)";
   text.back() = ')';
   return text;
+}
+
+std::string permanent_flags_text(const Selected& selected,
+                                 const std::vector<std::string>& keywords) {
+  std::string text;
+  const std::uint16_t changeable = selected.read_only ? 0 : changeable_flags(selected.rights);
+  for (const FlagName& flag : flag_names)
+    if ((changeable & flag.bit) != 0) text.append(" ").append(flag.name);
+  if (!selected.read_only && selected.may(store::Right::write)) {
+    for (const std::string& keyword : keywords)
+      if (!keyword.empty()) text.append(" ").append(keyword);
+    text += " \\*";
+  }
+  return "(" + (text.empty() ? text : text.substr(1)) + ")";
 }
 
 std::uint16_t store_flags_of(const imap::Flags& flags) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/imapd/context.h"
 #include "libmail/imap/flags.h"
 #include "libmail/imap/sequence_set.h"
 #include "libmail/store/open_mailbox.h"
@@ -23,6 +24,7 @@ struct Selected {
   std::size_t keywords_told = 0;           // of the snapshot's list
   store::Rights rights;
   imap::NumberSet saved;  // UIDs of "$" (RFC 5182)
+  std::vector<SearchContext> contexts;
   std::unique_ptr<store::Listening> listening;
   bool changed = false;  // the bell rang
   // A STORE of our own with .SILENT: its changes are not announced.
@@ -30,6 +32,11 @@ struct Selected {
   std::uint64_t told_modseq = 0;  // of a change that its command has told already
 
   [[nodiscard]] bool may(store::Right right) const { return rights.has(right); }
+  // READ-WRITE (RFC 4314 5.2).
+  [[nodiscard]] bool may_change() const {
+    return may(store::Right::insert) || may(store::Right::expunge) || may(store::Right::write) ||
+           may(store::Right::write_seen) || may(store::Right::delete_message);
+  }
   [[nodiscard]] std::uint32_t recent_count() const {
     return view.size() - view.uids().count_below(recent_from);
   }
@@ -51,9 +58,12 @@ struct Selected {
 // "\Seen $Forwarded", without parentheses.
 [[nodiscard]] std::string flags_text(const store::MessageRow& row,
                                      const std::vector<std::string>& keywords, bool recent);
-// FLAGS and PERMANENTFLAGS, in their parentheses.
-[[nodiscard]] std::string known_flags_text(const std::vector<std::string>& keywords,
-                                           bool permanent);
+// FLAGS and PERMANENTFLAGS, in their parentheses; the second are those that the user may change (RFC 4314 5.1.1).
+[[nodiscard]] std::string known_flags_text(const std::vector<std::string>& keywords);
+[[nodiscard]] std::string permanent_flags_text(const Selected& selected,
+                                               const std::vector<std::string>& keywords);
+// The flags of the store that these rights allow to change (RFC 4314 4); keywords come with `write`.
+[[nodiscard]] std::uint16_t changeable_flags(store::Rights rights);
 // The store's bits of the client's system flags.
 [[nodiscard]] std::uint16_t store_flags_of(const imap::Flags& flags);
 

@@ -152,21 +152,27 @@ Task<void> Session::open_account(imap::LoginCore& core, std::string user) {
   settings.user = found.user;
   settings.index = settings_->index;
   settings.special_use = settings_->special_use;
-  settings.quota = settings_->quota;
-  if (const auto rule = found.field("quota_rule")) {
-    const auto limits = store::parse_quota(*rule);
-    if (limits) settings.quota = *limits;
-    if (!limits) log_.warning("", "quota-rule", {{"user", found.user}, {"why", limits.error()}});
-  }
+  settings.quota = quota_rule(found);
   store::NamespaceSettings space;
   space.prefix = settings_->prefix;
   space.separator = settings_->separator;
   space.location = std::move(*location);
   settings.namespaces.push_back(std::move(space));
+  add_fixed_namespaces(*settings_, settings);
   account_ = accounts_.open(std::move(settings));
   external_.reset();
   log_.info("", "mailboxes-open", {{"user", account_->user}});
+  co_await meet_sharers();
   core.logged_in(capabilities());
+}
+
+store::QuotaLimits Session::quota_rule(const session::UserdbAnswer& user) const {
+  const auto rule = user.field("quota_rule");
+  if (!rule) return settings_->quota;
+  const auto limits = store::parse_quota(*rule);
+  if (limits) return *limits;
+  log_.warning("", "quota-rule", {{"user", user.user}, {"why", limits.error()}});
+  return settings_->quota;
 }
 
 // ---- commands ----
@@ -175,6 +181,7 @@ std::string Session::capabilities() const {
   imap::SessionCapabilities state;
   state.append_limit = settings_->append_limit;
   state.compressed = out_.is_deflated();
+  state.sets_quota = sets_quota();
   return imap::capabilities_after_login(state);
 }
 
@@ -190,6 +197,12 @@ imap::CommandDialect Session::dialect() const {
 std::string Session::wire_name(const std::string& name) const {
   imap::Writer writer(imap::Writer::Literals::server, enabled_.utf8);
   writer.astring(imap::name_to_wire(name, enabled_.utf8));
+  return writer.take();
+}
+
+std::string Session::wire_string(const std::string& name) const {
+  imap::Writer writer(imap::Writer::Literals::server, enabled_.utf8);
+  writer.string(imap::name_to_wire(name, enabled_.utf8));
   return writer.take();
 }
 

@@ -39,6 +39,11 @@ struct WorkerSettings {
   Duration idle_time{};
   imap::Limits limits;
   unsigned max_errors = 20;
+  std::optional<store::MailLocation> public_location;
+  std::string public_prefix;              // "Public."
+  std::string others_prefix;              // "user."; "" = nobody sees mailboxes of others
+  std::string share_list;                 // libmail/store/share_list.h
+  std::vector<std::string> quota_admins;  // users who may SETQUOTA
 
   WorkerSettings() = default;
 };
@@ -87,8 +92,16 @@ class Session {
   [[nodiscard]] const std::string& tag() const { return tag_; }
   [[nodiscard]] imap::CommandDialect dialect() const;
   [[nodiscard]] std::string capabilities() const;
-  // A mailbox name as this client writes them.
+  // A mailbox name as this client writes them; the same as a string, never an atom.
   [[nodiscard]] std::string wire_name(const std::string& name) const;
+  [[nodiscard]] std::string wire_string(const std::string& name) const;
+
+  // ---- namespaces.cc ----
+  // Mailboxes of users who share something with this one become visible. At log-in, LIST and NAMESPACE.
+  async::Task<void> meet_sharers();
+  // An administrator names a quota root ("user.ann"): whose is it? Nothing happens if it is nobody's.
+  async::Task<void> meet(std::string root);
+  [[nodiscard]] bool sets_quota() const;
 
   [[nodiscard]] Selected* selected() { return selected_.get(); }
   void select(std::unique_ptr<Selected> mailbox);
@@ -139,6 +152,8 @@ class Session {
   async::Task<bool> log_in();
   async::Task<bool> handle(imap::LoginCore& core, imap::LoginEvent event);
   async::Task<void> open_account(imap::LoginCore& core, std::string user);
+  async::Task<void> add_user(std::string user, std::string level);
+  [[nodiscard]] store::QuotaLimits quota_rule(const session::UserdbAnswer& user) const;
   async::Task<void> take_commands();
   async::Task<void> on_literal();
   async::Task<void> on_line(imap::Line line);

@@ -11,14 +11,6 @@ Task<Reply> noop(Session& session, const char* word) {
   co_return imap::ok(word);
 }
 
-Reply name_space(Session& session) {
-  const auto& settings = session.settings();
-  std::string prefix = settings.prefix;
-  session.out().untagged(
-      fmt::format("NAMESPACE ((\"{}\" \"{}\")) NIL NIL", prefix, settings.separator));
-  return imap::ok("NAMESPACE done");
-}
-
 Reply capability(Session& session) {
   session.out().untagged("CAPABILITY " + session.capabilities());
   return imap::ok("CAPABILITY done");
@@ -66,6 +58,7 @@ Task<Reply> run(Session& session, const imap::Simple& command) {
       reply = log_out(session);
       break;
     case imap::Simple::name_space:
+      co_await session.meet_sharers();
       reply = name_space(session);
       break;
     case imap::Simple::expunge:

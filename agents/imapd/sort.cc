@@ -56,25 +56,41 @@ MessageKeys::Needs needs_of(const std::vector<imap::SortCriterion>& criteria) {
 
 }  // namespace
 
-Task<Reply> run(Session& session, const imap::Sort& command) {
-  const Found found = co_await find_messages(session, command.key, command.charset);
-  if (found.refused) co_return refused(session, command.returns, *found.refused);
-  auto read = co_await read_keys(session, found.uids, needs_of(command.criteria));
-  if (!read) co_return refused(session, command.returns, session.refusal(read.error()));
+Task<store::StoreResult<std::vector<std::uint32_t>>> sort_messages(
+    Session& session, std::vector<std::uint32_t> uids, std::vector<imap::SortCriterion> criteria) {
+  auto read = co_await read_keys(session, uids, needs_of(criteria));
+  if (!read) co_return fail(std::move(read.error()));
   std::vector<MessageKeys>& keys = *read;
-  const auto& criteria = command.criteria;
   auto work = [&keys, &criteria] {
     std::sort(keys.begin(), keys.end(), [&criteria](const MessageKeys& a, const MessageKeys& b) {
       return comes_first(a, b, criteria);
     });
   };
   co_await async::blocking(std::move(work));
-  std::vector<std::uint32_t> uids;
-  uids.reserve(keys.size());
+  uids.clear();
   for (const MessageKeys& key : keys) uids.push_back(key.uid);
+  co_return uids;
+}
+
+Task<Reply> run(Session& session, const imap::Sort& command) {
+  if (context_exists(session, command.returns))
+    co_return imap::bad("a search of that tag is kept up to date already");
+  const Found found = co_await find_messages(session, command.key, command.charset);
+  if (found.refused) co_return refused(session, command.returns, *found.refused);
+  auto sorted = co_await sort_messages(session, found.uids, command.criteria);
+  if (!sorted) co_return refused(session, command.returns, session.refusal(sorted.error()));
+  const std::vector<std::uint32_t>& uids = *sorted;
   const bool with_modseq = speaks_of_modseq(command.key);
   if (command.returns) {
-    say_extended(session, *command.returns, found, uids, command.uid, with_modseq);
+    say_extended(session, *session.selected(), "", *command.returns, found, uids, command.uid,
+                 with_modseq);
+    SearchContext context;
+    context.by_uid = command.uid;
+    context.key = command.key;
+    context.charset = command.charset;
+    context.criteria = command.criteria;
+    context.uids = uids;
+    keep_context(session, command.returns, std::move(context));
   } else {
     std::string& text = session.out().text();
     text += "* SORT";

@@ -22,19 +22,16 @@ store::FlagChange change_of(const imap::Store& command) {
   return change;
 }
 
-// RFC 4314 4: s, t and w for their flags. FLAGS sets and clears all, so it takes all three.
-bool is_allowed(const Selected& selected, const imap::Store& command) {
-  const std::uint16_t flags = store_flags_of(command.flags);
-  const bool all = command.how == imap::Store::How::replace;
-  constexpr std::uint16_t others =
-      store::flag::answered | store::flag::flagged | store::flag::draft;
-  if ((all || (flags & store::flag::seen) != 0) && !selected.may(Right::write_seen)) return false;
-  if ((all || (flags & store::flag::deleted) != 0) && !selected.may(Right::delete_message))
-    return false;
-  if ((all || (flags & others) != 0 || !command.flags.keywords.empty()) &&
-      !selected.may(Right::write))
-    return false;
-  return true;
+// RFC 4314 4: s, t and w for their flags; the others stay as they are. False: none of what the client names may be changed.
+bool keep_to_rights(const Selected& selected, store::FlagChange& change) {
+  const bool all = change.kind == store::FlagChange::Kind::replace;
+  const std::uint16_t named = all ? store::flag::system_flags : change.flags;
+  const bool names_keywords = all || !change.keywords.empty();
+  change.changeable = changeable_flags(selected.rights);
+  change.keywords_changeable = selected.may(Right::write);
+  if (!change.keywords_changeable) change.keywords.clear();
+  if (named == 0 && !names_keywords) return true;
+  return (named & change.changeable) != 0 || (names_keywords && change.keywords_changeable);
 }
 
 // The flags that the messages have now: the answer to a STORE without .SILENT, changed or not.
@@ -65,12 +62,13 @@ Task<Reply> run(Session& session, const imap::Store& command) {
   if (selected.read_only) co_return imap::no("READ-ONLY", "the mailbox was opened read-only");
   const auto uids = uids_of(selected, command.messages, command.uid);
   if (!uids) co_return imap::bad("there is no such message number");
-  if (!is_allowed(selected, command)) co_return imap::no("NOPERM", "you may not set these flags");
   const auto stopped = co_await session.look_again();
   if (stopped) co_return *stopped;
+  store::FlagChange change = change_of(command);
+  if (!keep_to_rights(selected, change))
+    co_return imap::no("NOPERM", "you may not set these flags");
   if (command.unchanged_since) session.enabled().condstore = true;
   auto mailbox = selected.mailbox;
-  const store::FlagChange change = change_of(command);
   auto work = [&mailbox, &uids, &change] { return mailbox->store_flags(*uids, change); };
   const auto stored = co_await session.in_store(std::move(work));
   if (!stored) co_return session.refusal(stored.error());

@@ -113,6 +113,11 @@ TEST_CASE("commands: search keys are a tree, and come out as they went in") {
 TEST_CASE("commands: quota, rights, metadata, notify") {
   CHECK(parsed<SetQuota>("SETQUOTA \"\" (storage 512 MESSAGE 10)").limits[0].first == "STORAGE");
   CHECK(parsed<SetAcl>("SETACL INBOX fred +lrs").how == SetAcl::How::add);
+  CHECK(parsed<SetAcl>("SETACL INBOX \"-a b\" -w").identifier == "-a b");
+  CHECK(parsed<DeleteAcl>("DELETEACL INBOX {4+}\r\nfred").identifier == "fred");
+  CHECK(parsed<ListRights>("LISTRIGHTS INBOX $staff").identifier == "$staff");
+  CHECK(parsed<CancelUpdate>("CANCELUPDATE \"a1\" \"a2\"").tags.size() == 2);
+  CHECK(parsed<Search>("ESEARCH RETURN (PARTIAL 1:2 UPDATE) 1:3").sources->empty());
   CHECK(parsed<GetMetadata>("GETMETADATA (MAXSIZE 1024 DEPTH 1) \"\" (/shared/comment /private/x)")
             .entries.size() == 2);
   CHECK_FALSE(parsed<SetMetadata>("SETMETADATA INBOX (/private/comment NIL)").entries[0].second);

@@ -172,6 +172,7 @@ std::string partial_range_text(const PartialRange& range) {
 
 ReturnOptions scan_return_options(Scanner& in) {
   ReturnOptions options;
+  const std::size_t start = in.position();
   in.enter();
   while (in.ok() && in.peek() != ')') {
     const std::size_t begin = in.position();
@@ -199,6 +200,7 @@ ReturnOptions scan_return_options(Scanner& in) {
     if (in.peek() != ')') in.space();
   }
   in.leave();
+  if (options.all && options.partial) in.fail_at(start, "either ALL or PARTIAL");  // RFC 5267 4.4
   const bool says_what =
       options.min || options.max || options.all || options.count || options.partial;
   // RFC 4731 3.1; with SAVE alone nothing is returned (RFC 5182 2.1).

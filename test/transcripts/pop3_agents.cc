@@ -25,10 +25,11 @@ namespace {
 constexpr Duration patience = std::chrono::seconds(20);
 
 // Config keys that are options of pop3d or imapd, and those of them that are flags.
-const std::set<std::string> options = {"max-errors",         "max-logins",        "max-line",
-                                       "plaintext-in-clear", "delete-after-retr", "mark-seen",
-                                       "refuse-utf8",        "idle-time",         "login-time",
-                                       "append-limit",       "separator",         "prefix"};
+const std::set<std::string> options = {
+    "max-errors",    "max-logins",   "max-line",     "plaintext-in-clear", "delete-after-retr",
+    "mark-seen",     "refuse-utf8",  "idle-time",    "login-time",         "append-limit",
+    "separator",     "prefix",       "quota",        "lock-time",          "public-location",
+    "shared-prefix", "quota-admins", "mail-location"};
 
 class Programs {
  public:
@@ -114,10 +115,29 @@ class Programs {
   //   deliver N      a new message 100N.M1P1.host comes
   //   remove N       its file goes
   //   flag N FS      it is renamed to have these flags
+  // Or to any file of the site, PATH as "mail/ann/Maildir":
+  //   write PATH words   a file of one line
+  //   drop PATH          a file, or a directory with all that is in it, goes
+  //   lock PATH          this process holds PATH.lock, until it drops it
   std::string act(const std::string& words) const {
     namespace fs = std::filesystem;
     const auto word = posthorn::words(words);
     if (word.size() < 2) return "do: needs what and whose";
+    const fs::path at = site_.path(std::string(word[1]));
+    if (word[0] == "write") {
+      fs::create_directories(at.parent_path());
+      std::string line;
+      for (std::size_t i = 2; i < word.size(); ++i) line.append(i == 2 ? "" : " ").append(word[i]);
+      std::ofstream(at) << line << "\n";
+      return {};
+    }
+    if (word[0] == "drop") return fs::remove_all(at) > 0 ? "" : "there is no such file";
+    if (word[0] == "lock") {
+      char host[256] = {};
+      ::gethostname(host, sizeof host - 1);
+      std::ofstream(at.string() + ".lock") << ::getpid() << ":" << host;
+      return {};
+    }
     const fs::path maildir = site_.path("mail/ann/Maildir");
     const std::string base = "100" + std::string(word[1]) + ".M1P1.host";
     if (word[0] == "deliver") {

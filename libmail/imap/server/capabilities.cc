@@ -12,6 +12,7 @@ constexpr std::string_view logged_in =
     " ESEARCH SEARCHRES WITHIN PARTIAL SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT"
     " THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 LIST-EXTENDED LIST-STATUS STATUS=SIZE BINARY"
     " MULTIAPPEND REPLACE OBJECTID PREVIEW QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE UTF8=ACCEPT"
+    " ACL RIGHTS=texk LIST-MYRIGHTS CONTEXT=SEARCH CONTEXT=SORT MULTISEARCH"
     " INPROGRESS";
 
 }  // namespace
@@ -28,6 +29,7 @@ std::string capabilities_after_login(const SessionCapabilities& state) {
   std::string words(always);
   words += logged_in;
   if (state.append_limit != 0) words += " APPENDLIMIT=" + std::to_string(state.append_limit);
+  if (state.sets_quota) words += " QUOTASET";
   if (!state.compressed) words += " COMPRESS=DEFLATE UNAUTHENTICATE";
   return words;
 }

@@ -19,6 +19,7 @@ struct SessionCapabilities {
   std::uint64_t append_limit = 0;   // 0: none is said
   std::uint32_t message_limit = 0;  // RFC 9738; 0: none is said
   bool compressed = false;          // COMPRESS was said already
+  bool sets_quota = false;          // the user may SETQUOTA
 };
 [[nodiscard]] std::string capabilities_after_login(const SessionCapabilities& state);
 
