@@ -278,9 +278,14 @@ Task<Reply> Appending::store_all() {
   const std::size_t count = messages_.size();
   auto mailbox = mailbox_;
   std::vector<store::AppendMessage>& messages = messages_;
-  // `locked` leaves the messages as they are: they are copied handles.
-  auto work = [&] { return mailbox->append(messages); };
+  // `locked` leaves the messages as they are, and what is written of them.
+  std::unique_ptr<store::OpenMailbox::Written> written;
+  auto work = [&] { return mailbox->append(messages, written); };
   const auto appended = co_await session_.in_store(std::move(work));
+  if (written) {
+    auto drop = [&] { written.reset(); };
+    co_await async::blocking(std::move(drop));
+  }
   if (!appended) co_return session_.refusal(appended.error());
   session_.counters().appended.add(count);
   if (session_.settings().search_index) session_.accounts().search_filler().grown(mailbox);

@@ -81,7 +81,9 @@ class MaildirBox final : public OpenMailbox {
                                        const FlagChange& change) override;
   StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids,
                                 ExpungeRules rules = {}) override;
-  StoreResult<Appended> append(const std::vector<AppendMessage>& messages) override;
+  using OpenMailbox::append;
+  StoreResult<Appended> append(const std::vector<AppendMessage>& messages,
+                               std::unique_ptr<Written>& written) override;
   StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
                               CopyRules rules = {}) override;
   StoreResult<Copied> move_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
@@ -142,6 +144,7 @@ class MaildirBox final : public OpenMailbox {
     return WallTime(std::chrono::microseconds(std::max(stamp.modified, stamp.changed)));
   }
   struct Source;  // a message to be copied or moved
+  class Temporary;
 
   using Guard = std::unique_lock<std::mutex>;
   StoreResult<Guard> begin();  // `locked` if another thread is at work here

@@ -104,29 +104,60 @@ StoreResult<std::vector<std::uint32_t>> MaildirBox::receive(UidListFile& list, W
   return uids;
 }
 
-StoreResult<Appended> MaildirBox::append(const std::vector<AppendMessage>& messages) {
+// In tmp/, until they have their place in cur/.
+class MaildirBox::Temporary final : public OpenMailbox::Written {
+ public:
+  explicit Temporary(MaildirBox& box) : box_(box) {}
+  ~Temporary() override {
+    if (kept_) return;
+    for (std::size_t i = 0; i < arrivals.size(); ++i) {
+      static_cast<void>(box_.dirs_.tmp->unlink(names_[i]));
+      if (arrivals[i].place.name != names_[i])
+        static_cast<void>(box_.dirs_.cur->unlink(arrivals[i].place.name));
+    }
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+
+  void note_names() {
+    for (const Arrival& arrival : arrivals) names_.push_back(arrival.place.name);
+  }
+  void keep() { kept_ = true; }
   std::vector<Arrival> arrivals;
-  StoreResult<Appended> appended;
-  // Without the lock: writing and syncing takes longest.
-  auto written = write_messages(messages, arrivals);
-  if (!written) appended = fail(std::move(written.error()));
-  std::vector<std::string> temporary;
-  for (const Arrival& arrival : arrivals) temporary.push_back(arrival.place.name);
+
+ private:
+  MaildirBox& box_;
+  std::vector<std::string> names_;
+  bool kept_ = false;
+};
+
+StoreResult<Appended> MaildirBox::append(const std::vector<AppendMessage>& messages,
+                                         std::unique_ptr<Written>& written) {
+  if (!written) {
+    auto temporary = std::make_unique<Temporary>(*this);
+    // Without the lock: writing and syncing takes longest.
+    auto done = write_messages(messages, temporary->arrivals);
+    temporary->note_names();
+    if (!done) return fail(std::move(done.error()));
+    written = std::move(temporary);
+  }
+  auto& temporary = static_cast<Temporary&>(*written);
+  auto appended = append_written(messages, temporary.arrivals);
+  if (appended) temporary.keep();
+  if (appended || appended.error().kind != StoreError::Kind::locked) written.reset();
+  return appended;
+}
+
+StoreResult<Appended> OpenMailbox::append(const std::vector<AppendMessage>& messages) {
+  std::unique_ptr<Written> written;
   const auto started = std::chrono::steady_clock::now();
-  for (auto pause = std::chrono::milliseconds(1); written; pause *= 2) {
-    appended = append_written(messages, arrivals);
+  for (auto pause = std::chrono::milliseconds(1);; pause *= 2) {
+    auto appended = append(messages, written);
     if (appended || appended.error().kind != StoreError::Kind::locked ||
         std::chrono::steady_clock::now() - started > longest_wait)
-      break;
+      return appended;
     std::this_thread::sleep_for(std::min(pause, std::chrono::milliseconds(50)));
   }
-  if (appended) return appended;
-  for (std::size_t i = 0; i < arrivals.size(); ++i) {
-    static_cast<void>(dirs_.tmp->unlink(temporary[i]));
-    if (arrivals[i].place.name != temporary[i])
-      static_cast<void>(dirs_.cur->unlink(arrivals[i].place.name));
-  }
-  return appended;
 }
 
 StoreResult<Appended> MaildirBox::append_written(const std::vector<AppendMessage>& messages,

@@ -55,6 +55,33 @@ TEST_CASE(
   CHECK(box->snapshot()->uid_validity() == validity + 9);
 }
 
+TEST_CASE("MaildirBox: APPEND behind a lock comes again with what is written, and leaves nothing") {
+  Site site;
+  auto box = site.open();
+  sync(*box);
+  char host[256] = {};
+  REQUIRE(gethostname(host, sizeof host - 1) == 0);
+  const std::string lock = site.maildir("dovecot-uidlist.lock");
+  std::ofstream(lock) << getppid() << ":" << host;
+  std::unique_ptr<OpenMailbox::Written> written;
+  const std::vector<AppendMessage> messages = {message("a: b\n\n"), message("c: d\n\n")};
+  const auto started = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i)
+    CHECK(box->append(messages, written).error().kind == StoreError::Kind::locked);
+  CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(1));
+  CHECK(site.names("tmp").size() == 2);
+  SECTION("given up") {
+    written.reset();
+  }
+  SECTION("done") {
+    fs::remove(lock);
+    CHECK(box->append(messages, written)->uids == Uids{1, 2});
+    CHECK_FALSE(written);
+  }
+  CHECK(site.names("tmp").empty());
+  CHECK(site.names("cur").size() == box->snapshot()->size());
+}
+
 TEST_CASE("MaildirBox: a mailbox that others removed is gone at the next look") {
   Site site(GENERATE(false, true));
   auto box = site.open(".Gone");

@@ -200,7 +200,9 @@ StoreResult<Expunged> MboxBox::expunge(std::span<const std::uint32_t> uids, Expu
   return expunged;
 }
 
-StoreResult<Appended> MboxBox::append(const std::vector<AppendMessage>& messages) {
+// Nothing is written before the lock is there.
+StoreResult<Appended> MboxBox::append(const std::vector<AppendMessage>& messages,
+                                      std::unique_ptr<Written>&) {
   auto guard = begin();
   if (!guard) return fail(std::move(guard.error()));
   if (!mbox_) {

@@ -25,7 +25,9 @@ class MboxBox final : public OpenMailbox {
                                        const FlagChange& change) override;
   StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids,
                                 ExpungeRules rules = {}) override;
-  StoreResult<Appended> append(const std::vector<AppendMessage>& messages) override;
+  using OpenMailbox::append;
+  StoreResult<Appended> append(const std::vector<AppendMessage>& messages,
+                               std::unique_ptr<Written>& written) override;
   StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids,
                               CopyRules rules = {}) override;
   StoreResult<Copied> move_to(OpenMailbox& target, std::span<const std::uint32_t> uids,

@@ -129,8 +129,17 @@ class OpenMailbox {
                                                const FlagChange& change) = 0;
   virtual StoreResult<Expunged> expunge(std::span<const std::uint32_t> uids,
                                         ExpungeRules rules = {}) = 0;
-  // All messages or none. Waits a little for locks itself, since writing the messages again costs more.
-  virtual StoreResult<Appended> append(const std::vector<AppendMessage>& messages) = 0;
+  // Messages of an append that are on disk already, under no name that anybody reads; they go with this.
+  class Written {
+   public:
+    virtual ~Written() = default;
+  };
+  // All messages or none. After `locked` come again with the same `written`: writing them once more would cost most. It dies
+  // before the mailbox, and not in the loop.
+  virtual StoreResult<Appended> append(const std::vector<AppendMessage>& messages,
+                                       std::unique_ptr<Written>& written) = 0;
+  // The same, waiting for locks itself for some seconds: not for the pool of an agent.
+  StoreResult<Appended> append(const std::vector<AppendMessage>& messages);
   // Hard links, or copies where the file system has none; flags, keywords and INTERNALDATE go along. `target` may be this
   // mailbox. All or none.
   virtual StoreResult<Copied> copy_to(OpenMailbox& target, std::span<const std::uint32_t> uids,

@@ -96,6 +96,8 @@ StoreResult<Store::Place> Store::place_of(const std::string& name) const {
   if (is_inbox(place.directory.substr(1)) &&
       (place.space == personal_ || place.space->kind == NamespaceSettings::Kind::other_users))
     place.directory.clear();
+  if (place.space->location.format == MailFormat::mbox && !place.directory.empty())
+    return fail(bad_name(name, "can't be: an mbox is one mailbox, INBOX"));
   if (place.directory.size() > longest_directory) return fail(bad_name(name, "is too long"));
   return place;
 }
@@ -440,8 +442,6 @@ StoreResult<std::shared_ptr<OpenMailbox>> Store::open(const std::string& name) {
   const auto place = place_of(name);
   if (!place) return fail(place.error());
   const bool mbox = place->space->location.format == MailFormat::mbox;
-  if (mbox && !place->directory.empty())
-    return fail(bad_name(name, "can't be: an mbox is one mailbox, INBOX"));
   const auto slot = host_.slot(place->key());
   const std::lock_guard hold(slot->mutex);
   if (auto opened = slot->mailbox.lock()) return opened;
