@@ -1,11 +1,14 @@
 #include "libmail/search/search_index.h"
 
+#include <utf8proc.h>
+
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
 
+#include "libmail/base/text.h"
 #include "libmail/search/folded_text.h"
 
 namespace posthorn::search {
@@ -261,6 +264,31 @@ TEST_CASE("SearchIndex: a link in its place is not followed") {
   // The link itself goes; what it pointed to stays as it was.
   if (made) CHECK_FALSE(fs::is_symlink(folder.file()));
   CHECK(fs::file_size(folder.path + "/else") == 0);
+}
+
+TEST_CASE("fold_case: each stretch between ASCII is folded as the whole would be") {
+  std::mt19937 random(11);
+  for (int i = 0; i < 3000; ++i) {
+    std::string text = random_text(random, 12);
+    if (i % 3 == 0) {
+      for (int n = 0; n < 6; ++n) {
+        const unsigned c = 0x80 + random() % 0x780;
+        text += static_cast<char>(0xC0 | c >> 6);
+        text += static_cast<char>(0x80 | (c & 0x3F));
+      }
+    }
+    if (!is_utf8(text)) continue;
+    utf8proc_uint8_t* mapped = nullptr;
+    const auto size = utf8proc_map(
+        reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+        static_cast<utf8proc_ssize_t>(text.size()), &mapped,
+        static_cast<utf8proc_option_t>(UTF8PROC_CASEFOLD | UTF8PROC_DECOMPOSE | UTF8PROC_STABLE));
+    REQUIRE(size >= 0);
+    const std::string whole(reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(size));
+    std::free(mapped);
+    CHECK(fold_case(text) == whole);
+  }
+  CHECK(fold_case("A\xff\xc3 \u00c4\xe4 B") == "a\xff\xc3 \u00c4\xe4 b");
 }
 
 TEST_CASE("texts_of: a message with too much text is noted, not indexed") {
