@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agents/imapd/search_filler.h"
+#include "agents/imapd/value_keeper.h"
 #include "libmail/session/deflate.h"
 #include "libmail/store/store.h"
 
@@ -27,6 +28,7 @@ class Accounts {
   std::shared_ptr<Account> open(store::StoreSettings settings);
   [[nodiscard]] store::Files& files() { return files_; }
   [[nodiscard]] SearchFiller& search_filler() { return search_filler_; }
+  [[nodiscard]] ValueKeeper& value_keeper() { return value_keeper_; }
   // Of all sessions that compress; made with the first of them.
   [[nodiscard]] session::Deflater& deflater();
 
@@ -37,6 +39,7 @@ class Accounts {
   std::map<std::string, std::weak_ptr<Account>> open_;
   std::unique_ptr<session::Deflater> deflater_;
   SearchFiller search_filler_;
+  ValueKeeper value_keeper_;
 };
 
 }  // namespace posthorn::imapd

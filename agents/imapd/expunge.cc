@@ -44,7 +44,8 @@ Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell) 
   co_await session.announce_known(true);
   if (!session.enabled().condstore) co_return imap::ok("EXPUNGE done");
   co_return imap::ok(
-      imap::ResponseCode("HIGHESTMODSEQ", std::to_string(mailbox->snapshot()->highest_modseq())),
+      // What the client was told of: others may have gone on meanwhile.
+      imap::ResponseCode("HIGHESTMODSEQ", std::to_string(session.selected()->view.modseq())),
       "EXPUNGE done");
 }
 

@@ -139,6 +139,8 @@ Task<Sent> send_all(Session& session, const FetchPlan& plan,
       sent.failed = session.refusal(rendered.error());
       co_return sent;
     }
+    for (MadeValues& made : rendered->made)
+      session.accounts().value_keeper().keep(mailbox, std::move(made));
     at += rendered->done;
     sent.gone += rendered->gone;
     sent.unknown_cte = sent.unknown_cte || rendered->unknown_cte;

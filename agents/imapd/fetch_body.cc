@@ -45,15 +45,17 @@ const message::MessageView& FetchedText::view() {
 std::optional<std::string_view> FetchedText::section(const Section& section, std::string& held) {
   const bool whole = section.part.empty() && section.text == Section::Text::all;
   if (whole) return octets_;
+  const bool is_not = section.text == Section::Text::header_fields_not;
+  if (section.part.empty() && (section.text == Section::Text::header_fields || is_not)) {
+    held = imap::header_fields(octets_, section.fields, is_not);
+    return held;
+  }
   const auto range = imap::find_section(view().tree(), section);
   if (!range) return std::nullopt;
   const std::string_view found =
       std::string_view(octets_).substr(range->begin, range->end - range->begin);
-  if (section.text != Section::Text::header_fields &&
-      section.text != Section::Text::header_fields_not)
-    return found;
-  held =
-      imap::header_fields(found, section.fields, section.text == Section::Text::header_fields_not);
+  if (section.text != Section::Text::header_fields && !is_not) return found;
+  held = imap::header_fields(found, section.fields, is_not);
   return held;
 }
 

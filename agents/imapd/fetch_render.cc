@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agents/imapd/fetch_body.h"
+#include "agents/imapd/known_header.h"
 #include "agents/imapd/message_text.h"
 #include "agents/imapd/preview.h"
 #include "agents/imapd/selected.h"
@@ -23,7 +24,8 @@ namespace {
 // What was found in the cache for a run of messages, and what was made meanwhile.
 class Values {
  public:
-  Values(CachedValue kind, store::OpenMailbox& mailbox) : kind_(kind), mailbox_(mailbox) {}
+  Values(CachedValue kind, store::OpenMailbox& mailbox)
+      : kind_(kind), mailbox_(mailbox), made_(kind) {}
 
   StoreResult<void> load(std::span<const std::uint32_t> uids) {
     uids_ = uids;
@@ -37,20 +39,17 @@ class Values {
   [[nodiscard]] const std::string& at(std::size_t index) const { return found_[index]; }
   const std::string& put(std::size_t index, std::string value) {
     found_[index] = std::move(value);
-    made_.emplace_back(uids_[index], found_[index]);
+    made_.add(uids_[index], found_[index]);
     return found_[index];
   }
-  // A cache that can't be written costs time, nothing else.
-  void keep() {
-    if (!made_.empty()) (void)mailbox_.put_values(kind_, made_);
-  }
+  [[nodiscard]] MadeValues take_made() { return std::move(made_); }
 
  private:
   CachedValue kind_;
   store::OpenMailbox& mailbox_;
   std::span<const std::uint32_t> uids_;
   std::vector<std::string> found_;
-  std::vector<std::pair<std::uint32_t, std::string>> made_;
+  MadeValues made_;
 };
 
 // An answer may hold its message twice, in pieces however cut, and so much besides.
@@ -64,6 +63,7 @@ class Renderer {
       : mailbox_(mailbox),
         plan_(plan),
         messages_(messages),
+        headers_(mailbox),
         envelopes_(CachedValue::envelope, mailbox),
         structures_(CachedValue::body_structure, mailbox),
         previews_(CachedValue::preview, mailbox) {
@@ -89,6 +89,7 @@ class Renderer {
   std::span<const FetchedMessage> messages_;
   std::vector<std::uint32_t> uids_;
   std::shared_ptr<const store::Snapshot> snapshot_;
+  KnownHeaders headers_;
   Values envelopes_;
   Values structures_;
   Values previews_;
@@ -120,6 +121,10 @@ StoreResult<void> Renderer::prepare() {
   if (!unsized.empty() || !undated.empty()) snapshot_ = mailbox_.snapshot();
   if (plan_.envelope) {
     auto loaded = envelopes_.load(uids_);
+    if (!loaded) return loaded;
+  }
+  if (plan_.envelope || plan_.known) {
+    auto loaded = headers_.load(uids_);
     if (!loaded) return loaded;
   }
   if (plan_.structure) {
@@ -156,9 +161,10 @@ StoreResult<Rendered> Renderer::run(std::size_t limit) {
     rendered.octets.resize(begin);
     ++rendered.gone;
   }
-  envelopes_.keep();
-  structures_.keep();
-  previews_.keep();
+  rendered.made.push_back(headers_.take_made());
+  rendered.made.push_back(envelopes_.take_made());
+  rendered.made.push_back(structures_.take_made());
+  rendered.made.push_back(previews_.take_made());
   return rendered;
 }
 
@@ -170,19 +176,24 @@ StoreResult<bool> Renderer::load(std::size_t index, const store::MessageRow& row
     auto text = mailbox_.text(row.uid);
     if (!text) return fail(std::move(text.error()));
     text_ = std::make_unique<FetchedText>(std::move(*text));
+    if (plan_.known || plan_.envelope) headers_.put(index, text_->octets());
   } else if (plan_.header) {
     auto text = read_header(mailbox_, row.uid);
     if (!text) return fail(std::move(text.error()));
     header_ = std::make_unique<FetchedText>(message::with_crlf(*text));
+    if (plan_.known || plan_.envelope) headers_.put(index, *text);
+  } else if (plan_.known) {
+    const auto known = headers_.header(index);
+    if (!known) return fail(known.error());
+    header_ = std::make_unique<FetchedText>(std::string(*known));
   }
   if (plan_.envelope && envelopes_.at(index).empty()) {
-    std::string held;
+    std::string_view octets = text_ ? text_->octets() : header_ ? header_->octets() : "";
     if (!text_ && !header_) {
-      auto text = read_header(mailbox_, row.uid);
-      if (!text) return fail(std::move(text.error()));
-      held = std::move(*text);
+      const auto known = headers_.header(index);
+      if (!known) return fail(known.error());
+      octets = *known;
     }
-    const std::string_view octets = text_ ? text_->octets() : header_ ? header_->octets() : held;
     envelopes_.put(index, imap::envelope(message::Header::parse(octets)));
   }
   if (plan_.structure && structures_.at(index).empty())
@@ -313,7 +324,7 @@ FetchPlan::FetchPlan(std::vector<imap::FetchItem> wanted) : items(std::move(want
         break;
       case Kind::body_section:
       case Kind::rfc822_header:
-        (is_about_header(item) ? header : text) = true;
+        (asks_for_known_fields(item) ? known : is_about_header(item) ? header : text) = true;
         break;
       case Kind::binary:
       case Kind::binary_size:

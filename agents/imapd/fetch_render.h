@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/imapd/value_keeper.h"
 #include "libmail/imap/fetch.h"
 #include "libmail/store/open_mailbox.h"
 
@@ -21,7 +22,8 @@ struct FetchPlan {
   bool body = false;       // BODY
   bool email_id = false;
   bool preview = false;
-  bool header = false;  // sections that lie in the message's own header
+  bool known = false;   // fields of known_header.h
+  bool header = false;  // other sections that lie in the message's own header
   bool text = false;    // other sections
   bool flags = false;
   bool modseq = false;
@@ -41,10 +43,11 @@ struct FetchedMessage {
 
 struct Rendered {
   std::string octets;
-  std::size_t done = 0;      // messages from the front
-  std::size_t gone = 0;      // of these, without an answer: somebody expunged them
-  bool unknown_cte = false;  // BINARY of a body whose encoding nobody knows
-  bool too_much = false;     // a message without an answer: its items are many times its size
+  std::size_t done = 0;          // messages from the front
+  std::size_t gone = 0;          // of these, without an answer: somebody expunged them
+  bool unknown_cte = false;      // BINARY of a body whose encoding nobody knows
+  bool too_much = false;         // a message without an answer: its items are many times its size
+  std::vector<MadeValues> made;  // for the index
 
   Rendered() = default;
 };

@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "agents/imapd/message_text.h"
+#include "agents/imapd/known_header.h"
 #include "libmail/message/address_reader.h"
 #include "libmail/message/base_subject.h"
 #include "libmail/message/date.h"
@@ -19,6 +19,7 @@ using store::StoreResult;
 namespace {
 
 constexpr auto slice = std::chrono::milliseconds(100);
+constexpr std::size_t at_once = 4000;  // known headers loaded
 
 struct FirstAddress {
   std::string mailbox;
@@ -55,14 +56,16 @@ void read_references(const message::Header& header, MessageKeys& keys) {
 
 void read_header_keys(std::string_view text, MessageKeys::Needs needs, MessageKeys& keys) {
   const message::Header header = message::Header::parse(text);
-  if (const message::Field* field = header.find("Date"))
+  if (const message::Field* field = needs.date ? header.find("Date") : nullptr)
     if (const auto date = message::parse_date(header.value(*field)))
       keys.sent = date->time.time_since_epoch().count();
-  if (const message::Field* field = header.find("Subject")) {
+  if (const message::Field* field = needs.subject ? header.find("Subject") : nullptr) {
     const auto base = message::base_subject(header.raw_value(*field));
     keys.subject = fold_case(base.text);
     keys.is_reply = base.reply;
   }
+  if (needs.references) read_references(header, keys);
+  if (!needs.addresses) return;
   FirstAddress from = first_address(header, "From");
   FirstAddress to = first_address(header, "To");
   keys.from = std::move(from.mailbox);
@@ -70,26 +73,30 @@ void read_header_keys(std::string_view text, MessageKeys::Needs needs, MessageKe
   keys.to = std::move(to.mailbox);
   keys.display_to = std::move(to.display);
   keys.cc = first_address(header, "Cc").mailbox;
-  if (needs.references) read_references(header, keys);
 }
 
 // From `next` on for a while. An error is about the message `next`; `locked`: come again.
 StoreResult<void> read_slice(store::OpenMailbox& mailbox, const store::Snapshot& snapshot,
-                             const std::vector<std::uint32_t>& uids, MessageKeys::Needs needs,
-                             std::size_t& next, std::vector<MessageKeys>& into) {
+                             std::span<const std::uint32_t> uids, MessageKeys::Needs needs,
+                             std::size_t& next, std::vector<MessageKeys>& into,
+                             KnownHeaders& headers) {
   using Kind = store::StoreError::Kind;
   const std::size_t first = next;
   const MonoTime end = std::chrono::steady_clock::now() + slice;
+  if (needs.header()) {
+    uids = uids.first(std::min(uids.size(), first + at_once));
+    if (auto loaded = headers.load(uids.subspan(first)); !loaded) return loaded;
+  }
   for (; next < uids.size(); ++next) {
-    if (needs.header && std::chrono::steady_clock::now() >= end) return {};
+    if (needs.header() && std::chrono::steady_clock::now() >= end) return {};
     const auto row = snapshot.find(uids[next]);
     if (!row) continue;
     MessageKeys keys;
     keys.uid = row->uid;
     keys.arrival = keys.sent = row->date;
     keys.size = row->size;
-    if (needs.header) {
-      auto text = read_header(mailbox, row->uid);
+    if (needs.header()) {
+      auto text = headers.header(next - first);
       if (!text && text.error().kind == Kind::not_found) continue;
       if (!text && text.error().kind == Kind::locked && next != first) return {};
       if (!text) return fail(std::move(text.error()));
@@ -116,10 +123,12 @@ Task<StoreResult<std::vector<MessageKeys>>> read_keys(Session& session,
   auto measured = co_await session.in_store(std::move(measure));
   if (!measured) co_return fail(std::move(measured.error()));
   const auto snapshot = mailbox->snapshot();
+  KnownHeaders headers(*mailbox);
   std::size_t next = 0;
   while (next < uids.size() && !session.is_over()) {
-    auto work = [&] { return read_slice(*mailbox, *snapshot, uids, needs, next, keys); };
+    auto work = [&] { return read_slice(*mailbox, *snapshot, uids, needs, next, keys, headers); };
     auto read = co_await session.in_store(std::move(work));
+    session.accounts().value_keeper().keep(mailbox, headers.take_made());
     if (!read) co_return fail(std::move(read.error()));
   }
   co_return keys;

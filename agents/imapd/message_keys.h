@@ -26,9 +26,12 @@ struct MessageKeys {
       references;  // the oldest first; In-Reply-To's first if there is no References
 
   struct Needs {
-    bool header = false;      // all but arrival and size
-    bool references = false;  // message_id and references; they need `header`
     bool size = false;
+    bool date = false;
+    bool subject = false;
+    bool addresses = false;   // from, to, cc, display_from, display_to
+    bool references = false;  // message_id and references
+    [[nodiscard]] bool header() const { return date || subject || addresses || references; }
   };
 };
 

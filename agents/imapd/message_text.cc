@@ -3,7 +3,7 @@
 namespace posthorn::imapd {
 namespace {
 
-constexpr std::size_t header_step = 16 * 1024;
+constexpr std::size_t header_step = 4 * 1024;
 constexpr std::size_t header_limit = 1024 * 1024;
 
 }  // namespace

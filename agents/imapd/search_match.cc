@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agents/imapd/known_header.h"
 #include "agents/imapd/message_text.h"
 #include "libmail/base/text.h"
 #include "libmail/message/charset.h"
@@ -208,7 +209,7 @@ bool SearchedMessage::matches_date(const PreparedKey& key) {
 }
 
 bool SearchedMessage::matches_field(const PreparedKey& key, std::string_view name) {
-  FetchedText* text = header();
+  FetchedText* text = is_known_field(name) ? known() : header();
   if (text == nullptr) return false;
   const message::Header fields = message::Header::parse(text->octets());
   for (const message::Field* field : fields.find_all(name)) {
@@ -219,7 +220,7 @@ bool SearchedMessage::matches_field(const PreparedKey& key, std::string_view nam
 
 // The day that the sender's calendar showed; without a Date field, when the message came (RFC 5256 2.2 does the same).
 bool SearchedMessage::matches_sent(const PreparedKey& key) {
-  FetchedText* text = header();
+  FetchedText* text = known();
   if (text == nullptr) return false;
   const message::Header fields = message::Header::parse(text->octets());
   std::int64_t seconds = row_.date;
@@ -236,6 +237,17 @@ bool SearchedMessage::matches_sent(const PreparedKey& key) {
 void SearchedMessage::note(store::StoreError error) {
   gone_ = error.kind == store::StoreError::Kind::not_found;
   if (!gone_) error_ = std::move(error);
+}
+
+// Fields that the cache has, without reading the message.
+FetchedText* SearchedMessage::known() {
+  if (whole_ || header_ || gone_ || error_) return header();
+  if (known_) return known_.get();
+  KnownHeaders headers(mailbox_);
+  const auto loaded = headers.load(std::span(&row_.uid, 1));
+  if (!loaded || headers.cached(0).empty()) return header();
+  known_ = std::make_unique<FetchedText>(std::string(headers.cached(0)));
+  return known_.get();
 }
 
 FetchedText* SearchedMessage::header() {

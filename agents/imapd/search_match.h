@@ -60,6 +60,7 @@ class SearchedMessage {
   bool matches_date(const PreparedKey& key);
   bool matches_field(const PreparedKey& key, std::string_view name);
   bool matches_sent(const PreparedKey& key);
+  FetchedText* known();
   FetchedText* header();
   FetchedText* whole();
   void note(store::StoreError error);
@@ -68,6 +69,7 @@ class SearchedMessage {
   const SearchFacts& facts_;
   std::uint32_t number_;
   store::MessageRow row_;
+  std::unique_ptr<FetchedText> known_;
   std::unique_ptr<FetchedText> header_;
   std::unique_ptr<FetchedText> whole_;
   bool gone_ = false;

@@ -45,11 +45,17 @@ bool comes_first(const MessageKeys& a, const MessageKeys& b,
   return a.uid < b.uid;
 }
 
+bool is_about_addresses(Key key) {
+  return key != Key::arrival && key != Key::size && key != Key::date && key != Key::subject;
+}
+
 MessageKeys::Needs needs_of(const std::vector<imap::SortCriterion>& criteria) {
   MessageKeys::Needs needs;
   for (const imap::SortCriterion& criterion : criteria) {
     needs.size = needs.size || criterion.key == Key::size;
-    needs.header = needs.header || (criterion.key != Key::arrival && criterion.key != Key::size);
+    needs.date = needs.date || criterion.key == Key::date;
+    needs.subject = needs.subject || criterion.key == Key::subject;
+    needs.addresses = needs.addresses || is_about_addresses(criterion.key);
   }
   return needs;
 }

@@ -8,7 +8,7 @@ Task<Reply> run(Session& session, const imap::Thread& command) {
   const Found found = co_await find_messages(session, command.key, command.charset);
   if (found.refused) co_return *found.refused;
   MessageKeys::Needs needs;
-  needs.header = needs.references = true;
+  needs.date = needs.subject = needs.references = true;
   auto read = co_await read_keys(session, found.uids, needs);
   if (!read) co_return session.refusal(read.error());
   std::vector<MessageKeys>& keys = *read;

@@ -1,7 +1,7 @@
 // MailIndex: what is kept of a mailbox so that opening it reads no message and, if nobody changed it, no directory. It is a
 // cache: deleting it costs no message, UID, flag or keyword (DESIGN section 7). Behind it: lmdb_index.h, memory_index.h.
 //
-// Any function may be called from any thread; write(), put_values() and clear() one at a time. All may sleep. An error of
+// Any function may be called from any thread; write() and clear() one at a time. All may sleep. An error of
 // Kind::corrupt_index means that it has to be made anew: clear().
 #pragma once
 

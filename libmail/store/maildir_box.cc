@@ -465,11 +465,14 @@ StoreResult<void> MaildirBox::values(
 
 StoreResult<void> MaildirBox::put_values(
     CachedValue kind, std::span<const std::pair<std::uint32_t, std::string>> values) {
-  auto guard = begin();
-  if (!guard) return fail(std::move(guard.error()));
-  if (!pending_rows_.empty()) {
-    if (auto done = flush(); !done) return done;
+  {
+    auto guard = begin();
+    if (!guard) return fail(std::move(guard.error()));
+    if (!pending_rows_.empty()) {
+      if (auto done = flush(); !done) return done;
+    }
   }
+  // The commit waits for the disk; readers of messages must not.
   return index_->put_values(kind, values);
 }
 
