@@ -183,7 +183,7 @@ def check_report(maildir, what, address, actions, seconds=WAIT):
     return wait_until(f"a report of {what} about {address}", find, seconds, 0.2)
 
 
-def check_all(chosen, refused, maildir_of, seconds=WAIT):
+def check_all(chosen, refused, maildir_of, mta=None, seconds=WAIT):
     """Arrival of every letter, the bounce of the unknown recipient if it wasn't refused at once, the report of success."""
     for letter in chosen:
         check_arrival(letter, maildir_of, seconds)
@@ -192,6 +192,9 @@ def check_all(chosen, refused, maildir_of, seconds=WAIT):
         if letter.unknown:
             if letter.unknown in refused:
                 said.append("the unknown one refused at RCPT")
+            elif getattr(mta, "waits_for", None):
+                wait_until("the unknown one waits", lambda u=letter.unknown: mta.waits_for(u), seconds, 0.2)
+                said.append(f"the unknown one waits: {mta.waits_because}")
             else:
                 check_report(maildir_of("ann"), "failure", letter.unknown, ["failed"], seconds)
                 said.append("the unknown one bounced")

@@ -17,7 +17,7 @@ to "$MAILDIR"
 
 class Maildrop:
     name = "maildrop"
-    features = {"dsn"}
+    features = {"dsn", "smtputf8"}
 
     def __init__(self, work):
         program = need("maildrop")

@@ -25,6 +25,8 @@ class OpenSmtpd:
     def __init__(self, work, delivery=None, more="", listen=""):
         program = peer("opensmtpd", "usr/sbin/smtpd")
         self.work = work
+        if delivery and delivery.lmtp:
+            self.waits_for, self.waits_because = self.refused_by_lmtp, "OpenSMTPD's mail.lmtp takes every refusal for temporary"
         self.port = free_port()
         self.home = work.folder("opensmtpd", "root")
         lib, spool, libexec, run = (work.folder(f"opensmtpd/{sub}", "root", 0o711) for sub in ("lib", "spool", "libexec", "run"))
@@ -51,6 +53,9 @@ pki site key "{work.put('opensmtpd/key.pem', work.bench.key.read_text(), 'root',
 
     def log(self):
         return (self.work.directory / "opensmtpd.out").read_text(errors="replace")
+
+    def refused_by_lmtp(self, recipient):
+        return re.search(rf"to=<{re.escape(recipient)}>.*result=TempFail.*LMTP server error: 550", self.log())
 
     def logged(self, recipient):
         return re.search(rf"delivery .*<?{re.escape(recipient)}>?.*result=\"?Ok", self.log())

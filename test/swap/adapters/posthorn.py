@@ -45,9 +45,9 @@ class Stdin:
 
 class Exec:
     """deliverd --exec in front of a program that is no LMTP server."""
-    features = {"dsn", "smtputf8"}
 
     def __init__(self, work, program):
+        self.features = program.features
         self.work = work
         self.program = program
         self.name = f"deliverd --exec {program.name}"

@@ -21,7 +21,7 @@ $DEFAULT
 
 class Procmail:
     name = "procmail"
-    features = {"dsn"}
+    features = {"dsn", "smtputf8"}
 
     def __init__(self, work):
         program = need("procmail")

@@ -2,8 +2,8 @@
 
 import importlib
 
-NAMES = ("submission", "mta_in", "sending", "delivery", "local_delivery", "mailboxes", "retrieval", "auth", "filter", "policy", "tables", "names",
-         "sendmail", "supervision")
+NAMES = ("submission", "sending", "delivery", "local_delivery", "mailboxes", "retrieval", "auth", "filter", "policy", "tables", "names",
+         "sendmail", "supervision", "examples")
 
 
 class Seam:

@@ -29,7 +29,7 @@ def test(work, left, right):
     sender = LEFT[left](work, mta.port)
     chosen = choose(work, sender, mta, delivery)
     refused = sender.inject(chosen) if hasattr(sender, "inject") else send_all(sender.port, chosen)
-    return check_all(chosen, refused, delivery.maildir)
+    return check_all(chosen, refused, delivery.maildir, mta)
 
 
 OTHERS = "nothing of ours stands at this seam"

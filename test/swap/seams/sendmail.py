@@ -51,7 +51,7 @@ def git(caller):
 
 def mutt(caller):
     rc = caller.work.put("caller/muttrc", f'set sendmail="{caller.sendmail} -oem -oi" use_envelope_from=yes envelope_from_address={ANN}\n'
-                         f'set from={ANN} copy=no charset=utf-8 sendmail_wait=0 record=\n')
+                         f'set from={ANN} copy=no charset=utf-8 send_charset="us-ascii:utf-8" sendmail_wait=0 record=\n')
     caller.run([need("mutt"), "-n", "-F", rc, "-s", "called", TO], BODY)
 
 

@@ -7,17 +7,6 @@ from messages import check_all, letters, send_all
 from seams import Seam
 from work import DOMAIN, PASSWORD, ROOT, USERS, Failed, free_port, is_open, need
 
-SHELL = """#!/bin/sh
-# A site made of single daemons, as a shell starts them.
-agent() { name=$1; shift; "$BIN/$name" --site "$SITE" "$@" & pids="$pids $!"; }
-trap 'kill $pids; wait; exit 0' TERM INT
-agent authd
-agent deliverd
-agent queued
-agent smtpd --listen "inet:127.0.0.1:$PORT"
-wait
-"""
-
 
 def site(work):
     """Configuration of a site with the four agents that a message needs from the door to the mailbox."""
@@ -27,7 +16,8 @@ def site(work):
     work.put("site/conf/users", "".join(f"{user}@{DOMAIN}:{{PLAIN}}{PASSWORD}\n" for user in USERS))
     port = free_port()
     away = "".join(f"[agents.{name}]\nrun = false\n" for name in ("dnsd", "relayd", "submissiond", "pop3d", "imapd"))
-    work.put("site/conf/posthorn.toml", f'hostname = "mail.site.test"\ndomains = ["{DOMAIN}"]\n{away}')
+    here = "".join(f"[agents.{name}]\nrun = true\n" for name in ("authd", "deliverd", "queued", "smtpd"))
+    work.put("site/conf/posthorn.toml", f'hostname = "mail.site.test"\ndomains = ["{DOMAIN}"]\n{here}{away}')
     work.put("site/conf/smtpd.toml", f'listen = ["inet:127.0.0.1:{port}"]\n')
     return home, port
 
@@ -46,9 +36,9 @@ def posthorn_run(work):
 
 def shell(work):
     home, port = site(work)
-    script = work.put("start.sh", SHELL, mode=0o755)
-    work.start("shell", ["sh", script], lambda: is_open(port), env={"BIN": str(work.bench.bin), "SITE": str(home), "PORT": str(port),
-                                                                   "PATH": "/usr/bin:/bin"})
+    script = work.put("start.sh", (ROOT / "scripts/examples/site-by-hand.sh").read_text(), mode=0o755)
+    work.start("shell", [script, home, f"inet:127.0.0.1:{port}"], lambda: is_open(port),
+               env={"PATH": f"{work.bench.bin}:/usr/bin:/bin"})
     return mail_flows(work, home, port)
 
 
@@ -58,7 +48,7 @@ def systemd(work):
     units = work.folder("units")
     for unit in (ROOT / "conf/systemd").iterdir():
         if unit.suffix in (".service", ".socket", ".target"):
-            text = unit.read_text().replace("/usr/sbin/", f"{work.bench.bin}/").replace("User=posthorn", "User=nobody")
+            text = unit.read_text().replace("/usr/sbin/", f"{work.bench.bin}/")
             work.put(f"units/{unit.name}", text)
     files = sorted(str(path) for path in units.iterdir())
     said = work.run([tool, "verify", "--man=no", *files], expect=None, user="root", env={**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"})

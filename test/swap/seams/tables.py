@@ -72,7 +72,7 @@ def mta_sts(work):
     port = free_port()
     conf = work.put("mta-sts.yml", f"host: 127.0.0.1\nport: {port}\nreuse_port: true\ncache:\n  type: internal\n  options:\n    cache_size: 100\n"
                     "default_zone:\n  strict_testing: false\n  timeout: 4\n")
-    work.start("mta-sts-daemon", [need("mta-sts-daemon"), "-c", conf], lambda: is_open(port))
+    work.start("mta-sts-daemon", [need("mta-sts-daemon"), "-c", conf], lambda: is_open(port), env={"HOME": str(work.directory), "PATH": "/usr/bin:/bin"})
     return Served("--transports", f"socketmap:inet:127.0.0.1:{port}:postfix", f"u1@{DOMAIN}")
 
 
