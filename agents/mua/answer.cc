@@ -16,6 +16,22 @@ namespace {
 
 constexpr std::size_t most_octets = 64 << 20;
 
+// The address it was sent to answers it.
+message::Address sender_for(const Account& account, const message::Header& header) {
+  for (const char* field : {"To", "Cc", "Delivered-To"}) {
+    for (const message::Address& each : read_addresses(header, field)) {
+      const auto alias = std::ranges::find_if(account.aliases, [&](const message::Address& own) {
+        return iequals(own.domain, each.domain) && iequals(own.local_part, each.local_part);
+      });
+      if (alias == account.aliases.end()) continue;
+      message::Address from = *alias;
+      if (from.display_name.empty()) from.display_name = account.address.display_name;
+      return from;
+    }
+  }
+  return account.address;
+}
+
 struct Original {
   std::string folder;
   std::string octets;
@@ -37,21 +53,6 @@ Task<Mail<Original>> fetch(const Account& account, std::string word, std::uint32
   original.octets = std::move(*octets);
   co_await (*store)->close();
   co_return original;
-}
-
-Task<void> mark(const Account& account, std::string folder, std::uint32_t uid, std::string flag,
-                Duration timeout) {
-  const Deadline deadline = Deadline::in(timeout);
-  auto store = co_await open_store(account, deadline);
-  if (!store) co_return;
-  const auto opened = co_await (*store)->open(folder, false);
-  if (opened) {
-    FlagEdit edit;
-    edit.add.add(flag);
-    Uids one = {uid};
-    (void)co_await (*store)->edit_flags(std::move(one), std::move(edit));
-  }
-  co_await (*store)->close();
 }
 
 class Answer : public Tool {
@@ -77,7 +78,7 @@ class Answer : public Tool {
     if (!composed) return fail(with_typed(composed.error(), typed_));
     const auto file = read_accounts(accounts_file(common_.config));
     const std::function<Task<void>()> after = [this, &account, &original, &uid] {
-      return mark(*account, original->folder, *uid, std::string(flag()), common_.timeout);
+      return mark_answered(*account, original->folder, *uid, std::string(flag()), common_.timeout);
     };
     return with_typed(finish(*account, file ? file->outbox : "", std::move(*composed), flags_,
                              common_.timeout, call.json, after),
@@ -88,11 +89,11 @@ class Answer : public Tool {
   virtual Result<Composed, ToolError> make(const Account& account, const std::string& octets) = 0;
   [[nodiscard]] virtual std::string_view flag() const = 0;
 
-  // The draft with From, edited if the user is to be asked.
-  Result<Composed, ToolError> compose_draft(const Account& account, const message::Header& header,
-                                            message::Draft draft, std::string behind,
-                                            std::vector<message::BuildPart> more) {
-    draft.from = {sender_for(account, header)};
+  // The draft, edited if the user is to be asked.
+  Result<Composed, ToolError> compose_draft(const Account& account, Answering answering) {
+    message::Draft draft = std::move(answering.draft);
+    const std::string behind = std::move(answering.behind);
+    std::vector<message::BuildPart> more = std::move(answering.more);
     auto body = find_body(flags_);
     if (!body) return fail(body.error());
     std::string text = body->text;
@@ -114,22 +115,6 @@ class Answer : public Tool {
     }
     return compose(account, std::move(draft), flags, std::move(text), std::move(more));
   }
-  // The address it was sent to answers it.
-  static message::Address sender_for(const Account& account, const message::Header& header) {
-    for (const char* field : {"To", "Cc", "Delivered-To"}) {
-      for (const message::Address& each : read_addresses(header, field)) {
-        const auto alias = std::ranges::find_if(account.aliases, [&](const message::Address& own) {
-          return iequals(own.domain, each.domain) && iequals(own.local_part, each.local_part);
-        });
-        if (alias == account.aliases.end()) continue;
-        message::Address from = *alias;
-        if (from.display_name.empty()) from.display_name = account.address.display_name;
-        return from;
-      }
-    }
-    return account.address;
-  }
-
   ComposeFlags flags_;
 
  private:
@@ -153,17 +138,7 @@ class Reply final : public Answer {
  protected:
   [[nodiscard]] std::string_view flag() const override { return "\\Answered"; }
   Result<Composed, ToolError> make(const Account& account, const std::string& octets) override {
-    const message::MessageView view(octets);
-    const message::Header header = view.header(0);
-    message::ReplyOptions options;
-    options.to_all = all_;
-    options.to_list = list_;
-    options.own = account.aliases;
-    options.own.push_back(account.address);
-    constexpr std::size_t unwrapped = 100'000;
-    const std::string quoted =
-        quote_ ? message::quote_text(main_text(view, unwrapped), message::attribution(header)) : "";
-    return compose_draft(account, header, message::make_reply(header, options), quoted, {});
+    return compose_draft(account, make_answer(account, octets, {all_, list_, quote_}));
   }
 
  private:
@@ -187,16 +162,7 @@ class Forward final : public Answer {
  protected:
   [[nodiscard]] std::string_view flag() const override { return "$Forwarded"; }
   Result<Composed, ToolError> make(const Account& account, const std::string& octets) override {
-    const message::MessageView view(octets);
-    const message::Header header = view.header(0);
-    std::string behind;
-    std::vector<message::BuildPart> more;
-    if (inline_)
-      behind = message::forwarded_head(header) + "\n" + main_text(view, 78);
-    else
-      more.push_back(message::make_forwarded(octets, false));
-    return compose_draft(account, header, message::make_forward(header), std::move(behind),
-                         std::move(more));
+    return compose_draft(account, make_forward(account, octets, inline_));
   }
 
  private:
@@ -204,6 +170,37 @@ class Forward final : public Answer {
 };
 
 }  // namespace
+
+Answering make_answer(const Account& account, std::string_view octets, const AnswerOptions& how) {
+  const message::MessageView view(octets);
+  const message::Header header = view.header(0);
+  message::ReplyOptions options;
+  options.to_all = how.to_all;
+  options.to_list = how.to_list;
+  options.own = account.aliases;
+  options.own.push_back(account.address);
+  constexpr std::size_t unwrapped = 100'000;
+  Answering answering;
+  answering.draft = message::make_reply(header, options);
+  answering.draft.from = {sender_for(account, header)};
+  if (how.quote)
+    answering.behind =
+        message::quote_text(main_text(view, unwrapped), message::attribution(header));
+  return answering;
+}
+
+Answering make_forward(const Account& account, const std::string& octets, bool within_text) {
+  const message::MessageView view(octets);
+  const message::Header header = view.header(0);
+  Answering answering;
+  answering.draft = message::make_forward(header);
+  answering.draft.from = {sender_for(account, header)};
+  if (within_text)
+    answering.behind = message::forwarded_head(header) + "\n" + main_text(view, 78);
+  else
+    answering.more.push_back(message::make_forwarded(octets, false));
+  return answering;
+}
 
 void add_answer_verbs(Tools& tools) {
   tools.push_back(std::make_unique<Reply>());

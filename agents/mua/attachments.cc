@@ -1,4 +1,6 @@
 // mua attachments list|save.
+#include "agents/mua/attachments.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -18,6 +20,50 @@
 namespace posthorn::mua {
 
 namespace {
+
+// A new file of that name, or of NAME-2 and so on: never over another.
+Mail<std::pair<Fd, std::string>> make_file(const std::string& directory, const std::string& name) {
+  const std::filesystem::path wanted(name);
+  for (unsigned i = 1; i < 1000; ++i) {
+    const std::string number = i == 1 ? "" : fmt::format("-{}", i);
+    const std::string path =
+        directory + "/" + wanted.stem().string() + number + wanted.extension().string();
+    Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (file) return std::pair(std::move(file), path);
+    if (errno != EEXIST)
+      return fail(MailError(MailError::Kind::bad_data, io_error("open", path).text()));
+  }
+  return fail(MailError(MailError::Kind::exists,
+                        fmt::format("there are too many files called {} in {}", name, directory)));
+}
+
+// The part decoded into a descriptor; octets written.
+Task<Mail<std::uint64_t>> copy_part(MailStore& store, std::uint32_t uid, const PartInfo& part,
+                                    int fd) {
+  message::Anomalies ignored;
+  message::BodyReader reader(message::parse_encoding(part.encoding, ignored));
+  Progress progress(part.filename, part.octets);
+  std::string octets;
+  std::uint64_t read = 0;
+  std::uint64_t written = 0;
+  bool fine = true;
+  Sink sink = [&](std::string_view raw) {
+    read += raw.size();
+    progress.step(read);
+    reader.feed(raw, octets);
+    fine = write_all(fd, octets);
+    written += octets.size();
+    octets.clear();
+    return fine;
+  };
+  const auto done = co_await store.read_part(uid, part.number, std::move(sink));
+  if (!done) co_return fail(done.error());
+  reader.finish(octets);
+  fine = fine && write_all(fd, octets);
+  if (!fine)
+    co_return fail(MailError(MailError::Kind::try_again, io_error("write", part.filename).text()));
+  co_return written + octets.size();
+}
 
 class AttachmentVerb : public Tool {
  public:
@@ -111,22 +157,6 @@ class AttachmentsList final : public AttachmentVerb {
   }
 };
 
-// A new file of that name, or of NAME-2 and so on: never over another.
-Mail<std::pair<Fd, std::string>> make_file(const std::string& directory, const std::string& name) {
-  const std::filesystem::path wanted(name);
-  for (unsigned i = 1; i < 1000; ++i) {
-    const std::string number = i == 1 ? "" : fmt::format("-{}", i);
-    const std::string path =
-        directory + "/" + wanted.stem().string() + number + wanted.extension().string();
-    Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (file) return std::pair(std::move(file), path);
-    if (errno != EEXIST)
-      return fail(MailError(MailError::Kind::bad_data, io_error("open", path).text()));
-  }
-  return fail(MailError(MailError::Kind::exists,
-                        fmt::format("there are too many files called {} in {}", name, directory)));
-}
-
 class AttachmentsSave final : public AttachmentVerb {
  public:
   [[nodiscard]] std::string_view name() const override { return "attachments save"; }
@@ -145,64 +175,47 @@ class AttachmentsSave final : public AttachmentVerb {
   Task<Mail<int>> work(const Account& account, MailStore& store, std::uint32_t uid,
                        std::string folder, std::vector<PartInfo> chosen) override {
     for (const PartInfo& part : chosen) {
-      Fd file;
-      std::string path = "-";
-      if (!to_stdout_) {
-        auto made =
-            make_file(directory_, message::filename_for_disk(part.filename, "part-" + part.number));
-        if (!made) co_return fail(made.error());
-        file = std::move(made->first);
-        path = made->second;
+      SavedPart saved;
+      if (to_stdout_) {
+        const auto written = co_await copy_part(store, uid, part, STDOUT_FILENO);
+        if (!written) co_return fail(written.error());
+      } else {
+        auto done = co_await save_part(store, uid, part, directory_);
+        if (!done) co_return fail(done.error());
+        saved = std::move(*done);
       }
-      const int fd = to_stdout_ ? STDOUT_FILENO : file.get();
-      const auto written = co_await save(store, uid, part, fd);
-      if (!written && !to_stdout_) ::unlink(path.c_str());
-      if (!written) co_return fail(written.error());
-      nlohmann::json row = {{"account", account.name}, {"folder", folder}, {"uid", uid},
-                            {"part", part.number},     {"path", path},     {"octets", *written},
-                            {"type", part.type}};
+      nlohmann::json row = {
+          {"account", account.name}, {"folder", folder},   {"uid", uid},
+          {"part", part.number},     {"path", saved.path}, {"octets", saved.octets},
+          {"type", part.type}};
       if (json_ && !to_stdout_)
         print_json(row);
       else if (!to_stdout_)
-        fmt::print("{}\n", shown(path));
+        fmt::print("{}\n", shown(saved.path));
     }
     co_return exit_code::ok;
   }
 
  private:
-  static Task<Mail<std::uint64_t>> save(MailStore& store, std::uint32_t uid, const PartInfo& part,
-                                        int fd) {
-    message::Anomalies ignored;
-    message::BodyReader reader(message::parse_encoding(part.encoding, ignored));
-    Progress progress(part.filename, part.octets);
-    std::string octets;
-    std::uint64_t read = 0;
-    std::uint64_t written = 0;
-    bool fine = true;
-    Sink sink = [&](std::string_view raw) {
-      read += raw.size();
-      progress.step(read);
-      reader.feed(raw, octets);
-      fine = write_all(fd, octets);
-      written += octets.size();
-      octets.clear();
-      return fine;
-    };
-    const auto done = co_await store.read_part(uid, part.number, std::move(sink));
-    if (!done) co_return fail(done.error());
-    reader.finish(octets);
-    fine = fine && write_all(fd, octets);
-    if (!fine)
-      co_return fail(
-          MailError(MailError::Kind::try_again, io_error("write", part.filename).text()));
-    co_return written + octets.size();
-  }
-
   std::string directory_ = ".";
   bool to_stdout_ = false;
 };
 
 }  // namespace
+
+Task<Mail<SavedPart>> save_part(MailStore& store, std::uint32_t uid, const PartInfo& part,
+                                std::string directory) {
+  auto made =
+      make_file(directory, message::filename_for_disk(part.filename, "part-" + part.number));
+  if (!made) co_return fail(made.error());
+  const auto written = co_await copy_part(store, uid, part, made->first.get());
+  if (!written) ::unlink(made->second.c_str());
+  if (!written) co_return fail(written.error());
+  SavedPart saved;
+  saved.path = std::move(made->second);
+  saved.octets = *written;
+  co_return saved;
+}
 
 void add_attachment_verbs(Tools& tools) {
   tools.push_back(std::make_unique<AttachmentsList>());

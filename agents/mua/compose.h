@@ -55,6 +55,23 @@ struct Composed {
                                                                  const ComposeFlags& flags,
                                                                  std::string message);
 
+// What an answer begins with, before its writer has said anything: To, Subject, References, and From with the address that
+// the message was sent to.
+struct Answering {
+  message::Draft draft;
+  std::string behind;                    // stands below what the writer says: the quoted text
+  std::vector<message::BuildPart> more;  // the forwarded message
+};
+struct AnswerOptions {
+  bool to_all = false;
+  bool to_list = false;
+  bool quote = true;
+};
+[[nodiscard]] Answering make_answer(const Account& account, std::string_view octets,
+                                    const AnswerOptions& how);
+[[nodiscard]] Answering make_forward(const Account& account, const std::string& octets,
+                                     bool within_text);
+
 // The text of the message: --body, standard input if that is no terminal, else "" with `wants_editor`.
 struct BodyText {
   std::string text;

@@ -156,6 +156,12 @@ class ImapStore final : public MailStore {
   Task<Mail<void>> remove(Uids uids) override;
   Task<Mail<std::uint32_t>> append(std::string folder, NewMessage message) override;
   Task<Mail<FolderNews>> wait(Deadline deadline) override;
+  void wake() override {
+    woken_ = true;
+    client_->wake();
+  }
+  void interrupt() override { client_->close(); }
+  [[nodiscard]] bool usable() const override { return client_->connected(); }
   Task<void> close() override { co_await client_->logout(deadline_); }
 
  private:
@@ -170,6 +176,7 @@ class ImapStore final : public MailStore {
   std::unique_ptr<ImapClient> client_;
   Deadline deadline_;
   bool compares_ = false;
+  bool woken_ = false;
   std::map<std::uint32_t, imap::Flags> seen_;  // what wait() compares with
 };
 
@@ -457,7 +464,10 @@ Task<Mail<FolderNews>> ImapStore::wait(Deadline deadline) {
     const auto learned = co_await learn_new();
     if (!learned) co_return fail(learned.error());
     FolderNews news = compare();
-    if (!news.empty() || deadline.passed()) co_return news;
+    if (!news.empty() || deadline.passed() || woken_) {
+      woken_ = false;
+      co_return news;
+    }
     const auto ended = co_await client_->idle(deadline);
     if (!ended) co_return fail(mail_error(ended.error()));
   }

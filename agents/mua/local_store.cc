@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "agents/mua/envelope.h"
 #include "agents/mua/query_match.h"
@@ -144,6 +145,7 @@ class LocalStore final : public MailStore {
   Task<Mail<void>> remove(Uids uids) override;
   Task<Mail<std::uint32_t>> append(std::string folder, NewMessage message) override;
   Task<Mail<FolderNews>> wait(Deadline deadline) override;
+  void wake() override { woken_ = true; }
   Task<void> close() override {
     box_.reset();
     co_return;
@@ -182,6 +184,7 @@ class LocalStore final : public MailStore {
   Deadline deadline_ = Deadline::never();
   Box box_;
   std::string folder_;
+  bool woken_ = false;
   std::map<std::uint32_t, imap::Flags> seen_;  // what wait() compares with
 };
 
@@ -421,7 +424,7 @@ Task<Mail<FolderNews>> LocalStore::wait(Deadline deadline) {
     for (const auto& [uid, flags] : before) {
       if (!seen_.contains(uid)) news.vanished.push_back(uid);
     }
-    if (!news.empty() || deadline.passed()) co_return news;
+    if (!news.empty() || deadline.passed() || std::exchange(woken_, false)) co_return news;
     const Deadline next = Deadline::in(look_again);
     co_await async::sleep_until(deadline.or_before(next));
   }

@@ -142,6 +142,13 @@ class MailStore {
   // Waits until something changed in the open folder, or the deadline passed (then it is empty).
   virtual Task<Mail<FolderNews>> wait(Deadline deadline) = 0;
 
+  // From other tasks, while a call waits. wake(): wait() returns soon, with nothing. interrupt(): any call that waits for a
+  // server ends with an error; only close() may follow.
+  virtual void wake() {}
+  virtual void interrupt() {}
+  // False: the connection has ended, and no call will work any more.
+  [[nodiscard]] virtual bool usable() const { return true; }
+
   // Log-out, and the connection's end. The store can't be used after that.
   virtual Task<void> close() = 0;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "agents/mua/envelope.h"
 #include "agents/mua/local_store.h"
@@ -95,6 +96,7 @@ class MboxStore final : public MailStore {
   }
   Task<Mail<std::uint32_t>> append(std::string folder, NewMessage message) override;
   Task<Mail<FolderNews>> wait(Deadline deadline) override;
+  void wake() override { woken_ = true; }
   Task<void> close() override { co_return; }
 
  private:
@@ -143,6 +145,7 @@ class MboxStore final : public MailStore {
   store::MailLocation location_;
   store::MboxMailbox mailbox_;
   store::MailboxScan scan_;
+  bool woken_ = false;
   Deadline deadline_ = Deadline::never();
 };
 
@@ -237,7 +240,7 @@ Task<Mail<FolderNews>> MboxStore::wait(Deadline deadline) {
     // UIDs are new at each scan: what is longer has grown at its end.
     for (std::size_t i = before; i < scan_.entries.size(); ++i)
       news.arrived.push_back(scan_.entries[i].uid);
-    if (!news.empty() || deadline.passed()) co_return news;
+    if (!news.empty() || deadline.passed() || std::exchange(woken_, false)) co_return news;
     const Deadline next = Deadline::in(look_again);
     co_await async::sleep_until(deadline.or_before(next));
   }

@@ -117,6 +117,21 @@ std::string shown_addresses(const std::vector<message::Address>& addresses) {
   return text;
 }
 
+std::vector<std::string> sender_warnings(const std::vector<message::Address>& from) {
+  std::vector<std::string> warnings;
+  for (const message::Address& each : from) {
+    const message::SenderCheck check = message::check_sender(each);
+    if (check.other_address) warnings.emplace_back("the sender's name shows another address");
+    if (check.mixed_scripts) warnings.emplace_back("the sender's name or address mixes scripts");
+  }
+  return warnings;
+}
+
+std::string part_warning(const PartInfo& part) {
+  if (message::has_hidden_extension(part.filename)) return "its name hides what it is";
+  return message::filename_danger(part.filename) == 2 ? "a program" : "";
+}
+
 std::string shown_date(std::chrono::sys_seconds time) {
   const std::time_t seconds = time.time_since_epoch().count();
   std::tm local{};

@@ -38,6 +38,10 @@ enum class Paint { none, bold, dim, red, green, yellow, blue };
 [[nodiscard]] std::string shown_sender(const message::Address& address);
 [[nodiscard]] std::string shown_address(const message::Address& address);
 [[nodiscard]] std::string shown_addresses(const std::vector<message::Address>& addresses);
+// Why the sender may be somebody else; nothing: no reason is known.
+[[nodiscard]] std::vector<std::string> sender_warnings(const std::vector<message::Address>& from);
+// Why one should not open it: "its name hides what it is", "a program", or "".
+[[nodiscard]] std::string part_warning(const PartInfo& part);
 // "2026-11-23 06:48" in local time.
 [[nodiscard]] std::string shown_date(std::chrono::sys_seconds time);
 // "2026-11-23T06:48:11Z".

@@ -8,8 +8,6 @@
 #include "agents/mua/verbs.h"
 #include "libmail/base/text.h"
 #include "libmail/message/encoded_word.h"
-#include "libmail/message/filename.h"
-#include "libmail/message/sender_check.h"
 
 namespace posthorn::mua {
 
@@ -70,13 +68,8 @@ void print_fields(const message::Header& header, const Summary& summary, bool al
   line("Cc", shown_addresses(summary.cc));
   if (summary.date) line("Date", shown_date(*summary.date));
   line("Subject", shown(summary.subject));
-  for (const message::Address& each : summary.from) {
-    const message::SenderCheck check = message::check_sender(each);
-    if (check.other_address)
-      fmt::print("{}\n", paint("! the sender's name shows another address", Paint::red));
-    if (check.mixed_scripts)
-      fmt::print("{}\n", paint("! the sender's name or address mixes scripts", Paint::red));
-  }
+  for (const std::string& warning : sender_warnings(summary.from))
+    fmt::print("{}\n", paint("! " + warning, Paint::red));
 }
 
 std::string part_line(const PartInfo& part) {
@@ -84,10 +77,8 @@ std::string part_line(const PartInfo& part) {
                      (part.number.empty() ? "-" : part.number) + " " + shown(part.type);
   if (!part.filename.empty()) text += " " + shown(part.filename);
   text += " " + shown_size(part.octets);
-  if (message::has_hidden_extension(part.filename))
-    text += paint(" ! its name hides what it is", Paint::red);
-  else if (message::filename_danger(part.filename) == 2)
-    text += paint(" ! a program", Paint::yellow);
+  const std::string warning = part_warning(part);
+  if (!warning.empty()) text += paint(" ! " + warning, Paint::red);
   return text;
 }
 

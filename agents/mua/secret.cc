@@ -75,6 +75,10 @@ Task<Mail<std::string>> ask_command(std::vector<std::string> argv, Deadline dead
 
 }  // namespace
 
+Mail<std::string> ask_password(const std::string& user, const std::string& account) {
+  return ask(fmt::format("Password of {} for account {}: ", user, account));
+}
+
 Task<Mail<LogIn>> find_log_in(Server server, std::string account, Deadline deadline) {
   LogIn login;
   login.user = server.user;
@@ -91,8 +95,10 @@ Task<Mail<LogIn>> find_log_in(Server server, std::string account, Deadline deadl
     password = co_await ask_command(secret.password_command, deadline);
   } else if (!secret.password_file.empty()) {
     password = read_secret_file(secret.password_file);
+  } else if (!secret.typed.empty()) {
+    password = secret.typed;
   } else {
-    password = ask(fmt::format("Password of {} for account {}: ", login.user, account));
+    password = ask_password(login.user, account);
   }
   if (!password) co_return fail(password.error());
   login.password = std::move(*password);

@@ -19,4 +19,7 @@ struct LogIn {
 // A server without `user` needs none: both empty. On a terminal, if the account names no source, the user is asked.
 async::Task<Mail<LogIn>> find_log_in(Server server, std::string account, async::Deadline deadline);
 
+// Asks the person on the terminal, without echo; waits as long as it takes.
+[[nodiscard]] Mail<std::string> ask_password(const std::string& user, const std::string& account);
+
 }  // namespace posthorn::mua

@@ -103,6 +103,21 @@ Task<Mail<std::string>> keep_copy(const Account& account, std::string role,
   co_return std::move(*folder);
 }
 
+Task<void> mark_answered(const Account& account, std::string folder, std::uint32_t uid,
+                         std::string flag, Duration timeout) {
+  const Deadline deadline = Deadline::in(timeout);
+  auto store = co_await open_store(account, deadline);
+  if (!store) co_return;
+  const auto opened = co_await (*store)->open(folder, false);
+  if (opened) {
+    FlagEdit edit;
+    edit.add.add(flag);
+    Uids one = {uid};
+    (void)co_await (*store)->edit_flags(std::move(one), std::move(edit));
+  }
+  co_await (*store)->close();
+}
+
 Task<Mail<Sent>> send_letter(const Account& account, std::string outbox, Composed composed,
                              bool copy, Duration timeout) {
   Sent sent;

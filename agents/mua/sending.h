@@ -26,6 +26,10 @@ async::Task<Mail<std::string>> keep_copy(const Account& account, std::string rol
                                          const std::string& message, imap::Flags flags,
                                          Duration timeout);
 
+// Sets a flag (\Answered, $Forwarded) on the message that was answered, through a store of its own; no harm if it can't.
+async::Task<void> mark_answered(const Account& account, std::string folder, std::uint32_t uid,
+                                std::string flag, Duration timeout);
+
 // All of it, as flags say, with what is to be printed. `after` runs once it is sent (flags of the answered message).
 Result<int, service::ToolError> finish(const Account& account, const std::string& outbox,
                                        Composed composed, const ComposeFlags& flags,

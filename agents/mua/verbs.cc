@@ -32,6 +32,7 @@ Tools verbs() {
   tools.push_back(make_discover());
   tools.push_back(make_unsubscribe());
   tools.push_back(make_completion());
+  tools.push_back(make_ui());
   return tools;
 }
 

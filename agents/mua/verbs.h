@@ -64,5 +64,6 @@ void add_outbox_verbs(Tools& tools);       // outbox.cc
 std::unique_ptr<Tool> make_discover();     // discover.cc
 std::unique_ptr<Tool> make_unsubscribe();  // unsubscribe.cc
 std::unique_ptr<Tool> make_completion();   // completion.cc
+std::unique_ptr<Tool> make_ui();           // ui/ui.cc
 
 }  // namespace posthorn::mua

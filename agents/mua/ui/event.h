@@ -109,6 +109,11 @@ struct NewsCame {
   FolderNews news;
   std::vector<Summary> messages;  // those that arrived or changed
 };
+struct Watching {  // the folder's news come from now on
+  std::size_t account = 0;
+  std::string folder;
+  std::uint32_t messages = 0;  // in it
+};
 struct WatchLost {  // no connection that waits for news; it is made anew
   std::size_t account = 0;
   std::string why;
@@ -119,9 +124,10 @@ struct Failed {
 };
 struct Ended {};  // SIGTERM, SIGHUP
 
-using Event = std::variant<KeyPressed, Resized, Tick, FoldersCame, FolderOpened, PageCame,
-                           MessageCame, FlagsSet, Moved, Restored, Saved, LetterBegun, LetterEdited,
-                           LetterSent, LetterReturned, NewsCame, WatchLost, Failed, Ended>;
+using Event =
+    std::variant<KeyPressed, Resized, Tick, FoldersCame, FolderOpened, PageCame, MessageCame,
+                 FlagsSet, Moved, Restored, Saved, LetterBegun, LetterEdited, LetterSent,
+                 LetterReturned, NewsCame, Watching, WatchLost, Failed, Ended>;
 
 // ---- actions ----
 
@@ -131,7 +137,7 @@ struct OpenAccount {  // drops what the last one had, and watches `folder`
 struct CountFolders {};
 struct OpenFolder {
   std::uint64_t request = 0;
-  std::string folder;  // a name or a role
+  std::string folder;
   std::string query;
 };
 struct WatchFolder {
@@ -158,7 +164,7 @@ struct MoveMessages {
   std::uint64_t request = 0;
   std::string folder;
   Uids uids;
-  std::string to;  // a name or a role
+  std::string to;  // "" = the trash
 };
 struct RemoveMessages {
   std::uint64_t request = 0;
@@ -167,7 +173,7 @@ struct RemoveMessages {
 };
 struct RestoreMessages {  // a move undone
   std::uint64_t request = 0;
-  std::string from;
+  std::string from;  // "" = the trash
   std::string to;
   std::vector<Summary> messages;
 };

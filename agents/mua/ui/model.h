@@ -24,12 +24,20 @@ inline constexpr std::size_t page = 200;
 
 enum class Pane : std::uint8_t { folders, list, message };
 
+// After this time a request is late: the status line says how to give it up.
+inline constexpr auto late = std::chrono::seconds(1);
+
 // Something the mail side was asked for and has not answered.
 struct Request {
   std::uint64_t id = 0;
   std::string what;  // "opening INBOX"
   MonoTime since{};
-  bool sends = false;  // a message on its way out: not given up by Esc
+  enum class Kind : std::uint8_t {
+    quiet,  // the user goes on; Esc gives it up once it is late
+    asked,  // the user waits for it
+    sends,  // a message on its way out: not given up by Esc
+  } kind = Kind::quiet;
+  [[nodiscard]] bool sends() const { return kind == Kind::sends; }
 };
 
 // A row of the list as it is on the screen.
@@ -53,6 +61,8 @@ struct MessageList {
   std::size_t cursor = 0;  // into rows
   std::size_t top = 0;
   std::uint64_t loading = 0;  // the request for a page, 0 = none
+  Uids asked;                 // by that request
+  bool stalled = false;       // it failed; the next key asks again
 
   [[nodiscard]] const Summary* under_cursor() const;
   [[nodiscard]] Summary* find(std::uint32_t uid);
@@ -112,7 +122,7 @@ struct Prompt {
   enum class Kind : std::uint8_t { search, save, attach } kind = Kind::search;
   std::string label;
   std::string text;
-  std::size_t at = 0;             // octets
+  std::size_t at = 0;              // octets
   std::vector<std::string> parts;  // save: their numbers
 };
 
@@ -138,7 +148,8 @@ struct Undo {
   std::uint64_t request = 0;  // that did it
   std::string what;           // "moved to Trash"
   std::string folder;         // where the messages were
-  std::string moved_to;       // "" = flags were changed
+  bool moved = false;         // else flags were changed
+  std::string moved_to;       // "" = the trash, whatever it is called
   std::vector<Summary> messages;
   FlagEdit edit;  // the inverse
 };
