@@ -178,5 +178,28 @@ def with_damage(site):
     client.logout()
 
 
+def for_operators(site):
+    """posthorn mailbox check finds damage, rebuild-index mends it"""
+    client = connect(site)
+    search(client, "BODY %s", "xylophone")
+    wait_for_index(site, client)
+    client.logout()
+    size = os.path.getsize(index_file(site))
+    if "in order" not in site.posthorn("mailbox", "check", ANN, "INBOX").stdout:
+        raise Failed("check complains")
+    with open(index_file(site), "r+b") as file:
+        file.seek(size // 2)
+        file.write(b"\x5a" * (size // 4))
+    said = site.posthorn("mailbox", "check", ANN, "INBOX", check=False).stdout
+    if "search index" not in said:
+        raise Failed(f"check says {said}")
+    said = site.posthorn("mailbox", "rebuild-index", ANN, "INBOX").stdout
+    if "and the search index" not in said or "in order" not in site.posthorn("mailbox", "check", ANN, "INBOX").stdout:
+        raise Failed(f"rebuild-index says {said}")
+    client = connect(site)
+    compare("with an index of rebuild-index", all_answers(client, FEW), STATE["answers"])
+    client.logout()
+
+
 if __name__ == "__main__":
-    main("imap-search-index", [without_index, with_index, with_new_messages, with_damage], [ANN])
+    main("imap-search-index", [without_index, with_index, with_new_messages, with_damage, for_operators], [ANN])
