@@ -1,5 +1,8 @@
 #include "libmail/search/search_index.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <utf8proc.h>
 
 #include <catch2/catch.hpp>
@@ -253,6 +256,47 @@ TEST_CASE("SearchIndex: of two writers the second is told; readers see what was 
   CHECK(ask(*second, {Column::body}, "first") == imap::NumberSet({1}));
   add(*second, {body_of(1, "other"), body_of(2, "second one")});
   CHECK(ask(*first, {Column::body}, "one") == imap::NumberSet({1, 2}));
+}
+
+TEST_CASE("SearchIndex: a writer that is killed leaves what its index says it has") {
+  Folder folder;
+  add(*folder.make(), {body_of(1, "marked with number 1,")});
+  for (int round = 0; round < 8; ++round) {
+    const pid_t writer = fork();
+    REQUIRE(writer >= 0);
+    if (writer == 0) {
+      IndexOwner owner;
+      owner.uid_validity = 7;
+      owner.mailbox = "guid";
+      std::string remark;
+      const auto index = make_index(folder.path, owner, Limits(), remark);
+      if (!index) _exit(1);
+      std::mt19937 random(static_cast<unsigned>(round));
+      const auto known = (*index)->known();
+      for (std::uint32_t uid = known->seen.largest() + 1;; uid += 10) {
+        std::vector<IndexedMessage> batch;
+        for (std::uint32_t i = uid; i < uid + 10; ++i)
+          batch.push_back(body_of(i, "marked with number " + std::to_string(i) + ", " +
+                                         fold_case(random_text(random, 200))));
+        if (!(*index)->add(batch)) _exit(1);
+      }
+    }
+    usleep(static_cast<useconds_t>(20'000 + 9'000 * round));
+    kill(writer, SIGKILL);
+    int status = 0;
+    REQUIRE(waitpid(writer, &status, 0) == writer);
+    REQUIRE(WIFSIGNALED(status));
+    const auto index = folder.make();
+    CHECK(folder.remark.empty());
+    CHECK(index->verify());
+    const auto known = index->known();
+    REQUIRE(known);
+    known->indexed.for_each([&](std::uint32_t uid) {
+      if (uid % 7 == 0 || uid == known->indexed.largest())
+        CHECK(ask(*index, {Column::body}, "number " + std::to_string(uid) + ",").contains(uid));
+    });
+  }
+  CHECK(folder.make()->known()->indexed.count() > 10);
 }
 
 TEST_CASE("SearchIndex: a link in its place is not followed") {
