@@ -1,6 +1,6 @@
 """Runs the cells of the swap matrix: every seam, each of its left sides with each of its right ones.
 
-    run.py [--only PATTERN]... [--quick] [--jobs N] [--json | --markdown] [--keep] [--list]
+    run.py [--only PATTERN]... [--quick] [--jobs N] [--json | --markdown] [--from FILE] [--keep] [--list]
 
 A cell is named "seam: left -> right"; PATTERN is a regular expression that is looked for in it. Exit: 0 nothing failed and
 something passed, 1 otherwise, 77 everything was skipped.
@@ -8,6 +8,7 @@ something passed, 1 otherwise, 77 everything was skipped.
 
 import argparse
 import concurrent.futures
+import json
 import os
 import re
 import sys
@@ -64,12 +65,16 @@ def main():
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep the folders of all cells")
+    parser.add_argument("--from", dest="before", metavar="FILE", help="run nothing: the cells of this file, that --json wrote")
     parser.add_argument("--list", action="store_true", help="name the cells and end")
     options = parser.parse_args()
     cells = chosen_cells(options)
     if options.list:
         print("\n".join(names_of(*cell) for cell in cells))
         return 0
+    if options.before:
+        with open(options.before, encoding="utf-8") as file:
+            return print_matrix(json.load(file)["cells"], options)
     bench = Workbench(options.large or (1000 * 1000 if options.quick else 10 * 1000 * 1000))
     done = []
     try:
@@ -85,6 +90,11 @@ def main():
     finally:
         if not options.keep and all(cell["result"] != "failed" for cell in done):
             bench.remove()
+    return print_matrix(done, options)
+
+
+def print_matrix(done, options):
+    """Prints it, and gives the exit status."""
     print(report.as_json(done) if options.json else report.as_markdown(done) if options.markdown else report.as_text(done))
     if any(cell["result"] == "failed" for cell in done):
         return 1

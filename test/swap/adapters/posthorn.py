@@ -12,14 +12,14 @@ class Deliverd:
     name = "deliverd"
     features = {"smtputf8", "dsn"}
 
-    def __init__(self, work, where="unix", flags=()):
+    def __init__(self, work, where="unix", users=None):
         self.work = work
-        work.posthorn_users()
+        work.posthorn_users(users)
         work.agent("authd", "--listen-mode", "0666", "--listen-userdb-mode", "0666")
         at = f"unix:{work.directory}/posthorn/run/lmtp.sock" if where == "unix" else f"inet:127.0.0.1:{free_port()}"
         # No queue of ours is there: reports of success are the duty of whoever hands over.
         work.agent("deliverd", "--listen", at, "--listen-mode", "0666", "--domains", DOMAIN, "--hostname", "mda.site.test",
-                   "--queue", "", *flags)
+                   "--queue", "")
         self.lmtp = at
         self.command = None
 

@@ -3,7 +3,7 @@
 import importlib
 
 NAMES = ("submission", "sending", "delivery", "local_delivery", "mailboxes", "retrieval", "auth", "filter", "policy", "tables", "names",
-         "sendmail", "supervision", "examples")
+         "sendmail", "supervision", "examples", "hostile")
 
 
 class Seam:

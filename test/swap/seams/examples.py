@@ -24,14 +24,12 @@ def with_sendmail(work):
 
 def site(work, address, command, exec_flags="", more=(), names=()):
     """A site in which mail for one address goes to a script."""
-    delivery = Deliverd(work)
+    delivery = Deliverd(work, users=[*USERS, *names])  # an address that goes to a script is one that exists
     at = f"unix:{work.folder('exec')}/lmtp.sock"
     flags = ["--exec-flags", exec_flags] if exec_flags else []
     work.agent("deliverd", "--listen", at, "--listen-mode", "0666", "--domains", DOMAIN, "--exec", command, *flags, "--queue", "", "--userdb",
                "", name="exec", site="exec")
     transports = work.put("mta/conf/transports", f"{address} lmtp:{at}\n")
-    # An address that goes to a script is one that exists.
-    work.posthorn_users([*USERS, *names])
     userdb = f"unix:{work.directory}/posthorn/run/userdb.sock"
     return delivery, Queue(work, delivery, userdb, flags=["--transports", transports, *more])
 
@@ -80,15 +78,15 @@ def vacation(work):
 def dead_letter(work):
     directory = work.folder("dead")
     script = example(work, "dead-letter.sh")
-    virtual = work.put("mta/conf/virtual", f"@{DOMAIN} dead@dead.test\n")
-    delivery, mta = site(work, "dead.test", f"{script} {directory}", "O", ["--virtual", virtual])
+    virtual = work.put("mta/conf/virtual", f"@{DOMAIN} @dead.test\n")
+    delivery, mta = site(work, "dead.test", f"{script} {directory}", "", ["--virtual", virtual])
     letter = letters(1000)[0]
     letter.recipients = [UNKNOWN]
     with connect(mta.port) as client:
         send(client, letter)
     kept = wait_until("the letter is kept", lambda: (directory / "list").exists() and list(directory.glob("2*")), 60)
     row = (directory / "list").read_text().split()
-    if not kept[0].read_bytes().endswith(letter.stored) or row != [kept[0].name, ANN, UNKNOWN]:
+    if not kept[0].read_bytes().endswith(letter.stored) or row != [kept[0].name, ANN, UNKNOWN.replace(DOMAIN, "dead.test")]:
         raise Failed(f"{row}: {kept[0].read_bytes()}")
     return ["kept octet by octet, and listed"]
 
