@@ -2,36 +2,18 @@
 """Postfix's smtpd asks authd: PLAIN, LOGIN and SCRAM of its clients, and what it must not offer."""
 
 import os
-import pathlib
 import re
 import smtplib
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import Failed, need, run  # noqa: E402
+from postfix_files import write_postfix  # noqa: E402
 from posthorn_site import Workshop, free_port, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 
-MASTER = """127.0.0.1:{port} inet n - n - - smtpd
-postlog unix-dgram n - n - 1 postlogd
-cleanup unix n - n - 0 cleanup
-rewrite unix - - n - - trivial-rewrite
-anvil unix - - n - 1 anvil
-proxymap unix - - n - - proxymap
-qmgr unix n - n 300 1 qmgr
-"""
-MAIN = """compatibility_level = 3.6
-queue_directory = {home}/spool
-data_directory = {home}/data
-mail_owner = postfix
-setgid_group = postdrop
-inet_interfaces = 127.0.0.1
-myhostname = postfix.alpha.test
-mydestination =
-maillog_file = {home}/log
-maillog_file_prefixes = {home}
-smtpd_sasl_auth_enable = yes
+MAIN = """smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = {socket}
 smtpd_sasl_security_options = noanonymous
@@ -43,16 +25,11 @@ class Postfix:
     """A Postfix of its own, with nothing of the machine's."""
 
     def __init__(self, home, socket):
-        self.home = pathlib.Path(home)
         self.port = free_port()
-        for name in ("conf", "spool", "data"):
-            (self.home / name).mkdir(parents=True)
-        run(["chown", "postfix", self.home / "data"])
-        (self.home / "conf/main.cf").write_text(MAIN.format(home=self.home, socket=socket))
-        (self.home / "conf/master.cf").write_text(MASTER.format(port=self.port))
+        self.words = write_postfix(home, self.port, MAIN.format(socket=socket))
 
     def do(self, verb):
-        run(["postfix", "-c", self.home / "conf", verb], expect=None)
+        run([*self.words, verb], expect=None)
 
     def ehlo(self):
         said = run(["swaks", "--server", f"127.0.0.1:{self.port}", "--quit-after", "EHLO"], expect=None)

@@ -31,6 +31,16 @@ def as_text(cells):
     return "\n".join([*lines, "", totals(cells)])
 
 
+def as_summary(cells):
+    """One row for each seam: who was tried with whom, and how it went."""
+    lines = [f"{totals(cells)}.", "", "| seam | left | right | passed | skipped |", "|---|---|---|---|---|"]
+    for seam, rows in by_seam(cells):
+        sides = [", ".join(dict.fromkeys(row[side] for row in rows if row["result"] == "passed")) or "–" for side in ("left", "right")]
+        counts = [str(sum(row["result"] == result for row in rows)) for result in ("passed", "skipped")]
+        lines.append(f"| {seam} | {sides[0]} | {sides[1]} | {counts[0]} | {counts[1]} |")
+    return "\n".join(lines)
+
+
 def as_markdown(cells):
     """One table for each seam, left sides as rows; what was skipped is explained below it."""
     lines = [f"{totals(cells)}."]

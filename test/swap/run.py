@@ -1,6 +1,6 @@
 """Runs the cells of the swap matrix: every seam, each of its left sides with each of its right ones.
 
-    run.py [--only PATTERN]... [--quick] [--jobs N] [--json | --markdown] [--from FILE] [--keep] [--list]
+    run.py [--only PATTERN]... [--quick] [--jobs N] [--json | --markdown | --summary] [--from FILE] [--keep] [--list]
 
 A cell is named "seam: left -> right"; PATTERN is a regular expression that is looked for in it. Exit: 0 nothing failed and
 something passed, 1 otherwise, 77 everything was skipped.
@@ -63,7 +63,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=3, help="cells at once")
     parser.add_argument("--large", type=int, metavar="OCTETS", help="size of the large message (10 MB; with --quick 1 MB)")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--markdown", action="store_true", help="a table for each seam")
+    parser.add_argument("--summary", action="store_true", help="a row for each seam, as Markdown")
     parser.add_argument("--keep", action="store_true", help="keep the folders of all cells")
     parser.add_argument("--from", dest="before", metavar="FILE", help="run nothing: the cells of this file, that --json wrote")
     parser.add_argument("--list", action="store_true", help="name the cells and end")
@@ -95,7 +96,8 @@ def main():
 
 def print_matrix(done, options):
     """Prints it, and gives the exit status."""
-    print(report.as_json(done) if options.json else report.as_markdown(done) if options.markdown else report.as_text(done))
+    form = next((name for name in ("json", "markdown", "summary") if getattr(options, name)), "text")
+    print({"json": report.as_json, "markdown": report.as_markdown, "summary": report.as_summary, "text": report.as_text}[form](done))
     if any(cell["result"] == "failed" for cell in done):
         return 1
     return 0 if any(cell["result"] == "passed" for cell in done) else 77

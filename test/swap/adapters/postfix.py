@@ -1,56 +1,18 @@
-"""Postfix, installed; everything of its own lies in the cell's folder. Its master runs as root only."""
+"""Postfix, installed; everything of its own lies in the cell's folder."""
 
 import re
 
+from postfix_files import write_postfix
+
 from work import DOMAIN, free_port, is_open, need, need_root
 
-MASTER = """
-{port} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-local unix - n n - - local
-virtual unix - n n - - virtual
-lmtp unix - - n - - lmtp
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-"""
-MAIN = """compatibility_level = 3.6
-queue_directory = {home}/spool
-data_directory = {home}/data
-mail_owner = postfix
-setgid_group = postdrop
-maillog_file = {home}/postfix.log
-maillog_file_prefixes = {home}
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-myhostname = mail.site.test
-mydestination =
-mynetworks = 127.0.0.0/8
-alias_maps =
-alias_database =
-smtpd_peername_lookup = no
+MAIN = """mynetworks = 127.0.0.0/8
 message_size_limit = 50000000
 mailbox_size_limit = 0
 virtual_mailbox_limit = 0
 smtpd_tls_cert_file = {certificate}
 smtpd_tls_key_file = {key}
 smtpd_tls_security_level = may
-smtp_host_lookup = native
 """
 
 
@@ -65,13 +27,8 @@ class Postfix:
         self.work = work
         self.port = free_port()
         self.home = work.folder("postfix", "root")
-        work.folder("postfix/spool", "root")
-        work.folder("postfix/data", "postfix")
-        main = MAIN.format(home=self.home, certificate=work.bench.certificate, key=work.bench.key) + self.way(delivery) + main
-        services = MASTER.format(port=f"127.0.0.1:{self.port}") + self.pipe(delivery) + master
-        work.put("postfix/conf/main.cf", main, "root")
-        work.put("postfix/conf/master.cf", services, "root")
-        words = [*prefix, "postfix", "-c", self.home / "conf"]
+        main = MAIN.format(certificate=work.bench.certificate, key=work.bench.key) + self.way(delivery) + main
+        words = [*prefix, *write_postfix(self.home, self.port, main, self.pipe(delivery) + master)]
         work.start("postfix", [*words, "start-fg"], lambda: is_open(self.port), "root", [*words, "stop"])
 
     @staticmethod
