@@ -65,7 +65,7 @@ TEST_CASE("threads: ORDEREDSUBJECT puts all of a subject below its first message
 TEST_CASE("threads: a hundred thousand answers in a row are one thread") {
   std::vector<MessageKeys> keys;
   for (std::uint32_t i = 1; i <= 100'000; ++i)
-    keys.push_back(message(i, "a", std::to_string(i) + "@x",
+    keys.push_back(keys_of(i, "a", std::to_string(i) + "@x",
                            i == 1 ? std::vector<std::string>()
                                   : std::vector<std::string>{std::to_string(i - 1) + "@x"}));
   CHECK(thread_messages(std::move(keys), ThreadAlgorithm::refs).size() == 100'000);

@@ -1,11 +1,14 @@
 #include "libmail/store/dotlock.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <optional>
 
 #include "libmail/base/text.h"
 
@@ -60,6 +63,38 @@ Owner owner_of(Files& files, Directory& directory, const std::string& name,
   return ::kill(*pid, 0) < 0 && errno == ESRCH ? Owner::gone : Owner::alive;
 }
 
+// Under a name of its own first: whoever is killed in the middle leaves no lock that says nothing. Nothing: there is a lock.
+StoreResult<std::optional<FileStatus>> make(Directory& directory, const std::string& lock_name) {
+  using Made = std::optional<FileStatus>;
+  if (directory.status(lock_name)) return Made();
+  static std::atomic<std::uint64_t> made_before = 0;
+  const std::string own_name =
+      fmt::format("{}.{}.{}", lock_name, ::getpid(), made_before.fetch_add(1));
+  auto file = directory.open_file(own_name, OpenMode::create_new, 0600);
+  if (!file && file.error().code == EEXIST) return Made();
+  if (!file) return fail(StoreError(file.error()));
+  const std::string text = std::to_string(::getpid()) + ":" + host_name();
+  const auto written = (*file)->write(text);
+  const auto status = (*file)->status();
+  IoResult<void> linked;
+  // The name in it is a help for others, who go by the time without it. A full disk must not keep anybody from deleting mail.
+  const bool usable = (written || is_no_room(written.error())) && status;
+  if (usable) linked = directory.link(own_name, directory, lock_name);
+  static_cast<void>(directory.unlink(own_name));
+  if (!usable) return fail(StoreError(written ? status.error() : written.error()));
+  if (linked) return Made(*status);
+  if (linked.error().code == EEXIST) return Made();
+  // A file system without second names: made in its place, and for a moment without a name in it.
+  file = directory.open_file(lock_name, OpenMode::create_new, 0600);
+  if (!file && file.error().code == EEXIST) return Made();
+  if (!file) return fail(StoreError(file.error()));
+  static_cast<void>((*file)->write(text));
+  const auto made = (*file)->status();
+  if (made) return Made(*made);
+  static_cast<void>(directory.unlink(lock_name));
+  return fail(StoreError(made.error()));
+}
+
 }  // namespace
 
 DotLock::DotLock(Files& files, Directory& directory, std::string name, FileStatus mine,
@@ -89,19 +124,9 @@ StoreResult<DotLock> DotLock::try_acquire(Files& files, Directory& directory,
                                           const std::string& name, const DotLockRules& rules) {
   const std::string lock_name = name + ".lock";
   for (int attempt = 0; attempt < 2; ++attempt) {
-    auto file = directory.open_file(lock_name, OpenMode::create_new, 0600);
-    if (file) {
-      const std::string text = std::to_string(::getpid()) + ":" + host_name();
-      const auto written = (*file)->write(text);
-      const auto status = (*file)->status();
-      // The name is a help for others, who go by the time without it. A full disk must not keep
-      // anybody from deleting mail.
-      if ((written || is_no_room(written.error())) && status)
-        return DotLock(files, directory, lock_name, *status, rules);
-      static_cast<void>(directory.unlink(lock_name));
-      return fail(StoreError(written ? status.error() : written.error()));
-    }
-    if (file.error().code != EEXIST) return fail(StoreError(file.error()));
+    auto made = make(directory, lock_name);
+    if (!made) return fail(std::move(made.error()));
+    if (*made) return DotLock(files, directory, lock_name, **made, rules);
 
     const auto status = directory.status(lock_name);
     if (!status) continue;  // it went away in between

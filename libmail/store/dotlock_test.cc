@@ -3,7 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "libmail/store/memory_files.h"
 
@@ -124,6 +126,34 @@ TEST_CASE("DotLock: on a full disk it is held without a name in it, so that mail
     CHECK(second.error().kind == StoreError::Kind::locked);
   }
   CHECK(f.files.names("/box").empty());
+}
+
+TEST_CASE("DotLock: nobody ever sees it without its maker's name") {
+  char form[] = "/tmp/posthorn-dotlock-XXXXXX";
+  REQUIRE(mkdtemp(form) != nullptr);
+  SystemFiles files;
+  const auto directory = files.open_directory(form);
+  REQUIRE(directory);
+  std::atomic<bool> over = false;
+  std::atomic<int> seen = 0;
+  std::atomic<int> empty = 0;
+  std::thread reader([&] {
+    const auto other = files.open_directory(form);
+    while (!over) {
+      const auto file = (*other)->open_file("x.lock", OpenMode::read, 0);
+      if (!file) continue;
+      ++seen;
+      if ((*file)->read(0, 100)->empty()) ++empty;
+    }
+  });
+  for (int i = 0; i < 20000 && (i < 2000 || seen < 100); ++i)
+    REQUIRE(DotLock::try_acquire(files, **directory, "x"));
+  over = true;
+  reader.join();
+  CHECK(seen > 0);
+  CHECK(empty == 0);
+  CHECK((*directory)->list()->empty());
+  REQUIRE(rmdir(form) == 0);
 }
 
 TEST_CASE("DotLock: a disk that fails leaves no lock behind") {
