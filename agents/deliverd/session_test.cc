@@ -2,6 +2,7 @@
 
 #include "agents/deliverd/test_mda.h"
 #include "libmail/dsn/parse.h"
+#include "libmail/store/quota.h"
 
 using namespace posthorn;
 using namespace posthorn::deliverd;
@@ -210,4 +211,21 @@ TEST_CASE("LMTP: a mailbox that is full takes nothing, now or ever as the settin
   CHECK(mda.inbox("bob").size() == 1);
   CHECK(run(mda, transaction({"<carol@beta.test>"}, letter))[3] ==
         "451 4.3.5 Mailbox misconfigured, try again later");
+}
+
+TEST_CASE("LMTP: limits that IMAP's SETQUOTA left beside the mail count before the rule") {
+  Mda mda;
+  CHECK(run(mda, transaction({"<bob@beta.test>"}, letter))[4] == "250 2.0.0 Delivered");
+  const char* maildir = "/site/mail/beta.test/bob/Maildir";
+  const auto root = mda.files->open_directory(maildir);
+  REQUIRE(root);
+  store::QuotaLimits limits;
+  limits.messages = 2;
+  REQUIRE(store::Quota(*mda.files, **root, store::QuotaLimits()).set_limits(limits));
+  CHECK(run(mda, transaction({"<bob@beta.test>"}, letter))[4] == "250 2.0.0 Delivered");
+  CHECK(run(mda, transaction({"<bob@beta.test>"}, letter))[4] ==
+        "452 4.2.2 Mailbox full, try again later");
+  mda.users.known["bob@beta.test"].emplace_back("quota_rule", "*:messages=100");
+  CHECK(run(mda, transaction({"<bob@beta.test>"}, letter))[4] ==
+        "452 4.2.2 Mailbox full, try again later");
 }
