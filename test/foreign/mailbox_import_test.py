@@ -6,6 +6,7 @@ import json
 import mailbox
 import os
 import pathlib
+import pty
 import pwd
 import shutil
 import subprocess
@@ -238,6 +239,21 @@ def dovecot_pull(ground):
         server.stop()
 
 
+def on_a_terminal(ground):
+    """on a terminal a bar shows how far it is"""
+    ours, theirs = pty.openpty()
+    words = ["mailbox", "import", "--maildir", ground.path / "seen", f"maildir:{ground.path}/source"]
+    done = subprocess.run([str(programs() / "posthorn"), *map(str, words)], stdout=subprocess.PIPE, stderr=theirs, timeout=60,
+                          check=True)
+    os.close(theirs)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    if f"INBOX {COUNT}/{COUNT} [{'=' * 30}]".encode() not in shown:
+        raise Failed(f"the bar is {shown}")
+    if f"INBOX -> INBOX: {COUNT} of {COUNT} copied, 0 there already" not in done.stdout.decode():
+        raise Failed(f"it says {done.stdout}")
+
+
 def bad_sources(ground):
     """sources that are none are named, with the exit code that fits"""
     for source, code in (("mbox:nowhere", 67), ("maildir:.", 67), ("tar:x", 64), ("mbox:", 64), ("imap:127.0.0.1:1", 64),
@@ -251,7 +267,7 @@ def bad_sources(ground):
 def run():
     ground = Ground()
     failures = 0
-    for step in (maildir_round_trip, mbox_round_trip, python_mbox, dovecot_pull, bad_sources):
+    for step in (maildir_round_trip, mbox_round_trip, python_mbox, dovecot_pull, on_a_terminal, bad_sources):
         title = step.__doc__
         try:
             step(ground)
