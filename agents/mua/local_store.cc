@@ -237,6 +237,7 @@ StoreResult<void> LocalStore::measure(const Uids& uids) {
 Task<Mail<Uids>> LocalStore::search(imap::SearchKey key) {
   auto work = [this, key = std::move(key)]() -> StoreResult<Uids> {
     const Uids uids = all_uids();
+    if (key.kind == imap::SearchKey::Kind::all) return uids;  // nobody's date or size is asked for
     if (auto done = measure(uids); !done) return fail(done.error());
     const auto snapshot = box_->snapshot();
     Uids found;
