@@ -45,9 +45,10 @@ Task<void> say_vanished(Session& session, const imap::Fetch& command) {
     gone = set_of(vanished->uids).intersected(wanted);
   } else if (selected.view.uid_next() > 1) {
     gone = wanted.intersected(imap::NumberSet::of(1, selected.view.uid_next() - 1));
-    for (const auto& run : selected.view.uids().runs())
-      gone.remove(run.first, run.first + (run.count - 1));
   }
+  // What the client still counts is announced by itself.
+  for (const auto& run : selected.view.uids().runs())
+    gone.remove(run.first, run.first + (run.count - 1));
   if (!gone.empty()) session.out().untagged("VANISHED (EARLIER) " + gone.text());
 }
 

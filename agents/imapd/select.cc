@@ -42,22 +42,24 @@ void describe(Session& session, const Selected& selected, const store::Snapshot&
 }
 
 // What the client missed since `known`.
-Task<void> resynchronise(Session& session, const imap::QResync& known) {
+// `snapshot` is what the view shows: what happened since is announced behind it.
+Task<void> resynchronise(Session& session, const imap::QResync& known,
+                         std::shared_ptr<const store::Snapshot> snapshot) {
   Selected& selected = *session.selected();
   if (known.uid_validity != selected.view.uid_validity()) co_return;
   auto mailbox = selected.mailbox;
   const std::uint64_t since = known.modseq;
   auto ask = [mailbox, since] { return mailbox->vanished(since); };
   const auto vanished = co_await session.in_store(std::move(ask));
-  const auto snapshot = mailbox->snapshot();
   imap::NumberSet gone;
   if (vanished && vanished->complete) {
     gone = set_of(vanished->uids);
   } else if (snapshot->uid_next() > 1) {
     gone = imap::NumberSet::of(1, snapshot->uid_next() - 1);
-    for (const auto& run : selected.view.uids().runs())
-      gone.remove(run.first, run.first + (run.count - 1));
   }
+  // What went a moment ago counts in EXISTS, and is announced by itself.
+  for (const auto& run : selected.view.uids().runs())
+    gone.remove(run.first, run.first + (run.count - 1));
   if (known.known_uids) gone = gone.intersected(*known.known_uids);
   if (!gone.empty()) session.out().untagged("VANISHED (EARLIER) " + gone.text());
 
@@ -67,7 +69,6 @@ Task<void> resynchronise(Session& session, const imap::QResync& known) {
       const store::MessageRow row = chunk->row(i);
       if (row.modseq <= since) continue;
       if (known.known_uids && !known.known_uids->contains(row.uid)) continue;
-      // The snapshot may be newer than what was told as EXISTS.
       const auto number = selected.view.uids().sequence_of(row.uid);
       if (!number) continue;
       fmt::format_to(std::back_inserter(session.out().text()),
@@ -141,7 +142,7 @@ Task<Reply> run(Session& session, const imap::Select& command) {
   session.out().untagged(
       fmt::format("OK [MAILBOXID (F{})] its identity", selected->mailbox->guid()));
   session.select(std::move(selected));
-  if (command.qresync) co_await resynchronise(session, *command.qresync);
+  if (command.qresync) co_await resynchronise(session, *command.qresync, opened->snapshot);
   co_return imap::ok(imap::ResponseCode(is_read_only ? "READ-ONLY" : "READ-WRITE"),
                      read_only ? "EXAMINE done" : "SELECT done");
 }
