@@ -43,7 +43,7 @@ void Imapd::load_worker(access::MailPlaces places) {
   settings->prefix = options_.prefix;
   settings->special_use = options_.special_uses();
   settings->index = options_.index;
-  settings->search_index = options_.search_index;
+  settings->search_index = options_.index && options_.search_index;
   settings->append_limit = options_.append_limit;
   settings->lock_time = options_.lock_time;
   settings->idle_time = options_.idle_time;

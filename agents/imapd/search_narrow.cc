@@ -76,7 +76,8 @@ bool looks_for_text(const PreparedKey& key) {
 
 bool narrow(const store::OpenMailbox& mailbox, PreparedKey& key, std::string& remark) {
   const std::string directory = mailbox.directory();
-  if (directory.empty() || !search::has_index(directory)) return true;
+  if (directory.empty()) return false;
+  if (!search::has_index(directory)) return true;
   auto index = search::open_index(directory, search::owner_of(mailbox));
   if (index) {
     const auto known = (*index)->known();

@@ -1,6 +1,6 @@
 #include "libmail/search/filling.h"
 
-#include <fmt/format.h>
+#include <filesystem>
 
 namespace posthorn::search {
 
@@ -36,6 +36,10 @@ SearchResult<bool> Filling::begin(Step& step) {
   if (!has_index(directory) &&
       (need_ == Need::kept_up || snapshot_->size() < rules_.least_messages))
     return false;
+  // No room for another batch: nothing is read in vain.
+  std::error_code missing;
+  const std::uint64_t size = std::filesystem::file_size(directory + "/" + index_name, missing);
+  if (!missing && size + 2 * rules_.limits.batch_octets > rules_.limits.file_octets) return false;
   for (int attempt = 0; attempt < 2; ++attempt) {
     auto made = make_index(directory, owner_of(*mailbox_), rules_.limits, step.remark);
     if (!made) return fail(std::move(made.error()));

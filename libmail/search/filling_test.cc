@@ -86,6 +86,20 @@ TEST_CASE("Filling: what is too large is looked at and not indexed") {
   CHECK((*index)->known()->indexed.empty());
 }
 
+TEST_CASE("Filling: an index without room for another batch is left as it is") {
+  Site site;
+  const std::shared_ptr<store::OpenMailbox> box = site.open();
+  site.deliver();
+  sync(*box);
+  fill(box, few());
+  site.deliver();
+  sync(*box);
+  FillingRules rules = few();
+  rules.limits.file_octets = 2 * rules.limits.batch_octets;
+  CHECK(fill(box, rules) == 1);
+  CHECK(seen(*box) == "1");
+}
+
 TEST_CASE("Filling: an index that is damaged is replaced, and a line says so") {
   Site site;
   const std::shared_ptr<store::OpenMailbox> box = site.open();
