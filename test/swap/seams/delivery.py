@@ -25,8 +25,7 @@ RIGHT = {
     "procmail": Procmail,
     "Cyrus LMTP": None,
 }
-CYRUS = ("Cyrus's master and lmtpd have paths, a user and a mail store layout compiled in that an unpacked package does not bring up: not "
-         "tried further")
+CYRUS = "not tried: there is no adapter yet; Cyrus needs its master, its user and the paths compiled into it"
 PROGRAMS = ("deliverd --stdin", "dovecot-lda", "maildrop", "procmail")
 
 

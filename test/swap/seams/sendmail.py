@@ -75,7 +75,7 @@ def to_submissiond(work):
     Submissiond(work, site="mta", flags=["--listen", f"unix:{work.directory}/mta/run/submission.sock", "--userdb", "", "--auth", ""])
 
 
-LEFT = {"cron": cron, "pipe | sendmail -t": logcheck, "git send-email": git, "mutt": mutt, "s-nail": s_nail, "bsd-mailx": mailx}
+LEFT = {"cron": cron, "a pipe to sendmail -t": logcheck, "git send-email": git, "mutt": mutt, "s-nail": s_nail, "bsd-mailx": mailx}
 RIGHT = {"sendmail -> submissiond": to_submissiond, "sendmail -> queue/drop": drop_only}
 
 
