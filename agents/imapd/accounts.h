@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/imapd/account_news.h"
 #include "agents/imapd/search_filler.h"
 #include "agents/imapd/value_keeper.h"
 #include "libmail/session/deflate.h"
@@ -18,6 +19,7 @@ struct Account {
   std::string user;
   store::MailLocation location;
   std::unique_ptr<store::Store> store;
+  AccountNews news;
 };
 
 class Accounts {

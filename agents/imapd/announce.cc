@@ -1,6 +1,9 @@
 // What changed in the selected mailbox, told before a tagged reply and in IDLE (RFC 9051 7.4.1, 7.5.1; RFC 7162 3.2.10).
 #include "agents/imapd/commands.h"
+#include "agents/imapd/flags_line.h"
+#include "agents/imapd/notify.h"
 #include "agents/imapd/session.h"
+#include "libmail/imap/metadata.h"
 
 namespace posthorn::imapd {
 
@@ -18,7 +21,7 @@ void say_keywords(Session& session, Selected& selected, const store::Snapshot& s
 }
 
 void say_expunges(Session& session, const store::ViewChanges& changes) {
-  if (session.enabled().qresync) {
+  if (session.enabled().qresync || session.enabled().uid_only) {
     session.out().untagged("VANISHED " + set_of(changes.vanished).text());
     return;
   }
@@ -28,6 +31,31 @@ void say_expunges(Session& session, const store::ViewChanges& changes) {
 }
 
 }  // namespace
+
+Task<void> Session::say_news() {
+  if (notifier_) {
+    const bool fine = co_await notifier_->say_news();
+    if (fine) co_return;
+    out_.untagged("OK [NOTIFICATIONOVERFLOW] that is too much to listen to, nothing more is said");
+    imap::Notify nothing;
+    nothing.none = true;
+    notifier_ = std::make_unique<Notifier>(*this, std::move(nothing));
+    co_return;
+  }
+  if (!news_) co_return;
+  for (const AccountEvent& event : news_->take()) {
+    if (event.kind == AccountEvent::Kind::metadata && enabled_.metadata)
+      out_.untagged(imap::metadata_names_text(
+          event.mailbox.empty() ? "\"\"" : wire_name(event.mailbox), event.entries));
+  }
+}
+
+Task<void> Session::announce_unasked() {
+  const bool own = selected_ && notifier_->own() != Notifier::Own::none &&
+                   (selected_->changed || !selected_->listening);
+  if (own || has_news() || notifier_->polls())
+    co_await announce(notifier_->own() == Notifier::Own::at_once);
+}
 
 bool Session::uids_are_good() {
   if (selected_->mailbox->snapshot()->uid_validity() == selected_->view.uid_validity()) return true;
@@ -62,7 +90,8 @@ imap::Reply Session::uids_are_bad() {
 }
 
 Task<void> Session::announce(bool may_expunge) {
-  if (!selected_) co_return;
+  co_await say_news();
+  if (!selected_ || (notifier_ && notifier_->own() == Notifier::Own::none)) co_return;
   selected_->changed = false;
   auto mailbox = selected_->mailbox;
   store::SyncRules rules;
@@ -85,8 +114,11 @@ void Session::announce_keywords() {
   if (selected_) say_keywords(*this, *selected_, *selected_->mailbox->snapshot());
 }
 
-Task<void> Session::announce_known(bool may_expunge) {
+Task<void> Session::announce_known(bool may_expunge, bool own) {
   if (!selected_ || !uids_are_good()) co_return;
+  const bool heard = !notifier_ || notifier_->own() != Notifier::Own::none;
+  if (!heard && !own) co_return;
+  const std::uint32_t first_new = selected_->view.uid_next();
   const auto snapshot = selected_->mailbox->snapshot();
   if (may_expunge) announce_vanishing(*this, *snapshot);
   const std::uint32_t last = selected_->largest_uid();
@@ -99,6 +131,10 @@ Task<void> Session::announce_known(bool may_expunge) {
   if (changes.exists) {
     out_.untagged(std::to_string(selected_->view.size()) + " EXISTS");
     if (!enabled_.rev2) out_.untagged(std::to_string(selected_->recent_count()) + " RECENT");
+    if (heard && notifier_ && !notifier_->new_message().empty())
+      co_await fetch_new(*this, notifier_->new_message(), first_new);
+    if (!selected_) co_return;
+    selected_->own_new.clear();
   }
   co_await say_changes(changes, snapshot);
   if (!selected_ || selected_->contexts.empty()) co_return;
@@ -112,23 +148,18 @@ Task<void> Session::announce_known(bool may_expunge) {
 Task<void> Session::say_changes(const store::ViewChanges& changes,
                                 std::shared_ptr<const store::Snapshot> snapshot) {
   const bool with_modseq = enabled_.condstore || enabled_.qresync;
-  const bool with_uid = with_modseq || enabled_.rev2;
+  if (notifier_ && !notifier_->own_flags()) co_return;
   for (const std::uint32_t uid : changes.changed) {
-    const auto number = selected_->view.uids().sequence_of(uid);
     const auto row = snapshot->find(uid);
-    if (!number || !row) continue;
+    if (!row) continue;
     const bool silent = selected_->silent_modseq != 0 && row->modseq == selected_->silent_modseq;
     const bool told = selected_->told_modseq != 0 && row->modseq == selected_->told_modseq;
     if (told || (silent && !with_modseq)) continue;
-    std::string& text = out_.text();
-    text.append("* ").append(std::to_string(*number)).append(" FETCH (");
-    if (with_uid) text.append("UID ").append(std::to_string(uid)).append(silent ? "" : " ");
-    if (!silent)
-      text.append("FLAGS (")
-          .append(flags_text(*row, snapshot->keywords(), uid >= selected_->recent_from))
-          .append(")");
-    if (with_modseq) text.append(" MODSEQ (").append(std::to_string(row->modseq)).append(")");
-    text.append(")\r\n");
+    FlagsLine line;
+    line.uid = with_modseq || enabled_.rev2 || notifier_;
+    line.flags = !silent;
+    line.modseq = with_modseq;
+    append_flags_line(*this, *snapshot, *row, line);
     const bool goes_on = co_await out_.flush_if_full();
     if (!goes_on || !selected_) co_return;
   }

@@ -1,6 +1,8 @@
 // APPEND (RFC 9051 6.3.12, RFC 3502 MULTIAPPEND) and REPLACE (RFC 8508): messages pass by into the store, in memory or a
 // nameless file; all of them become visible at once, or none.
+#include "agents/imapd/catenate.h"
 #include "agents/imapd/commands.h"
+#include "agents/imapd/message_limit.h"
 #include "libmail/imap/append_command.h"
 
 namespace posthorn::imapd {
@@ -16,6 +18,7 @@ namespace {
 // a descriptor.
 constexpr std::uint64_t held_limit = 1024 * 1024;
 constexpr std::size_t small_message = 16 * 1024;
+constexpr std::size_t url_step = 256 * 1024;  // of a large message that a URL names
 
 class Appending {
  public:
@@ -25,7 +28,7 @@ class Appending {
   Task<bool> on_literal();
   // Octets of a message. False: the client gets a NO when all has come.
   Task<void> on_part();
-  Task<void> finish();
+  Task<void> finish(imap::Line line);
   void refuse(const Reply& reply);
 
  private:
@@ -34,6 +37,10 @@ class Appending {
   Task<bool> spill();
   Task<bool> end_message();
   [[nodiscard]] bool takes(const imap::AppendPart& part);
+  // The parts that the parser has: URLs are read, literals begin. False: it is over, answered.
+  Task<bool> take_parts();
+  Task<bool> take_url(imap::AppendPart part);
+  Task<void> take_octets(std::string_view octets);
   Task<Reply> store_all();
   Task<Reply> replace(Reply reply);
 
@@ -68,6 +75,10 @@ bool Appending::may_replace() {
   }
   if (!session_.uids_are_good()) {
     refuse(Session::uids_are_bad());
+    return false;
+  }
+  if (session_.enabled().uid_only && !head.uid) {
+    refuse(uid_required());
     return false;
   }
   imap::SequenceSet set;
@@ -152,6 +163,57 @@ bool Appending::takes(const imap::AppendPart& part) {
   return true;
 }
 
+Task<bool> Appending::take_parts() {
+  for (imap::AppendPart& part : parser_.take_parts()) {
+    if (part.begins_message) {
+      const bool ended = co_await end_message();
+      if (!ended) co_return false;
+      if (const auto many = refuse_many(session_, messages_.size() + 1)) {
+        refuse(*many);
+        co_return false;
+      }
+      head_ = parser_.message();
+      content_ = std::make_unique<store::ContentWriter>();
+      size_ = 0;
+    }
+    if (part.kind == imap::AppendPart::Kind::url) {
+      const bool read = co_await take_url(std::move(part));
+      if (!read) co_return false;
+      continue;
+    }
+    if (!takes(part)) co_return false;
+    size_ += part.size;
+    binary_ = part.binary;
+  }
+  co_return true;
+}
+
+Task<bool> Appending::take_url(imap::AppendPart part) {
+  auto found = co_await find_url(session_, part.url);
+  if (!found) {
+    refuse(imap::no(imap::ResponseCode("BADURL", part.url), "that URL names nothing here"));
+    co_return false;
+  }
+  part.size = found->size;
+  if (!takes(part)) co_return false;
+  size_ += part.size;
+  if (!found->source) {
+    co_await take_octets(found->octets);
+    co_return true;
+  }
+  for (;;) {
+    store::MessageSource& from = *found->source;
+    auto read = [&from] { return from.read(url_step); };
+    const auto piece = co_await async::blocking(std::move(read));
+    if (!piece) {
+      refuse(session_.refusal(piece.error()));
+      co_return false;
+    }
+    if (piece->empty()) co_return true;
+    co_await take_octets(*piece);
+  }
+}
+
 Task<bool> Appending::on_literal() {
   const bool waits = session_.reader().literal().waits;
   const auto announced = parser_.announced(session_.reader().line());
@@ -171,28 +233,10 @@ Task<bool> Appending::on_literal() {
       co_return false;
     }
   }
-  for (const imap::AppendPart& part : parser_.take_parts()) {
-    if (part.kind == imap::AppendPart::Kind::url) {
-      refuse(imap::no(imap::ResponseCode("BADURL", part.url), "URLs are not looked up"));
-      session_.reader().discard();
-      co_return false;
-    }
-    if (part.begins_message) {
-      const bool ended = co_await end_message();
-      if (!ended) {
-        session_.reader().discard();
-        co_return false;
-      }
-      head_ = parser_.message();
-      content_ = std::make_unique<store::ContentWriter>();
-      size_ = 0;
-    }
-    if (!takes(part)) {
-      session_.reader().discard();
-      co_return false;
-    }
-    size_ += part.size;
-    binary_ = part.binary;
+  const bool taken = co_await take_parts();
+  if (!taken) {
+    session_.reader().discard();
+    co_return false;
   }
   session_.reader().stream();
   if (waits) session_.out().text() += "+ go ahead\r\n";
@@ -200,7 +244,10 @@ Task<bool> Appending::on_literal() {
 }
 
 Task<void> Appending::on_part() {
-  const std::string_view octets = session_.reader().part();
+  co_await take_octets(session_.reader().part());
+}
+
+Task<void> Appending::take_octets(std::string_view octets) {
   if (failed_) co_return;
   has_nul_ = has_nul_ || octets.find('\0') != std::string_view::npos;
   content_->append(octets);
@@ -252,17 +299,18 @@ Task<bool> Appending::end_message() {
   co_return true;
 }
 
-Task<void> Appending::finish() {
-  const imap::Line line = session_.reader().take_line();
+Task<void> Appending::finish(imap::Line line) {
   if (!parser_.finish(line)) {
     refuse(imap::bad(parser_.error().text()));
     co_return;
   }
-  for (const imap::AppendPart& part : parser_.take_parts()) {
-    if (part.kind != imap::AppendPart::Kind::url) continue;
-    refuse(imap::no(imap::ResponseCode("BADURL", part.url), "URLs are not looked up"));
-    co_return;
+  if (!mailbox_) {
+    // Nothing but URLs.
+    const bool begun = co_await begin();
+    if (!begun) co_return;
   }
+  const bool taken = co_await take_parts();
+  if (!taken) co_return;
   const bool ended = co_await end_message();
   if (!ended) co_return;
   Reply reply = co_await store_all();
@@ -289,6 +337,9 @@ Task<Reply> Appending::store_all() {
   if (!appended) co_return session_.refusal(appended.error());
   session_.counters().appended.add(count);
   if (session_.settings().search_index) session_.accounts().search_filler().grown(mailbox);
+  if (Selected* selected = session_.selected();
+      selected != nullptr && selected->mailbox == mailbox_)
+    selected->own_new.insert(selected->own_new.end(), appended->uids.begin(), appended->uids.end());
   co_return imap::ok(imap::ResponseCode("APPENDUID", std::to_string(appended->uid_validity) + " " +
                                                          ordered_set_text(appended->uids)),
                      parser_.head().replace ? "REPLACE done" : "APPEND done");
@@ -306,6 +357,7 @@ Task<Reply> Appending::replace(Reply reply) {
   const auto gone = co_await session_.in_store(std::move(work));
   if (!gone) co_return session_.refusal(gone.error());
   co_await session_.announce(true);
+  co_await session_.announce_known(true, true);
   if (!gone->failed.empty()) co_return session_.refusal(gone->failed.front());
   co_return imap::ok("REPLACE done");
 }
@@ -325,7 +377,7 @@ Task<void> append(Session& session) {
         co_await appending.on_part();
         break;
       case LineReader::Event::line:
-        co_await appending.finish();
+        co_await appending.finish(session.reader().take_line());
         co_return;
       case LineReader::Event::error:
         appending.refuse(imap::bad(imap::text_of(session.reader().error())));
@@ -338,6 +390,11 @@ Task<void> append(Session& session) {
     if (!goes_on) co_return;
     event = co_await session.next_event();
   }
+}
+
+Task<void> append_line(Session& session, imap::Line line) {
+  Appending appending(session);
+  co_await appending.finish(std::move(line));
 }
 
 }  // namespace posthorn::imapd

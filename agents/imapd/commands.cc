@@ -1,5 +1,8 @@
 #include "agents/imapd/commands.h"
 
+#include <algorithm>
+#include <type_traits>
+
 namespace posthorn::imapd {
 namespace {
 
@@ -28,6 +31,28 @@ Needs needs(const imap::Command& command) {
   return about_messages ? Needs::mailbox : Needs::user;
 }
 
+bool has_numbers(const imap::SearchKey& key) {
+  return (key.kind == imap::SearchKey::Kind::numbers && !key.set.is_saved()) ||
+         std::any_of(key.children.begin(), key.children.end(), has_numbers);
+}
+
+// Speaks of message numbers, which a client of UIDONLY has given up (RFC 9586).
+bool speaks_of_numbers(const imap::Command& command) {
+  return std::visit(
+      [](const auto& body) {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (std::is_same_v<Body, imap::Search> || std::is_same_v<Body, imap::Sort> ||
+                      std::is_same_v<Body, imap::Thread>) {
+          return !body.uid || has_numbers(body.key);
+        } else if constexpr (requires { body.uid; }) {
+          return !body.uid;
+        } else {
+          return false;
+        }
+      },
+      command.body);
+}
+
 template <class Command>
 concept Runs = requires(Session& session, const Command& command) { run(session, command); };
 
@@ -37,11 +62,17 @@ Task<Reply> say(Reply reply) {
 
 }  // namespace
 
+Reply uid_required() {
+  return {imap::Condition::bad, imap::ResponseCode("UIDREQUIRED"),
+          "no message numbers after ENABLE UIDONLY"};
+}
+
 Task<Reply> run_any(Session& session, const imap::Command& command) {
   if (needs(command) == Needs::mailbox && session.selected() == nullptr)
     return say(imap::bad("no mailbox is selected"));
   if (needs(command) == Needs::mailbox && !session.uids_are_good())
     return say(Session::uids_are_bad());
+  if (session.enabled().uid_only && speaks_of_numbers(command)) return say(uid_required());
   return std::visit(
       [&session](const auto& body) -> Task<Reply> {
         if constexpr (Runs<std::decay_t<decltype(body)>>) {

@@ -12,6 +12,8 @@ using imap::Reply;
 
 // The command in the state the session is in; what it may not do there is BAD.
 Task<Reply> run_any(Session& session, const imap::Command& command);
+// What a command with message numbers hears after ENABLE UIDONLY (RFC 9586).
+[[nodiscard]] Reply uid_required();
 
 Task<Reply> run(Session& session, const imap::Simple& command);        // simple.cc
 Task<Reply> run(Session& session, const imap::Id& command);            // simple.cc
@@ -39,6 +41,9 @@ Task<Reply> run(Session& session, const imap::DeleteAcl& command);     // acl.cc
 Task<Reply> run(Session& session, const imap::GetAcl& command);        // acl.cc
 Task<Reply> run(Session& session, const imap::ListRights& command);    // acl.cc
 Task<Reply> run(Session& session, const imap::MyRights& command);      // acl.cc
+Task<Reply> run(Session& session, const imap::GetMetadata& command);   // metadata.cc
+Task<Reply> run(Session& session, const imap::SetMetadata& command);   // metadata.cc
+Task<Reply> run(Session& session, const imap::Notify& command);        // notify.cc
 
 // EXPUNGE, and CLOSE without telling; `only`: these UIDs and no others.
 Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell);  // expunge.cc
@@ -52,7 +57,12 @@ Task<std::optional<Reply>> say_my_rights(Session& session, std::string name);  /
 Reply name_space(Session& session);                                            // namespaces.cc
 // The public namespace, and where those of others will be.
 void add_fixed_namespaces(const WorkerSettings& settings, store::StoreSettings& account);
+// NOTIFY's FETCH of the messages from this UID on that the client did not bring itself.
+Task<void> fetch_new(Session& session, std::vector<imap::FetchItem> items,
+                     std::uint32_t first);  // fetch.cc
 // Reads its messages itself; the line ends with its first literal.
 Task<void> append(Session& session);  // append.cc
+// The same of a line without a literal, whose messages are all URLs (CATENATE).
+Task<void> append_line(Session& session, imap::Line line);
 
 }  // namespace posthorn::imapd

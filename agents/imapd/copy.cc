@@ -1,5 +1,6 @@
 // COPY and MOVE (RFC 9051 6.4.7, 6.4.8) with COPYUID (RFC 4315).
 #include "agents/imapd/commands.h"
+#include "agents/imapd/message_limit.h"
 
 namespace posthorn::imapd {
 
@@ -63,6 +64,7 @@ Task<Reply> run(Session& session, const imap::Copy& command) {
   const auto uids = uids_of(selected, command.messages, command.uid);
   if (!uids) co_return imap::bad("there is no such message number");
   if (command.to.bad_name) co_return imap::no("TRYCREATE", "there is no such mailbox");
+  if (const auto many = refuse_many(session, uids->size())) co_return *many;
   const char* done_text = command.move ? "MOVE done" : "COPY done";
   if (uids->empty()) co_return imap::ok(done_text);
   const auto stopped = co_await session.look_again();
@@ -82,6 +84,9 @@ Task<Reply> run(Session& session, const imap::Copy& command) {
   if (!done) co_return session.refusal(done.error());
   if (!done->allowed) co_return imap::no("NOPERM", "you may not put messages there");
   const store::Copied& copied = done->copied;
+  if (session.selected()->name == to)
+    session.selected()->own_new.insert(session.selected()->own_new.end(), copied.target.begin(),
+                                       copied.target.end());
   imap::ResponseCode code;
   if (!copied.source.empty())
     code = imap::ResponseCode("COPYUID", std::to_string(copied.uid_validity) + " " +
@@ -93,7 +98,7 @@ Task<Reply> run(Session& session, const imap::Copy& command) {
   }
   // RFC 6851 4.3: COPYUID comes before the EXPUNGEs.
   if (!copied.source.empty()) session.out().status("*", imap::ok(std::move(code), "moved"));
-  co_await session.announce_known(true);
+  co_await session.announce_known(true, true);
   co_return imap::ok(done_text);
 }
 

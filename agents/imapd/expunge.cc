@@ -1,5 +1,6 @@
 // EXPUNGE, UID EXPUNGE (RFC 4315) and the end of CLOSE (RFC 9051 6.4.1, 6.4.3).
 #include "agents/imapd/commands.h"
+#include "agents/imapd/message_limit.h"
 
 namespace posthorn::imapd {
 namespace {
@@ -31,7 +32,9 @@ Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell) 
   const bool may = selected.may(store::Right::expunge);
   if (!tell && !may) co_return imap::ok("CLOSE done");
   if (!may) co_return imap::no("NOPERM", "you may not expunge");
-  const std::vector<std::uint32_t> uids = deleted_uids(selected, only);
+  std::vector<std::uint32_t> uids = deleted_uids(selected, only);
+  imap::ResponseCode limited;
+  if (tell) limited = limit_messages(session, uids);
   if (!uids.empty()) {
     auto work = [&mailbox, &uids] { return mailbox->expunge(uids, {.only_deleted = true}); };
     const auto gone = co_await session.in_store(std::move(work));
@@ -41,12 +44,13 @@ Task<Reply> expunge(Session& session, const imap::SequenceSet* only, bool tell) 
                           {{"user", session.account().user}, {"why", error.text}});
   }
   if (!tell) co_return imap::ok("CLOSE done");
-  co_await session.announce_known(true);
-  if (!session.enabled().condstore) co_return imap::ok("EXPUNGE done");
-  co_return imap::ok(
-      // What the client was told of: others may have gone on meanwhile.
-      imap::ResponseCode("HIGHESTMODSEQ", std::to_string(session.selected()->view.modseq())),
-      "EXPUNGE done");
+  co_await session.announce_known(true, true);
+  if (!session.enabled().condstore) co_return imap::ok(std::move(limited), "EXPUNGE done");
+  // What the client was told of: others may have gone on meanwhile.
+  imap::ResponseCode modseq("HIGHESTMODSEQ", std::to_string(session.selected()->view.modseq()));
+  if (limited.name.empty()) co_return imap::ok(std::move(modseq), "EXPUNGE done");
+  session.out().status("*", imap::ok(std::move(modseq), "so far"));
+  co_return imap::ok(std::move(limited), "EXPUNGE done");
 }
 
 Task<Reply> run(Session& session, const imap::UidExpunge& command) {

@@ -4,7 +4,9 @@
 
 #include "agents/imapd/commands.h"
 #include "agents/imapd/fetch_render.h"
+#include "agents/imapd/flags_line.h"
 #include "agents/imapd/large_message.h"
+#include "agents/imapd/message_limit.h"
 
 namespace posthorn::imapd {
 
@@ -21,35 +23,15 @@ bool has(const std::vector<imap::FetchItem>& items, Kind kind) {
 }
 
 // What the client gets: what it asked for, and what its command implies.
-std::vector<imap::FetchItem> items_of(const imap::Fetch& command, bool with_modseq) {
+std::vector<imap::FetchItem> items_of(const imap::Fetch& command, const Enabled& enabled) {
   std::vector<imap::FetchItem> items = command.items;
-  if (command.uid && !has(items, Kind::uid))
+  const bool with_modseq = enabled.condstore;
+  if (command.uid && !enabled.uid_only && !has(items, Kind::uid))
     items.insert(items.begin(), imap::FetchItem(Kind::uid));
   if (with_modseq && (command.changed_since || has(items, Kind::flags)) &&
       !has(items, Kind::modseq))
     items.emplace_back(Kind::modseq);
   return items;
-}
-
-Task<void> say_vanished(Session& session, const imap::Fetch& command) {
-  const Selected& selected = *session.selected();
-  auto mailbox = selected.mailbox;
-  const std::uint64_t since = *command.changed_since;
-  auto work = [mailbox, since] { return mailbox->vanished(since); };
-  const auto vanished = co_await session.in_store(std::move(work));
-  imap::NumberSet wanted = command.messages.is_saved()
-                               ? selected.saved
-                               : command.messages.resolve(selected.view.uid_next() - 1);
-  imap::NumberSet gone;
-  if (vanished && vanished->complete) {
-    gone = set_of(vanished->uids).intersected(wanted);
-  } else if (selected.view.uid_next() > 1) {
-    gone = wanted.intersected(imap::NumberSet::of(1, selected.view.uid_next() - 1));
-  }
-  // What the client still counts is announced by itself.
-  for (const auto& run : selected.view.uids().runs())
-    gone.remove(run.first, run.first + (run.count - 1));
-  if (!gone.empty()) session.out().untagged("VANISHED (EARLIER) " + gone.text());
 }
 
 std::vector<std::uint32_t> unseen_of(const Selected& selected,
@@ -154,6 +136,23 @@ Task<Sent> send_all(Session& session, const FetchPlan& plan,
 
 }  // namespace
 
+Task<void> fetch_new(Session& session, std::vector<imap::FetchItem> items, std::uint32_t first) {
+  const Selected& selected = *session.selected();
+  const store::UidRuns& uids = selected.view.uids();
+  FetchPlan plan(std::move(items));
+  plan.recent_from = selected.recent_from;
+  plan.uid_only = session.enabled().uid_only;
+  std::vector<FetchedMessage> messages;
+  for (std::uint32_t number = uids.count_below(first) + 1; number <= uids.size(); ++number) {
+    const std::uint32_t uid = uids.uid_of(number);
+    const auto& own = selected.own_new;
+    if (std::find(own.begin(), own.end(), uid) == own.end())
+      messages.emplace_back(number, uid, false);
+  }
+  const Sent sent = co_await send_all(session, plan, messages);
+  (void)sent;  // what can't be sent now the client asks for
+}
+
 Task<Reply> run(Session& session, const imap::Fetch& command) {
   Selected& selected = *session.selected();
   auto uids = uids_of(selected, command.messages, command.uid);
@@ -161,8 +160,14 @@ Task<Reply> run(Session& session, const imap::Fetch& command) {
   if (command.vanished && !(command.uid && session.enabled().qresync))
     co_return imap::bad("VANISHED needs UID FETCH and QRESYNC enabled");
   if (command.changed_since || has(command.items, Kind::modseq)) session.enabled().condstore = true;
-  if (command.vanished) co_await say_vanished(session, command);
+  if (command.vanished) {
+    imap::NumberSet wanted = command.messages.is_saved()
+                                 ? selected.saved
+                                 : command.messages.resolve(selected.view.uid_next() - 1);
+    co_await say_vanished_since(session, *command.changed_since, std::move(wanted));
+  }
   narrow(selected, command, *uids);
+  const imap::ResponseCode limited = limit_messages(session, *uids);
 
   const bool seen = std::any_of(command.items.begin(), command.items.end(),
                                 [](const imap::FetchItem& item) { return item.sets_seen(); }) &&
@@ -174,9 +179,10 @@ Task<Reply> run(Session& session, const imap::Fetch& command) {
     const auto stopped = co_await mark_seen(session, unseen, marked);
     if (stopped) co_return *stopped;
   }
-  FetchPlan plan(items_of(command, session.enabled().condstore));
+  FetchPlan plan(items_of(command, session.enabled()));
   plan.recent_from = selected.recent_from;
   plan.tell_modseq = session.enabled().condstore;
+  plan.uid_only = session.enabled().uid_only;
   std::vector<FetchedMessage> messages;
   messages.reserve(uids->size());
   for (const std::uint32_t uid : *uids)
@@ -190,7 +196,7 @@ Task<Reply> run(Session& session, const imap::Fetch& command) {
   if (sent.unknown_cte) co_return imap::no("UNKNOWN-CTE", "the encoding of a part is not known");
   if (sent.too_much) co_return imap::no("LIMIT", "that is more than a message has, ask for less");
   if (sent.gone != 0) co_return imap::no("EXPUNGEISSUED", "some messages are gone");
-  co_return imap::ok("FETCH done");
+  co_return imap::ok(limited, "FETCH done");
 }
 
 }  // namespace posthorn::imapd

@@ -18,11 +18,12 @@ class FetchedText {
 
   [[nodiscard]] std::string_view octets() const { return octets_; }
   [[nodiscard]] const message::MessageView& view();
+  // The octets of a section, in this text or in `held`; nothing if the message has none.
+  std::optional<std::string_view> section(const imap::Section& section, std::string& held);
   // " BODY[1]<0> {5}" CRLF and the octets; NIL for what the message does not have. False: its encoding is unknown.
   bool append_item(const imap::FetchItem& item, std::string& out);
 
  private:
-  std::optional<std::string_view> section(const imap::Section& section, std::string& held);
   bool append_binary(const imap::FetchItem& item, std::string& out);
 
   std::string octets_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agents/imapd/fetch_body.h"
+#include "agents/imapd/flags_line.h"
 #include "agents/imapd/known_header.h"
 #include "agents/imapd/message_text.h"
 #include "agents/imapd/preview.h"
@@ -214,7 +215,7 @@ StoreResult<bool> Renderer::message(std::size_t index, Rendered& to) {
   const std::size_t budget = spare_octets + 2 * (text_     ? text_->octets().size()
                                                  : header_ ? header_->octets().size()
                                                            : 0);
-  out.append("* ").append(std::to_string(messages_[index].number)).append(" FETCH (");
+  out += fetch_head(messages_[index].number, row->uid, plan_.uid_only);
   bool first = true;
   const auto say = [&](const FetchItem& item) {
     const std::size_t begin = out.size();

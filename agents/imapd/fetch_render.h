@@ -27,6 +27,7 @@ struct FetchPlan {
   bool text = false;    // other sections
   bool flags = false;
   bool modseq = false;
+  bool uid_only = false;     // UIDFETCH (RFC 9586)
   bool tell_modseq = false;  // with the flags of a message that became \Seen (RFC 7162 3.1.8)
 
   explicit FetchPlan(std::vector<imap::FetchItem> wanted);

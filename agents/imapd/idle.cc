@@ -52,13 +52,15 @@ Task<Reply> idle(Session& session) {
     co_await session.out().flush();
     if (session.is_over() || over.passed()) break;
     const bool rings = session.selected() == nullptr || session.selected()->listening;
-    const Deadline next = rings ? word : word.or_before(Deadline::in(look_anyway));
+    const Deadline look = rings ? word : word.or_before(Deadline::in(look_anyway));
+    const Deadline next = look.or_before(session.next_look());
     const bool woken = co_await session.wait(next.or_before(over));
     if (!woken && word.passed()) {
       session.out().untagged("OK still here");
       word = Deadline::in(still_here);
     }
-    if (session.selected() != nullptr && (session.selected()->changed || !rings))
+    if (session.has_news() ||
+        (session.selected() != nullptr && (session.selected()->changed || !rings)))
       co_await session.announce(true);
   }
   session.counters().idle.add(-1);

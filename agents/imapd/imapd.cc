@@ -38,6 +38,7 @@ Task<void> Imapd::serve_client(Connection connection, bool implicit_tls) {
 
 void Imapd::load_worker(access::MailPlaces places) {
   auto settings = std::make_shared<WorkerSettings>();
+  settings->host = service::HostOptions().hostname;
   settings->places = std::move(places);
   settings->separator = options_.separator.front();
   settings->prefix = options_.prefix;
@@ -45,6 +46,9 @@ void Imapd::load_worker(access::MailPlaces places) {
   settings->index = options_.index;
   settings->search_index = options_.index && options_.search_index;
   settings->append_limit = options_.append_limit;
+  settings->message_limit = options_.message_limit;
+  settings->server_comment = options_.server_comment;
+  settings->server_admin = options_.server_admin;
   settings->lock_time = options_.lock_time;
   settings->idle_time = options_.idle_time;
   settings->limits.line = options_.max_line;
@@ -89,7 +93,8 @@ Task<void> Imapd::drain(service::Daemon& daemon, async::Deadline deadline) {
   co_await AccessAgent::drain(daemon, deadline);
   if (accounts_) co_await accounts_->search_filler().end();
   if (accounts_) co_await accounts_->value_keeper().end();
-  accounts_.reset();
+  // A session that did not end in time still has its mailbox.
+  if (workers_.empty()) accounts_.reset();
 }
 
 }  // namespace posthorn::imapd

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "agents/imapd/flags_line.h"
+#include "libmail/base/crlf.h"
+
 namespace posthorn::imapd {
 
 using async::Task;
@@ -16,21 +19,6 @@ bool is_whole(const imap::FetchItem& item) {
   return item.kind == Kind::body_section && item.section.part.empty() &&
          item.section.text == imap::Section::Text::all;
 }
-
-// Line ends as IMAP wants them; cut anywhere.
-class ToCrlf {
- public:
-  void feed(std::string_view octets, std::string& out) {
-    for (const char c : octets) {
-      if (c == '\n' && last_ != '\r') out += '\r';
-      out += c;
-      last_ = c;
-    }
-  }
-
- private:
-  char last_ = '\0';
-};
 
 }  // namespace
 
@@ -93,14 +81,14 @@ Task<LargeSent> send_large(Session& session, store::OpenMailbox& mailbox, const 
   if (streamed.partial) left = std::min(left, streamed.partial->count);
   std::string head = std::move(rendered->octets);
   if (head.empty()) {
-    head = "* " + std::to_string(message.number) + " FETCH (";
+    head = fetch_head(message.number, message.uid, plan.uid_only);
   } else {
     head.resize(head.size() - 3);  // ")" CRLF
     head += ' ';
   }
   head += streamed.response_name() + " {" + std::to_string(left) + "}\r\n";
   sent.goes_on = co_await session.out().write(std::move(head));
-  ToCrlf convert;
+  bool after_cr = false;
   std::uint64_t skip = begin;
   while (sent.goes_on && left != 0) {
     store::MessageSource& from = **source;
@@ -117,7 +105,7 @@ Task<LargeSent> send_large(Session& session, store::OpenMailbox& mailbox, const 
     }
     std::string octets;
     octets.reserve(piece->size() + piece->size() / 16);
-    convert.feed(*piece, octets);
+    append_crlf(*piece, after_cr, octets);
     const std::uint64_t passed = std::min<std::uint64_t>(skip, octets.size());
     skip -= passed;
     octets.erase(0, passed);

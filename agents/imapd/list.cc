@@ -3,6 +3,7 @@
 #include <set>
 
 #include "agents/imapd/commands.h"
+#include "agents/imapd/metadata.h"
 
 namespace posthorn::imapd {
 
@@ -53,6 +54,15 @@ Task<std::optional<Reply>> say_status(Session& session, std::string name, imap::
   co_return std::nullopt;
 }
 
+// RFC 9590: the METADATA line of a mailbox; none if its annotations are not to be seen.
+Task<void> say_listed_metadata(Session& session, std::string name,
+                               const std::vector<std::string>& entries) {
+  const auto all = co_await read_metadata(session, name);
+  imap::GetMetadata asked;
+  asked.entries = entries;
+  if (all) say_metadata(session, name, *all, asked);
+}
+
 // Which names a LIST is about, and what is said of each.
 class Listing {
  public:
@@ -61,6 +71,7 @@ class Listing {
     for (const std::string& pattern : command.patterns)
       patterns_.emplace_back(command.reference + pattern, separator);
     if (selects_subscribed()) add_levels_above();
+    note_subscriptions();
   }
 
   [[nodiscard]] const std::vector<MailboxInfo>& all() const { return all_; }
@@ -113,11 +124,16 @@ class Listing {
     }
   }
   [[nodiscard]] bool has_subscribed_below(const std::string& name) const {
-    const std::string above = name + separator_;
-    return std::any_of(all_.begin(), all_.end(), [&](const MailboxInfo& other) {
-      return other.subscribed && other.name.starts_with(above) &&
-             !(command_.lsub && matches(other.name));
-    });
+    return above_subscribed_.contains(name);
+  }
+  // Every level above a subscribed name; LSUB shows those whose own name its pattern does not have.
+  void note_subscriptions() {
+    for (const MailboxInfo& info : all_) {
+      if (!info.subscribed || (command_.lsub && matches(info.name))) continue;
+      for (std::size_t at = info.name.find(separator_); at != std::string::npos;
+           at = info.name.find(separator_, at + 1))
+        above_subscribed_.insert(info.name.substr(0, at));
+    }
   }
   void describe(const MailboxInfo& info, imap::ListEntry& entry) const {
     if (!info.exists) {
@@ -134,6 +150,7 @@ class Listing {
   std::vector<MailboxInfo> all_;
   char separator_;
   std::vector<imap::ListPattern> patterns_;
+  std::set<std::string> above_subscribed_;
 };
 
 // LIST "" "": what is between levels (RFC 9051 6.3.9.8).
@@ -176,6 +193,8 @@ Task<Reply> run(Session& session, const imap::List& command) {
     if (command.returns.my_rights && info.exists) (void)co_await say_my_rights(session, info.name);
     if (command.returns.status != 0 && info.exists)
       (void)co_await say_status(session, info.name, command.returns.status);
+    if (!command.returns.metadata.empty() && info.exists)
+      co_await say_listed_metadata(session, info.name, command.returns.metadata);
     const bool goes_on = co_await session.out().flush_if_full();
     if (!goes_on) break;
   }

@@ -51,6 +51,7 @@ Task<Reply> run(Session& session, const imap::Create& command) {
   const auto made = co_await session.in_store(std::move(work));
   if (!made) co_return session.refusal(made.error());
   if (!made->allowed) co_return no_right("make mailboxes there");
+  session.tell(AccountEvent(AccountEvent::Kind::created, name));
   if (made->guid.empty()) co_return imap::ok("CREATE done");
   co_return imap::ok(imap::ResponseCode("MAILBOXID", "(F" + made->guid + ")"), "CREATE done");
 }
@@ -71,6 +72,7 @@ Task<Reply> run(Session& session, const imap::Delete& command) {
   auto work = [&] { return store.remove(name); };
   const auto done = co_await session.in_store(std::move(work));
   if (!done) co_return session.refusal(done.error());
+  session.tell(AccountEvent(AccountEvent::Kind::deleted, name));
   co_return imap::ok("DELETE done");
 }
 
@@ -101,6 +103,9 @@ Task<Reply> run(Session& session, const imap::Rename& command) {
   const auto done = co_await session.in_store(std::move(work));
   if (!done) co_return session.refusal(done.error());
   if (!*done) co_return no_right("rename it so");
+  AccountEvent event(AccountEvent::Kind::renamed, to);
+  event.old_name = from;
+  session.tell(event);
   co_return imap::ok("RENAME done");
 }
 
@@ -112,6 +117,9 @@ Task<Reply> run(Session& session, const imap::Subscribe& command) {
   auto work = [&store, &name, on] { return store.subscribe(name, on); };
   const auto done = co_await session.in_store(std::move(work));
   if (!done) co_return session.refusal(done.error());
+  AccountEvent event(AccountEvent::Kind::subscription, name);
+  event.subscribed = on;
+  session.tell(event);
   co_return imap::ok(on ? "SUBSCRIBE done" : "UNSUBSCRIBE done");
 }
 

@@ -74,6 +74,12 @@ void Options::describe(service::OptionTable& table) {
   table.add("search-index", search_index,
             "keep an index of the texts of messages beside a mailbox in which clients search");
   table.add_size("append-limit", append_limit, "octets of a message that a client may store");
+  table.add("message-limit", message_limit,
+            "messages that one command may be about (RFC 9738); 0 = any number");
+  table.add("server-comment", server_comment,
+            "what clients may read as the server's annotation /shared/comment");
+  table.add("server-admin", server_admin,
+            "a URI as \"mailto:postmaster@example.org\", the annotation /shared/admin");
   table.add("lock-time", lock_time,
             "how long to wait for a mailbox that another program has locked");
   table.add("max-sessions", serve_worker.connections, "sessions of one worker").unit("sessions");

@@ -25,6 +25,9 @@ struct Options : access::Options {
   bool index = true;
   bool search_index = true;
   std::uint64_t append_limit = 64 * 1024 * 1024;
+  std::uint32_t message_limit = 0;  // RFC 9738
+  std::string server_comment;       // RFC 5464: /shared/comment and /shared/admin
+  std::string server_admin;
   Duration lock_time = std::chrono::seconds(30);
   std::size_t max_line = imap::Limits().line;
   unsigned max_errors = 20;

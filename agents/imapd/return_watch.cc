@@ -6,7 +6,7 @@ namespace posthorn::imapd {
 namespace {
 
 constexpr std::size_t longest_line = 200;
-constexpr std::string_view command = " UNAUTHENTICATE";
+constexpr std::string_view wanted = " UNAUTHENTICATE";
 
 }  // namespace
 
@@ -28,7 +28,7 @@ std::optional<std::size_t> UnauthenticateWatch::from_client(std::string_view oct
     const std::string_view line = trim(said_.text);
     const std::size_t tag = line.find(' ');
     const bool found = !said_.too_long && tag != std::string_view::npos && tag > 0 &&
-                       iequals(line.substr(tag), command);
+                       iequals(line.substr(tag), wanted);
     if (found) tag_ = line.substr(0, tag + 1);
     said_.clear();
     if (found) return end + 1;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "agents/imapd/message_limit.h"
 #include "agents/imapd/search_narrow.h"
 #include "libmail/base/clock.h"
 #include "libmail/imap/writer.h"
@@ -134,6 +135,28 @@ Measures measures_of(const imap::SearchKey& key) {
   return needs;
 }
 
+// MESSAGELIMIT (RFC 9738): of the messages that the command names by UID or number, or of all, the last so many are looked at. The
+// number of the first of these.
+std::uint32_t first_to_search(Session& session, const imap::SearchKey& key,
+                              imap::ResponseCode& limited) {
+  if (session.settings().message_limit == 0) return 1;
+  using Kind = imap::SearchKey::Kind;
+  const imap::SearchKey* named = &key;
+  if (key.kind == Kind::both) {
+    const auto at = std::find_if(key.children.begin(), key.children.end(), [](const auto& child) {
+      return child.kind == Kind::uids || child.kind == Kind::numbers;
+    });
+    if (at != key.children.end()) named = &*at;
+  }
+  const bool by_name = named->kind == Kind::uids || named->kind == Kind::numbers;
+  const Selected& selected = *session.selected();
+  auto uids = uids_of(selected, by_name ? named->set : imap::SequenceSet::all(),
+                      !by_name || named->kind == Kind::uids);
+  if (!uids) return 1;
+  limited = limit_messages(session, *uids);
+  return limited.name.empty() ? 1 : *selected.view.uids().sequence_of(uids->front());
+}
+
 Task<Found> find_messages(Session& session, const imap::SearchKey& key, std::string charset) {
   Found found = co_await find_messages(session, *session.selected(), key, std::move(charset));
   co_return found;
@@ -169,7 +192,7 @@ Task<Found> find_messages(Session& session, const Selected& selected, const imap
     index_lacks = co_await async::blocking(std::move(ask));
     if (!remark.empty()) session.log().warning("", "search-index", {{"why", remark}});
   }
-  std::uint32_t next = 1;
+  std::uint32_t next = first_to_search(session, key, found.limited);
   auto told = async::Deadline::in(std::chrono::seconds(10));
   while (next <= selected.view.size() && !session.is_over()) {
     auto work = [&] { return search_slice(*mailbox, facts, *prepared, next, found); };
@@ -259,7 +282,7 @@ Task<Reply> run(Session& session, const imap::Search& command) {
     text += "\r\n";
   }
   co_await session.announce_known(command.uid);
-  co_return imap::ok("SEARCH done");
+  co_return imap::ok(found.limited, "SEARCH done");
 }
 
 }  // namespace posthorn::imapd

@@ -12,6 +12,7 @@ struct Found {
   std::vector<std::uint32_t> uids;  // ascending
   std::uint64_t modseq = 0;         // the highest of them
   std::optional<Reply> refused;
+  imap::ResponseCode limited;  // RFC 9738: not all messages were looked at
 
   Found() = default;
 };

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "agents/imapd/commands.h"
+#include "agents/imapd/flags_line.h"
 
 namespace posthorn::imapd {
 namespace {
@@ -26,7 +27,8 @@ void describe(Session& session, const Selected& selected, const store::Snapshot&
                  known_flags_text(keywords), selected.view.size());
   if (!session.enabled().rev2) {
     fmt::format_to(std::back_inserter(text), "* {} RECENT\r\n", selected.recent_count());
-    if (const std::uint32_t unseen = first_unseen(snapshot); unseen != 0)
+    const std::uint32_t unseen = session.enabled().uid_only ? 0 : first_unseen(snapshot);
+    if (unseen != 0)
       fmt::format_to(std::back_inserter(text), "* OK [UNSEEN {}] the first one\r\n", unseen);
   }
   fmt::format_to(std::back_inserter(text),
@@ -47,34 +49,17 @@ Task<void> resynchronise(Session& session, const imap::QResync& known,
                          std::shared_ptr<const store::Snapshot> snapshot) {
   Selected& selected = *session.selected();
   if (known.uid_validity != selected.view.uid_validity()) co_return;
-  auto mailbox = selected.mailbox;
   const std::uint64_t since = known.modseq;
-  auto ask = [mailbox, since] { return mailbox->vanished(since); };
-  const auto vanished = co_await session.in_store(std::move(ask));
-  imap::NumberSet gone;
-  if (vanished && vanished->complete) {
-    gone = set_of(vanished->uids);
-  } else if (snapshot->uid_next() > 1) {
-    gone = imap::NumberSet::of(1, snapshot->uid_next() - 1);
-  }
-  // What went a moment ago counts in EXISTS, and is announced by itself.
-  for (const auto& run : selected.view.uids().runs())
-    gone.remove(run.first, run.first + (run.count - 1));
-  if (known.known_uids) gone = gone.intersected(*known.known_uids);
-  if (!gone.empty()) session.out().untagged("VANISHED (EARLIER) " + gone.text());
-
+  co_await say_vanished_since(session, since, known.known_uids);
   for (const auto& chunk : snapshot->chunks()) {
     if (chunk->max_modseq <= since) continue;
     for (std::uint32_t i = 0; i < chunk->count; ++i) {
       const store::MessageRow row = chunk->row(i);
       if (row.modseq <= since) continue;
       if (known.known_uids && !known.known_uids->contains(row.uid)) continue;
-      const auto number = selected.view.uids().sequence_of(row.uid);
-      if (!number) continue;
-      fmt::format_to(std::back_inserter(session.out().text()),
-                     "* {} FETCH (UID {} FLAGS ({}) MODSEQ ({}))\r\n", *number, row.uid,
-                     flags_text(row, snapshot->keywords(), row.uid >= selected.recent_from),
-                     row.modseq);
+      FlagsLine line;
+      line.uid = line.modseq = true;
+      append_flags_line(session, *snapshot, row, line);
     }
     const bool goes_on = co_await session.out().flush_if_full();
     if (!goes_on) co_return;
@@ -114,6 +99,8 @@ store::StoreResult<Opened> open(store::Store& store, const std::string& name, bo
 Task<Reply> run(Session& session, const imap::Select& command) {
   if (command.qresync && !session.enabled().qresync)
     co_return imap::bad("QRESYNC has to be enabled first");
+  if (command.qresync && command.qresync->sequence_match && session.enabled().uid_only)
+    co_return uid_required();
   if (session.selected() != nullptr) {
     session.unselect();
     session.out().untagged("OK [CLOSED] the mailbox that was selected");

@@ -29,7 +29,8 @@ struct Selected {
   bool changed = false;  // the bell rang
   // A STORE of our own with .SILENT: its changes are not announced.
   std::uint64_t silent_modseq = 0;
-  std::uint64_t told_modseq = 0;  // of a change that its command has told already
+  std::vector<std::uint32_t> own_new;  // UIDs of messages that this client brought itself
+  std::uint64_t told_modseq = 0;       // of a change that its command has told already
 
   [[nodiscard]] bool may(store::Right right) const { return rights.has(right); }
   // READ-WRITE (RFC 4314 5.2).

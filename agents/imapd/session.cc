@@ -1,6 +1,8 @@
 #include "agents/imapd/session.h"
 
 #include "agents/imapd/commands.h"
+#include "agents/imapd/metadata.h"
+#include "agents/imapd/notify.h"
 #include "libmail/base/text.h"
 #include "libmail/imap/server/capabilities.h"
 #include "libmail/imap/writer.h"
@@ -11,6 +13,13 @@ using async::Deadline;
 using async::Task;
 using imap::LineReader;
 using store::StoreError;
+
+namespace {
+
+// A client that is silent so long probably stays so for a while.
+constexpr auto rest_after = std::chrono::seconds(20);
+
+}  // namespace
 
 WorkerCounters::WorkerCounters(service::Metrics& metrics)
     : sessions(metrics.gauge("posthorn_imapd_mailboxes", "sessions with a user")),
@@ -180,6 +189,7 @@ store::QuotaLimits Session::quota_rule(const session::UserdbAnswer& user) const 
 std::string Session::capabilities() const {
   imap::SessionCapabilities state;
   state.append_limit = settings_->append_limit;
+  state.message_limit = settings_->message_limit;
   state.compressed = out_.is_deflated();
   state.sets_quota = sets_quota();
   return imap::capabilities_after_login(state);
@@ -208,7 +218,7 @@ std::string Session::wire_string(const std::string& name) const {
 
 Task<void> Session::take_commands() {
   while (!is_over()) {
-    const LineReader::Event event = co_await next_event();
+    const LineReader::Event event = co_await next_command_event();
     switch (event) {
       case LineReader::Event::more:
         co_return;
@@ -230,10 +240,18 @@ Task<void> Session::take_commands() {
   }
 }
 
+namespace {
+
+bool is_append(const imap::CommandHead& head) {
+  return head.name == "APPEND" || head.name == "REPLACE" || head.name == "UID REPLACE";
+}
+
+}  // namespace
+
 // A literal was announced. APPEND and REPLACE read on by themselves, all others keep it.
 Task<void> Session::on_literal() {
   const auto head = imap::parse_command_head(reader_.line().text);
-  if (head && (head->name == "APPEND" || head->name == "REPLACE" || head->name == "UID REPLACE")) {
+  if (head && is_append(*head)) {
     tag_ = head->tag;
     co_await append(*this);
     co_return;
@@ -246,11 +264,13 @@ void Session::on_error(imap::LineError error) {
   const auto head = imap::parse_command_head(reader_.line().text);
   const std::string tag = head ? head->tag : "*";
   reader_.give_up();
-  complain(tag, imap::text_of(error));
+  if (head && head->name == "SETMETADATA" && error == imap::LineError::literal_too_large)
+    return out_.status(tag, refuse_large_metadata());
+  complain(tag, imap::bad(imap::text_of(error)));
 }
 
-void Session::complain(std::string_view tag, std::string_view text) {
-  out_.status(tag, imap::bad(text));
+void Session::complain(std::string_view tag, const Reply& why) {
+  out_.status(tag, why);
   counters_.bad_commands.add();
   if (++errors_ < settings_->max_errors) return;
   out_.untagged("BYE too many errors");
@@ -259,9 +279,15 @@ void Session::complain(std::string_view tag, std::string_view text) {
 
 Task<void> Session::on_line(imap::Line line) {
   if (line.text.empty()) co_return;
+  const auto head = imap::parse_command_head(line.text);
+  if (head && is_append(*head)) {
+    tag_ = head->tag;
+    co_await append_line(*this, std::move(line));
+    co_return;
+  }
   auto command = imap::parse_command(line, dialect());
   if (!command) {
-    complain(command.error().tag, command.error().text());
+    complain(command.error().tag, imap::bad(command.error().text()));
     co_return;
   }
   co_await run_command(std::move(*command));
@@ -273,7 +299,7 @@ Task<void> Session::run_command(imap::Command command) {
   Task<Reply> task = run_any(*this, command);
   const Reply reply = co_await task;
   if (reply.condition == imap::Condition::bad) {
-    complain(tag_, reply.text);
+    complain(tag_, reply);
   } else {
     errors_ = 0;
     out_.status(tag_, reply);
@@ -330,6 +356,35 @@ imap::Reply Session::refusal(const StoreError& error) {
   return imap::no("UNAVAILABLE", "that does not work now, try again later");
 }
 
+// ---- what others do ----
+
+void Session::tell(const AccountEvent& event) {
+  account_->news.tell(event, news_.get());
+  if (notifier_) notifier_->own_change(event);
+}
+
+void Session::hear_news() {
+  if (!news_)
+    news_ = std::make_unique<AccountNews::Reader>(account_->news, [this] { wake_.set(); });
+}
+
+void Session::notify(std::unique_ptr<Notifier> notifier) {
+  notifier_ = std::move(notifier);
+}
+
+bool Session::has_news() const {
+  return (news_ && !news_->empty()) || (notifier_ && notifier_->has_news());
+}
+
+Deadline Session::next_look() const {
+  constexpr auto look_anyway = std::chrono::seconds(30);
+  if (!notifier_) return Deadline::never();
+  const bool deaf = notifier_->own() != Notifier::Own::none && selected_ && !selected_->listening;
+  const Deadline anyway =
+      deaf || notifier_->polls() ? Deadline::in(look_anyway) : Deadline::never();
+  return notifier_->next_look().or_before(anyway);
+}
+
 // ---- waiting ----
 
 // A part of a literal that the last call gave lies in the input until now.
@@ -340,6 +395,28 @@ LineReader::Event Session::event_now() {
   const LineReader::Event event = reader_.read(left);
   input_.consume(before - left.size());
   return event;
+}
+
+Task<LineReader::Event> Session::next_command_event() {
+  if (!notifier_) {
+    const LineReader::Event event = co_await next_event();
+    co_return event;
+  }
+  // A client that listens all the time.
+  const Deadline deadline = Deadline::in(settings_->idle_time);
+  for (;;) {
+    const LineReader::Event event = event_now();
+    if (event != LineReader::Event::more || is_over()) co_return event;
+    if (reader_.at_start()) co_await announce_unasked();
+    const bool written = co_await out_.flush();
+    if (!written || is_over()) co_return event;
+    if (!input_.view().empty()) continue;
+    const bool woken = co_await wait(deadline.or_before(next_look()));
+    if (woken || !deadline.passed()) continue;
+    out_.untagged("BYE silent too long, goodbye");
+    over_ = true;
+    co_return event;
+  }
 }
 
 Task<LineReader::Event> Session::next_event() {
@@ -361,7 +438,19 @@ Task<LineReader::Event> Session::next_event() {
 }
 
 Task<bool> Session::wait(Deadline deadline) {
-  const bool woken = co_await wake_.wait_until(deadline);
+  // What was read away makes room, or nothing more would come.
+  input_.release();
+  bool woken = co_await wake_.wait_until(deadline.or_before(Deadline::in(rest_after)));
+  if (!woken && !deadline.passed()) {
+    // Nobody needs the mailbox soon; if somebody is at it now, that one will say so.
+    if (selected_) {
+      auto mailbox = selected_->mailbox;
+      auto rest = [mailbox] { return mailbox->rest(); };
+      const auto rested = co_await async::blocking(std::move(rest));
+      (void)rested;
+    }
+    woken = co_await wake_.wait_until(deadline);
+  }
   wake_.reset();
   co_return woken;
 }

@@ -27,6 +27,7 @@
 namespace posthorn::imapd {
 
 struct WorkerSettings {
+  std::string host;  // ours, in URLs
   access::MailPlaces places;
   char separator = '.';
   std::string prefix;
@@ -35,6 +36,9 @@ struct WorkerSettings {
   bool index = true;
   bool search_index = true;
   std::uint64_t append_limit = 0;
+  std::uint32_t message_limit = 0;  // messages that one command may be about; 0: any number
+  std::string server_comment;       // RFC 5464, /shared/comment and /shared/admin of the server
+  std::string server_admin;
   Duration lock_time{};
   Duration idle_time{};
   imap::Limits limits;
@@ -63,7 +67,11 @@ struct Enabled {
   bool qresync = false;
   bool utf8 = false;  // UTF8=ACCEPT or IMAP4rev2
   bool rev2 = false;
+  bool metadata = false;  // changes of annotations are told
+  bool uid_only = false;  // RFC 9586: no message numbers
 };
+
+class Notifier;
 
 class Session {
  public:
@@ -92,6 +100,17 @@ class Session {
   [[nodiscard]] const std::string& tag() const { return tag_; }
   [[nodiscard]] imap::CommandDialect dialect() const;
   [[nodiscard]] std::string capabilities() const;
+  // To the other sessions of the account.
+  void tell(const AccountEvent& event);
+  // From now on what others tell is heard.
+  void hear_news();
+  [[nodiscard]] AccountNews::Reader* news() { return news_.get(); }
+  // NOTIFY: what this client hears from now on.
+  void notify(std::unique_ptr<Notifier> notifier);
+  // Something besides the selected mailbox's bell is to be said; and when to look for more.
+  [[nodiscard]] bool has_news() const;
+  [[nodiscard]] async::Deadline next_look() const;
+  void wake() { wake_.set(); }
   // A mailbox name as this client writes them; the same as a string, never an atom.
   [[nodiscard]] std::string wire_name(const std::string& name) const;
   [[nodiscard]] std::string wire_string(const std::string& name) const;
@@ -128,8 +147,9 @@ class Session {
   async::Task<void> announce(bool may_expunge);
   // FLAGS, if there are new keywords: before a FETCH has them.
   void announce_keywords();
-  // The same without looking: only what is known already.
-  async::Task<void> announce_known(bool may_expunge);
+  // The same without looking: only what is known already. `own`: this client changed the mailbox itself and has to hear of it,
+  // whatever NOTIFY says.
+  async::Task<void> announce_known(bool may_expunge, bool own = false);
 
   // For commands that go on listening (APPEND, IDLE). What the reader says; `more`: the client is gone or was silent too long.
   [[nodiscard]] imap::LineReader& reader() { return reader_; }
@@ -159,9 +179,13 @@ class Session {
   async::Task<void> on_line(imap::Line line);
   async::Task<void> run_command(imap::Command command);
   void on_error(imap::LineError error);
-  void complain(std::string_view tag, std::string_view text);
+  void complain(std::string_view tag, const imap::Reply& why);
   async::Task<void> say_changes(const store::ViewChanges& changes,
                                 std::shared_ptr<const store::Snapshot> snapshot);
+  async::Task<void> say_news();
+  // Between two commands, of a client that listens all the time (NOTIFY).
+  async::Task<void> announce_unasked();
+  async::Task<imap::LineReader::Event> next_command_event();
 
   std::unique_ptr<async::Stream> stream_;
   bool trusted_;
@@ -177,6 +201,8 @@ class Session {
   std::unique_ptr<sasl::ServerMechanism> external_;
   std::shared_ptr<Account> account_;
   std::unique_ptr<Selected> selected_;
+  std::unique_ptr<AccountNews::Reader> news_;
+  std::unique_ptr<Notifier> notifier_;  // nullptr: NOTIFY was never said
   Enabled enabled_;
   std::string tag_;
   unsigned errors_ = 0;

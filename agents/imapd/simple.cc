@@ -105,6 +105,11 @@ Task<Reply> run(Session& session, const imap::Enable& command) {
       enabled.utf8 = true;
     } else if (name == "IMAP4REV2") {
       enabled.rev2 = enabled.utf8 = true;
+    } else if (name == "UIDONLY") {
+      enabled.uid_only = true;
+    } else if (name == "METADATA" || name == "METADATA-SERVER") {
+      enabled.metadata = true;
+      session.hear_news();
     } else {
       continue;
     }

@@ -108,7 +108,7 @@ Task<Reply> run(Session& session, const imap::Sort& command) {
     text += "\r\n";
   }
   co_await session.announce_known(command.uid);
-  co_return imap::ok("SORT done");
+  co_return imap::ok(found.limited, "SORT done");
 }
 
 }  // namespace posthorn::imapd

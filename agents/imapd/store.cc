@@ -1,9 +1,9 @@
 // STORE (RFC 9051 6.4.6, RFC 7162 3.1.3).
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "agents/imapd/commands.h"
+#include "agents/imapd/flags_line.h"
+#include "agents/imapd/message_limit.h"
 
 namespace posthorn::imapd {
 
@@ -40,16 +40,12 @@ Task<void> say_flags(Session& session, const std::vector<std::uint32_t>& uids, b
   const auto snapshot = selected.mailbox->snapshot();
   const bool with_modseq = session.enabled().condstore;
   for (const std::uint32_t uid : uids) {
-    const auto number = selected.view.uids().sequence_of(uid);
     const auto row = snapshot->find(uid);
-    if (!number || !row) continue;
-    auto to = std::back_inserter(session.out().text());
-    fmt::format_to(to, "* {} FETCH (", *number);
-    if (by_uid || with_modseq) fmt::format_to(to, "UID {} ", uid);
-    fmt::format_to(to, "FLAGS ({})",
-                   flags_text(*row, snapshot->keywords(), uid >= selected.recent_from));
-    if (with_modseq) fmt::format_to(to, " MODSEQ ({})", row->modseq);
-    fmt::format_to(to, ")\r\n");
+    if (!row) continue;
+    FlagsLine line;
+    line.uid = by_uid || with_modseq;
+    line.modseq = with_modseq;
+    append_flags_line(session, *snapshot, *row, line);
     const bool goes_on = co_await session.out().flush_if_full();
     if (!goes_on) co_return;
   }
@@ -60,8 +56,9 @@ Task<void> say_flags(Session& session, const std::vector<std::uint32_t>& uids, b
 Task<Reply> run(Session& session, const imap::Store& command) {
   Selected& selected = *session.selected();
   if (selected.read_only) co_return imap::no("READ-ONLY", "the mailbox was opened read-only");
-  const auto uids = uids_of(selected, command.messages, command.uid);
+  auto uids = uids_of(selected, command.messages, command.uid);
   if (!uids) co_return imap::bad("there is no such message number");
+  imap::ResponseCode limited = limit_messages(session, *uids);
   const auto stopped = co_await session.look_again();
   if (stopped) co_return *stopped;
   store::FlagChange change = change_of(command);
@@ -87,12 +84,14 @@ Task<Reply> run(Session& session, const imap::Store& command) {
   }
   co_await session.announce_known(command.uid);
   selected.told_modseq = 0;
+  if (!stored->modified.empty() && !limited.name.empty())
+    session.out().status("*", imap::ok(limited, "only so many messages at once"));
   if (!stored->modified.empty())
     co_return imap::ok(
         imap::ResponseCode("MODIFIED", named(selected, stored->modified, command.uid).text()),
         "STORE done, but for messages that others had changed");
   if (!stored->failed.empty()) co_return imap::no("UNAVAILABLE", "some flags could not be stored");
-  co_return imap::ok("STORE done");
+  co_return imap::ok(std::move(limited), "STORE done");
 }
 
 }  // namespace posthorn::imapd

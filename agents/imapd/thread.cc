@@ -22,7 +22,7 @@ Task<Reply> run(Session& session, const imap::Thread& command) {
   }
   session.out().untagged("THREAD" + (entries.empty() ? "" : " " + imap::threads_text(entries)));
   co_await session.announce_known(command.uid);
-  co_return imap::ok("THREAD done");
+  co_return imap::ok(found.limited, "THREAD done");
 }
 
 }  // namespace posthorn::imapd

@@ -23,6 +23,7 @@ class Sessions {
     Session& session_;
   };
 
+  [[nodiscard]] bool empty() const { return under_way_.empty(); }
   void end() {
     // Who is told may leave at once.
     for (Session* session : std::set<Session*>(under_way_)) session->end();

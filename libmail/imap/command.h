@@ -257,7 +257,7 @@ struct NotifyEvents {
   Where where = Where::selected;
   std::vector<MailboxName> mailboxes;  // of subtree, subtree_one and mailboxes
   bool none = false;
-  std::vector<std::string> events;     // as RFC 5465 5 writes them: "MessageNew"
+  std::vector<std::string> events;  // as RFC 5465 5 writes them: "MessageNew"; others as they came
   std::vector<FetchItem> new_message;  // MessageNew (UID FLAGS ...)
   bool operator==(const NotifyEvents&) const = default;
 };

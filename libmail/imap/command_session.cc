@@ -59,13 +59,13 @@ void scan_events(Scanner& in, NotifyEvents& into) {
   do {
     const std::size_t begin = in.position();
     const std::string_view word = in.take_while(is_word_char);
+    if (word.empty()) return in.fail_at(begin, "an event of NOTIFY");
     const auto* const known =
         std::find_if(notify_events.begin(), notify_events.end(),
                      [word](std::string_view one) { return iequals(one, word); });
-    if (known == notify_events.end()) return in.fail_at(begin, "an event of NOTIFY");
-    into.events.emplace_back(*known);
+    into.events.emplace_back(known == notify_events.end() ? word : *known);
     if (into.events.size() > most_words) return in.fail_at(begin, "fewer events");
-    if (*known == "MessageNew" && in.next_is(" (")) {
+    if (into.events.back() == "MessageNew" && in.next_is(" (")) {
       in.space();
       into.new_message = scan_fetch_items(in);
     }

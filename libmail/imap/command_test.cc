@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "libmail/imap/append_command.h"
+#include "libmail/imap/metadata.h"
 
 using namespace posthorn;
 using namespace posthorn::imap;
@@ -128,6 +129,22 @@ TEST_CASE("commands: quota, rights, metadata, notify") {
   CHECK(notify.sets[1].mailboxes.size() == 2);
   CHECK(notify.sets[1].none);
   CHECK(notify.status);
+  CHECK(parsed<Notify>("NOTIFY SET (personal (Other messagenew))").sets[0].events ==
+        std::vector<std::string>{"Other", "MessageNew"});
+}
+
+TEST_CASE("metadata: entries as deep as was asked, and the responses") {
+  using Depth = GetMetadata::Depth;
+  CHECK(is_within("/private/a", "/private/a", Depth::zero));
+  CHECK_FALSE(is_within("/private/a/b", "/private/a", Depth::zero));
+  CHECK(is_within("/private/a/b", "/private/a", Depth::one));
+  CHECK_FALSE(is_within("/private/a/b/c", "/private/a", Depth::one));
+  CHECK(is_within("/private/a/b/c", "/private/a", Depth::infinity));
+  CHECK_FALSE(is_within("/private/ab", "/private/a", Depth::infinity));
+  CHECK(metadata_text("INBOX", {{"/shared/a", "x\ny"}, {"/shared/b", std::nullopt}}, false) ==
+        "METADATA INBOX (/shared/a {3}\r\nx\ny /shared/b NIL)");
+  CHECK(metadata_names_text("\"\"", {"/shared/a", "/private/b"}) ==
+        "METADATA \"\" /shared/a /private/b");
 }
 
 TEST_CASE("commands: what is wrong is said, with the place") {

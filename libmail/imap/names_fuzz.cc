@@ -4,6 +4,7 @@
 #include <string>
 
 #include "libmail/base/text.h"
+#include "libmail/imap/imap_url.h"
 #include "libmail/imap/mailbox_name.h"
 #include "libmail/imap/sequence_set.h"
 
@@ -30,6 +31,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (pattern.matches(text.substr(size / 2)) && text.find_first_of("*%") >= size / 2 &&
         !iequals(text.substr(0, size / 2), text.substr(size / 2)))
       std::abort();
+  }
+  if (const auto url = parse_imap_url(text)) {
+    if (url->uid == 0 || !is_utf8(url->mailbox) || !is_utf8(url->user)) std::abort();
   }
   if (const auto set = parse_sequence_set(text)) {
     const auto again = parse_sequence_set(set->text());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libmail/base/crlf.h"
 #include "libmail/base/text.h"
 #include "libmail/message/header.h"
 
@@ -92,10 +93,8 @@ std::string header_fields(std::string_view header, const std::vector<std::string
     });
     if (named == except) continue;
     const std::string_view whole = fields.whole(field);
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-      if (whole[i] == '\n' && (i == 0 || whole[i - 1] != '\r')) out += '\r';
-      out += whole[i];
-    }
+    bool after_cr = false;
+    append_crlf(whole, after_cr, out);
     if (!whole.empty() && whole.back() != '\n') out += "\r\n";
   }
   return out += "\r\n";

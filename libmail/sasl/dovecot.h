@@ -32,11 +32,6 @@ inline constexpr std::size_t max_line = 16384;  // octets without the line end
 inline constexpr unsigned version_major = 1;    // must be equal on both sides
 inline constexpr unsigned version_minor = 2;    // may differ
 
-// \001 stands for an escape: 0 t r n 1 behind it mean NUL, tab, CR, LF and \001 itself.
-[[nodiscard]] std::string tab_escape(std::string_view text);
-// Any other octet behind \001 stands for itself, as in Dovecot; nothing if \001 comes last.
-[[nodiscard]] std::optional<std::string> tab_unescape(std::string_view text);
-
 // Cuts what arrives into lines, at any split. Once a line was too long nothing more comes out.
 class LineReader {
  public:

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "libmail/base/tab_escape.h"
 #include "libmail/sasl/userdb.h"
 
 using namespace posthorn;

@@ -1,5 +1,6 @@
 #include "libmail/sasl/userdb.h"
 
+#include "libmail/base/tab_escape.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::sasl::dovecot {

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "libmail/base/crlf.h"
 #include "libmail/store/maildrop.h"
 #include "libmail/store/memory_files.h"
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "libmail/base/base64.h"
+#include "libmail/base/crlf.h"
 #include "libmail/base/text.h"
 #include "libmail/store/maildrop.h"
 #include "libmail/store/memory_index.h"

@@ -1,6 +1,7 @@
 #include "libmail/store/maildrop.h"
 
 #include "libmail/async/files.h"
+#include "libmail/base/crlf.h"
 
 namespace posthorn::store {
 
@@ -18,19 +19,6 @@ async::Task<bool> wait_for_lock(async::Deadline deadline) {
 }
 
 }  // namespace
-
-void append_crlf(std::string_view text, bool& after_cr, std::string& out) {
-  while (!text.empty()) {
-    const std::size_t lf = text.find('\n');
-    const std::string_view line = text.substr(0, lf);
-    out += line;
-    if (!line.empty()) after_cr = line.back() == '\r';
-    if (lf == std::string_view::npos) return;
-    out += after_cr ? "\n" : "\r\n";
-    after_cr = false;
-    text.remove_prefix(lf + 1);
-  }
-}
 
 async::Task<StoreResult<std::string>> MaildropMessage::next() {
   if (!ready_.empty()) co_return std::exchange(ready_, {});

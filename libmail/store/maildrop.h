@@ -65,8 +65,4 @@ async::Task<StoreResult<std::unique_ptr<Maildrop>>> open_maildrop(Files& files,
                                                                   MailLocation location,
                                                                   async::Deadline deadline);
 
-// Appends `text` to `out` with every bare LF as CRLF. `after_cr`: whether the octet before `text`
-// was a CR; updated.
-void append_crlf(std::string_view text, bool& after_cr, std::string& out);
-
 }  // namespace posthorn::store

@@ -5,6 +5,7 @@
 
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
+#include "libmail/base/crlf.h"
 #include "libmail/store/memory_files.h"
 
 using namespace posthorn;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libmail/base/crlf.h"
 #include "libmail/base/random.h"
 #include "libmail/base/text.h"
 #include "libmail/store/maildir_box.h"

@@ -132,6 +132,16 @@ StoreResult<std::vector<std::string>> Store::directories_of(Directory& root) {
   return found;
 }
 
+StoreResult<std::unique_ptr<Directory>> Store::directory_of(const std::string& name) const {
+  const auto place = place_of(name.empty() ? "INBOX" : name);
+  if (!place) return fail(place.error());
+  auto root = root_of(*place->space);
+  if (!root || place->directory.empty()) return root;
+  auto directory = (*root)->open_directory(place->directory);
+  if (!directory) return fail(StoreError(directory.error()));
+  return std::move(*directory);
+}
+
 StoreResult<void> Store::list_space(const NamespaceSettings& space,
                                     std::map<std::string, MailboxInfo>& all) {
   if (space.location.format == MailFormat::mbox) return {};

@@ -14,6 +14,7 @@
 
 #include "libmail/store/acl.h"
 #include "libmail/store/location.h"
+#include "libmail/store/metadata.h"
 #include "libmail/store/open_mailbox.h"
 #include "libmail/store/quota.h"
 #include "libmail/store/store_host.h"
@@ -106,6 +107,13 @@ class Store {
   void add_namespace(NamespaceSettings space);
   [[nodiscard]] bool has_namespace(const std::string& prefix) const;
 
+  // ---- annotations: store_metadata.cc ----
+  // Those of a mailbox, or of the account ("") that this user may see.
+  StoreResult<Annotations> metadata(const std::string& mailbox);
+  // All changes, or none and why.
+  StoreResult<MetadataRefusal> set_metadata(const std::string& mailbox,
+                                            const AnnotationChanges& changes);
+
   // Usage and limits (RFC 9208) of whoever owns the mailbox; recalculated if the file says nothing or is old. No limits: nothing is
   // counted.
   StoreResult<QuotaUsage> quota(const std::string& mailbox = "INBOX");
@@ -140,6 +148,8 @@ class Store {
                                    std::string_view directory) const;
   StoreResult<std::unique_ptr<Directory>> root_of(const NamespaceSettings& space) const;
   StoreResult<std::vector<std::string>> directories_of(Directory& root);
+  // Of a mailbox, which has to be there; "" = the account's root.
+  StoreResult<std::unique_ptr<Directory>> directory_of(const std::string& name) const;
   StoreResult<void> list_space(const NamespaceSettings& space,
                                std::map<std::string, MailboxInfo>& all);
   StoreResult<void> note_subscriptions(std::map<std::string, MailboxInfo>& all, bool with_missing);

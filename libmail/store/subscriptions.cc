@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libmail/base/tab_escape.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::store {
@@ -9,22 +10,6 @@ namespace posthorn::store {
 namespace {
 
 constexpr std::string_view version_2 = "V\t2\n\n";
-
-// Dovecot's escapes for its separators: 001 before "1" (001), "t" (tab), "n" (LF), "r" (CR), "0" (NUL).
-std::string unescaped(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\1' || i + 1 == text.size()) {
-      out.push_back(text[i]);
-      continue;
-    }
-    constexpr std::string_view letters = "1tnr0";
-    constexpr std::string_view octets("\1\t\n\r\0", 5);
-    const std::size_t at = letters.find(text[++i]);
-    out.push_back(at == std::string_view::npos ? text[i] : octets[at]);
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -39,7 +24,7 @@ std::set<std::string> parse_subscriptions(std::string_view text) {
       name.clear();
       for (const std::string_view level : split(line, '\t')) {
         if (!name.empty()) name.push_back('.');
-        name += unescaped(level);
+        name += tab_unescape(level).value_or(std::string(level));
       }
     }
     const bool control = std::any_of(name.begin(), name.end(),

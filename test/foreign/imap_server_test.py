@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import sys
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import Failed, main, need, run  # noqa: E402
@@ -154,6 +155,51 @@ def new_validity_ends_sessions(site):
     client.logout()
 
 
+def deflated(site):
+    """zlib of Python's: COMPRESS=DEFLATE over TLS, partial flushes too; UNAUTHENTICATE changes the user of one connection"""
+    client = connect(site, ALICE)
+    client.send(b"U1 UNAUTHENTICATE\r\n")
+    while not client.readline().startswith(b"U1 OK"):
+        pass
+    client.send(b"U2 LOGIN %s %s\r\n" % (BOB.encode(), site.password(BOB).encode()))
+    while not (line := client.readline()).startswith(b"U2 "):
+        pass
+    expect("the second log-in", line[:5], b"U2 OK")
+    client.send(b"U3 COMPRESS DEFLATE\r\n")
+    while not client.readline().startswith(b"U3 OK"):
+        pass
+    pack, unpack = zlib.compressobj(9, zlib.DEFLATED, -15), zlib.decompressobj(-15)
+    said, octets = b"", 0
+
+    def ask_packed(command, flush):
+        nonlocal said, octets
+        client.sock.sendall(pack.compress(command + b"\r\n") + pack.flush(flush))
+        tag = command.split()[0]
+        while re.search(rb"^%s [^\r]*\r\n" % tag, said, re.M) is None:
+            came = client.sock.recv(65536)
+            if not came:
+                raise Failed(f"the connection ended at {command}")
+            octets += len(came)
+            said += unpack.decompress(came)
+        answer, said = said, b""
+        return answer
+
+    ask_packed(b"D1 SELECT INBOX", zlib.Z_SYNC_FLUSH)
+    letter_text = b"Subject: packed\r\n\r\n" + b"the same line again and again\r\n" * 5000
+    ask_packed(b"D2 APPEND INBOX {%d+}\r\n%s" % (len(letter_text), letter_text), zlib.Z_PARTIAL_FLUSH)
+    octets = 0
+    answer = ask_packed(b"D3 UID FETCH * BODY.PEEK[]", zlib.Z_FULL_FLUSH)
+    if letter_text not in answer:
+        raise Failed("the message is not what it was")
+    if octets > len(letter_text) // 10:
+        raise Failed(f"{len(letter_text)} octets came as {octets}")
+    for number in range(200):
+        ask_packed(b"E%d NOOP" % number, (zlib.Z_SYNC_FLUSH, zlib.Z_PARTIAL_FLUSH, zlib.Z_FULL_FLUSH)[number % 3])
+    ask_packed(b"D4 UID STORE * +FLAGS.SILENT (\\Deleted)", zlib.Z_SYNC_FLUSH)
+    ask_packed(b"D5 EXPUNGE", zlib.Z_SYNC_FLUSH)
+    client.sock.close()
+
+
 def curl_reads(site):
     """curl: a message and a search, imaps and STARTTLS"""
     need("curl")
@@ -216,5 +262,5 @@ SyncState *
 
 
 if __name__ == "__main__":
-    main("imap", [imaplib_stores_and_reads, imaplib_names, idle_hears, new_validity_ends_sessions, curl_reads,
+    main("imap", [imaplib_stores_and_reads, imaplib_names, idle_hears, deflated, new_validity_ends_sessions, curl_reads,
                   mbsync_twice], [ALICE, BOB])

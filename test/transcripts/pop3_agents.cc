@@ -26,10 +26,10 @@ constexpr Duration patience = std::chrono::seconds(20);
 
 // Config keys that are options of pop3d or imapd, and those of them that are flags.
 const std::set<std::string> options = {
-    "max-errors",    "max-logins",   "max-line",     "plaintext-in-clear", "delete-after-retr",
-    "mark-seen",     "refuse-utf8",  "idle-time",    "login-time",         "append-limit",
-    "separator",     "prefix",       "quota",        "lock-time",          "public-location",
-    "shared-prefix", "quota-admins", "mail-location"};
+    "max-errors",    "max-logins",   "max-line",      "plaintext-in-clear", "delete-after-retr",
+    "mark-seen",     "refuse-utf8",  "idle-time",     "login-time",         "append-limit",
+    "separator",     "prefix",       "quota",         "lock-time",          "public-location",
+    "shared-prefix", "quota-admins", "mail-location", "message-limit",      "server-comment"};
 
 class Programs {
  public:

@@ -13,6 +13,7 @@ constexpr std::string_view logged_in =
     " THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 LIST-EXTENDED LIST-STATUS STATUS=SIZE BINARY"
     " MULTIAPPEND REPLACE OBJECTID PREVIEW QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE UTF8=ACCEPT"
     " ACL RIGHTS=texk LIST-MYRIGHTS CONTEXT=SEARCH CONTEXT=SORT MULTISEARCH"
+    " METADATA LIST-METADATA NOTIFY UIDONLY CATENATE URL-PARTIAL"
     " INPROGRESS";
 
 }  // namespace
@@ -28,6 +29,7 @@ std::string capabilities_before_login(const LoginCapabilities& state) {
 std::string capabilities_after_login(const SessionCapabilities& state) {
   std::string words(always);
   words += logged_in;
+  if (state.message_limit != 0) words += " MESSAGELIMIT=" + std::to_string(state.message_limit);
   if (state.append_limit != 0) words += " APPENDLIMIT=" + std::to_string(state.append_limit);
   if (state.sets_quota) words += " QUOTASET";
   if (!state.compressed) words += " COMPRESS=DEFLATE UNAUTHENTICATE";
