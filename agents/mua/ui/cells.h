@@ -50,14 +50,20 @@ struct Screen {
   std::optional<Place> cursor;  // where the terminal's own is; nothing: nowhere
 
   Screen(int columns, int rows)
-      : width(columns), height(rows), cells(static_cast<std::size_t>(columns * rows)) {}
-  [[nodiscard]] Cell& at(int x, int y) { return cells[static_cast<std::size_t>(y * width + x)]; }
-  [[nodiscard]] const Cell& at(int x, int y) const {
-    return cells[static_cast<std::size_t>(y * width + x)];
-  }
+      : width(columns),
+        height(rows),
+        cells(static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows)) {}
+  [[nodiscard]] Cell& at(int x, int y) { return cells[place(x, y)]; }
+  [[nodiscard]] const Cell& at(int x, int y) const { return cells[place(x, y)]; }
   // A row's text without blanks at its end, and a letter for each cell's style (tests).
   [[nodiscard]] std::string text_of(int y) const;
   [[nodiscard]] std::string styles_of(int y) const;
+
+ private:
+  [[nodiscard]] std::size_t place(int x, int y) const {
+    return static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
+           static_cast<std::size_t>(x);
+  }
 };
 
 // Writes UTF-8 into the row, at most `width` columns and none behind the screen's edge; what does not fit ends with an

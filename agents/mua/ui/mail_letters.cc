@@ -54,7 +54,7 @@ void MailSide::perform(const DropLetter& action) {
 }
 
 void MailSide::give_back(std::uint64_t request, Letter letter, const ToolError& error) {
-  tell_(LetterReturned{request, std::move(letter), with_typed(error, letter.typed).message});
+  tell_(LetterReturned{request, std::move(letter), error.message});
 }
 
 Task<void> MailSide::send(Account account, SendLetter action) {

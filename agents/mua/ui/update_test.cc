@@ -403,7 +403,8 @@ TEST_CASE("mua ui: any keys in any order leave a model that can be drawn") {
     }
     const Model& model = sample.model();
     const Screen screen = draw(model, model.width, model.height);
-    REQUIRE(screen.cells.size() == static_cast<std::size_t>(model.width * model.height));
+    REQUIRE(screen.cells.size() ==
+            static_cast<std::size_t>(model.width) * static_cast<std::size_t>(model.height));
     REQUIRE((model.list.rows.empty() || model.list.cursor < model.list.rows.size()));
   }
 }
