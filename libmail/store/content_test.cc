@@ -7,6 +7,7 @@
 #include "libmail/store/memory_files.h"
 
 using namespace posthorn::store;
+using posthorn::append_crlf;
 
 TEST_CASE("ContentWriter: CRLF becomes LF, wherever the text is cut") {
   const std::string text = "A: b\r\n\r\nline\r\n.\r\nx\ry\r\r\nend\r";

@@ -19,6 +19,8 @@
 
 namespace posthorn::store {
 
+using imap::is_inbox;
+
 namespace {
 
 constexpr const char* subscriptions_name = "subscriptions";
@@ -31,10 +33,6 @@ constexpr auto longest_close = std::chrono::seconds(5);  // that open() waits fo
 
 StoreError bad_name(std::string_view name, const char* why) {
   return {StoreError::Kind::bad_name, "\"" + printable(name, 100) + "\" " + why};
-}
-
-bool is_inbox(std::string_view name) {
-  return iequals(name, "INBOX");
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """imapd and Dovecot's imap serve one account at the same time, each to clients that append, flag, move and expunge at random.
 
-In the end both show the same UIDs, flags, keywords and subjects in every mailbox, and the same UIDVALIDITY and UIDNEXT. All of it
+In the end both show the same UIDs, flags, keywords and subjects in every mailbox, and the same UIDVALIDITY and UIDNEXT. Then one
+goes on alone where the other stopped, and back. All of it
 runs as an unprivileged user, because Dovecot gives no mail to root.
 """
 
@@ -57,6 +58,9 @@ mail_max_userip_connections = 0
             for entry in [self.path, *self.path.rglob("*")]:
                 os.chown(entry, NOBODY, NOBODY)
         self.environment = {"USER": name, "HOME": str(self.path), "PATH": os.environ["PATH"]}
+        self.start_ours()
+
+    def start_ours(self):
         self.sandbox = self.start([self.path / "bin/posthorn", "sandbox", "--dir", self.path / "site", "--port-base", "0",
                                    "--domain", "alpha.test", "--user", f"{USER}:secret"])
         self.facts = json.loads(self.sandbox.stdout.readline() or b"{}")
@@ -77,9 +81,12 @@ mail_max_userip_connections = 0
     def dovecot(self):
         return Dovecot(self)
 
-    def stop(self):
+    def stop_ours(self):
         self.sandbox.terminate()
         self.sandbox.wait(20)
+
+    def stop(self):
+        self.stop_ours()
         shutil.rmtree(self.path)
 
 
@@ -182,11 +189,38 @@ def side_by_side(ground):
     other.logout()
 
 
+def facts_of(client):
+    return [(name, messages(client, name), sorted(must(client.status(name, "(UIDVALIDITY UIDNEXT)"))[0].split()))
+            for name in ("INBOX", "Other")]
+
+
+def in_turns(ground):
+    """Dovecot goes on where imapd stopped, and imapd where Dovecot stopped: neither shows anything else than the other left."""
+    left = None
+    for turn in range(4):
+        ours = turn % 2 == 1
+        if not ours:
+            ground.stop_ours()
+        elif turn > 0:
+            ground.start_ours()
+        client = ground.ours() if ours else ground.dovecot()
+        if left is not None and facts_of(client) != left:
+            raise Failed(f"turn {turn}: {facts_of(client)} is not what was left: {left}")
+        must(client.select("INBOX"))
+        chance = random.Random(turn)
+        for number in range(40):
+            one_step(client, chance, b"turn-%d-%d" % (turn, number))
+        left = facts_of(client)
+        client.logout()
+    print(f"ok      taken over four times: {', '.join(f'{len(found)} messages in {name}' for name, found, _ in left)}", flush=True)
+
+
 if __name__ == "__main__":
     need("doveadm")
     place = Ground()
     try:
         side_by_side(place)
+        in_turns(place)
     except Failed as failure:
         sys.exit(f"failed: {failure}")
     finally:
