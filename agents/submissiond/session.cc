@@ -70,13 +70,11 @@ Task<Reply> Session::check_sender(const smtp::Envelope& envelope, std::string us
 }
 
 Task<Reply> Session::on_connect(const smtp::SessionInfo& session) {
-  Reply reply = co_await gate_.connect(session);
-  co_return reply;
+  return gate_.connect(session);
 }
 
 Task<Reply> Session::on_hello(const smtp::SessionInfo& session) {
-  Reply reply = co_await gate_.hello(session);
-  co_return reply;
+  return gate_.hello(session);
 }
 
 Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& session) {
@@ -125,9 +123,7 @@ Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& re
 }
 
 Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
-  const Reply judged = co_await gate_.data(envelope, session);
-  if (judged.negative()) co_return judged;
-  Reply reply = co_await transaction_->data();
+  Reply reply = co_await gate_.data(envelope, session, transaction_, services_.intake);
   if (reply.negative()) co_return reply;
   message::Stamp stamp;
   stamp.date = format_rfc5322_date(envelope.arrival);
@@ -184,12 +180,11 @@ Task<Reply> Session::end_message(smtp::Envelope& envelope, const smtp::SessionIn
     reply = co_await transaction.write(passing_);
   }
   envelope.size = written_;
-  if (!reply.negative()) reply = co_await gate_.end_of_message(envelope, session);
-  if (reply.negative() || gate_.discards()) {
+  if (reply.negative()) {
     co_await transaction.abort();
     co_return reply;
   }
-  reply = co_await transaction.finish(envelope);
+  reply = co_await gate_.end(envelope, session, transaction);
   co_return reply;
 }
 

@@ -27,6 +27,12 @@ void ReceptionOptions::describe_listeners(service::OptionTable& table) {
            "proxies: clients from these networks may say whom they speak for, and who that has "
            "logged in as (XCLIENT)")
       .unit("network");
+  table
+      .add("xforward-networks", xforward_networks,
+           "clients from these networks may say where a message came from (XFORWARD), as "
+           "Unix-socket "
+           "peers may")
+      .unit("network");
   host.describe(table);
   tls.describe(table);
 }
@@ -96,6 +102,9 @@ std::vector<std::string> ReceptionOptions::check(const service::Site& site) cons
   }
   if (auto parsed = service::Networks::parse(xclient_networks); !parsed) {
     problems.push_back("xclient-networks: " + parsed.error());
+  }
+  if (auto parsed = service::Networks::parse(xforward_networks); !parsed) {
+    problems.push_back("xforward-networks: " + parsed.error());
   }
   if (host.domains.empty()) {
     problems.push_back("domains: at least one is needed; write domains = [\"example.org\"] into " +

@@ -24,6 +24,7 @@ struct ReceptionOptions {
   service::TlsOptions tls;
   std::vector<std::string> local_networks;
   std::vector<std::string> xclient_networks;
+  std::vector<std::string> xforward_networks;
   PolicyOptions policy;
   std::string userdb = "unix:run/userdb.sock";  // "" = every local-part of our domains is taken
   route::RouteOptions routes;

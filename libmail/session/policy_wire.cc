@@ -126,6 +126,16 @@ PolicyAction action_of(PolicyAction::Kind kind, std::string_view text) {
   return action;
 }
 
+Result<PolicyAction, std::string> to_address(PolicyAction::Kind kind, std::string_view text) {
+  auto mailbox = smtp::parse_mailbox(text, smtp::Utf8::allowed);
+  if (!mailbox || mailbox->domain.empty()) {
+    return fail("the server wants it sent to " + printable(text, 80) + ", which is no address");
+  }
+  PolicyAction action(kind);
+  action.address = std::move(*mailbox);
+  return action;
+}
+
 // "Name: value" on one line (RFC 5322 2.2).
 bool is_field(std::string_view text) {
   const std::size_t colon = text.find(':');
@@ -198,6 +208,11 @@ Result<PolicyAction, std::string> parse_policy_action(std::string_view text) {
   if (word == "DISCARD") return action_of(Kind::discard, printable(rest, max_text));
   if (word == "WARN") return action_of(Kind::warn, printable(rest, max_text));
   if (word == "INFO") return action_of(Kind::info, printable(rest, max_text));
+  if (word == "HOLD") {
+    return action_of(Kind::hold, rest.empty() ? "a policy server" : printable(rest, max_text));
+  }
+  if (word == "REDIRECT") return to_address(Kind::redirect, rest);
+  if (word == "BCC") return to_address(Kind::bcc, rest);
   if (word == "PREPEND") {
     if (!is_field(rest)) return fail("PREPEND without a header field: " + printable(rest, 80));
     return action_of(Kind::prepend, rest);

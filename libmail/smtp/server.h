@@ -126,6 +126,7 @@ class ServerCore {
   void feed(std::string_view octets);     // only after need_input
   [[nodiscard]] Event next();             // only when the last event is answered
 
+  // 421 and 521 close the channel (RFC 5321 3.8, 7504): the next event is `close`.
   void answer(const Reply& reply);
   void answer_message(const std::vector<Reply>& replies);
   // During `body`: the rest is read and thrown away, and `why` is the answer at its end.
