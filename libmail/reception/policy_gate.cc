@@ -91,13 +91,13 @@ void PolicyOptions::describe(service::OptionTable& table) {
 }
 
 PolicyServers::PolicyServers(const service::Site& site, const PolicyOptions& options,
-                             service::Daemon& daemon, bool has_queue)
+                             service::Metrics& metrics, bool has_queue)
     : options_(options),
       has_queue_(has_queue),
-      questions_(daemon.metrics().counter("posthorn_policy_questions_total",
-                                          "questions to policy servers", "result=\"answered\"")),
-      failures_(daemon.metrics().counter("posthorn_policy_questions_total",
-                                         "questions to policy servers", "result=\"failed\"")) {
+      questions_(metrics.counter("posthorn_policy_questions_total", "questions to policy servers",
+                                 "result=\"answered\"")),
+      failures_(metrics.counter("posthorn_policy_questions_total", "questions to policy servers",
+                                "result=\"failed\"")) {
   for (const std::string& text : options.servers) {
     auto name = parse_policy_server(text);
     if (!name) continue;  // the option's check has refused it

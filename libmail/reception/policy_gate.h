@@ -39,7 +39,7 @@ struct PolicyOptions {
 class PolicyServers {
  public:
   // `options` outlives it. `has_queue`: messages go into a queue, where they can be held.
-  PolicyServers(const service::Site& site, const PolicyOptions& options, service::Daemon& daemon,
+  PolicyServers(const service::Site& site, const PolicyOptions& options, service::Metrics& metrics,
                 bool has_queue);
 
   struct Server {

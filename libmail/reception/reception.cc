@@ -84,7 +84,7 @@ Task<Result<void, std::string>> Reception::open(service::Daemon& daemon) {
                                                 options_.host.domains, *users_, daemon.log());
   auto read = co_await routes_->start();
   if (!read) co_return read;
-  policy_ = std::make_unique<PolicyServers>(daemon.site(), options_.policy, daemon,
+  policy_ = std::make_unique<PolicyServers>(daemon.site(), options_.policy, daemon.metrics(),
                                             options_.next_hop.empty());
   intake_ = make_intake(daemon);
   co_return Result<void, std::string>();

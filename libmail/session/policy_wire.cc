@@ -15,7 +15,8 @@ using smtp::Reply;
 
 const Reply rejected{554, {5, 7, 1}, "Access denied"};
 const Reply deferred{450, {4, 7, 1}, "Try again later"};
-constexpr std::size_t max_text = 900;
+constexpr std::size_t max_text = 400;   // a reply stays one line
+constexpr std::size_t max_field = 900;  // a line of a message has 998
 
 class Request {
  public:
@@ -139,7 +140,7 @@ Result<PolicyAction, std::string> to_address(PolicyAction::Kind kind, std::strin
 // "Name: value" on one line (RFC 5322 2.2).
 bool is_field(std::string_view text) {
   const std::size_t colon = text.find(':');
-  if (colon == 0 || colon == std::string_view::npos || text.size() > max_text) return false;
+  if (colon == 0 || colon == std::string_view::npos || text.size() > max_field) return false;
   const bool name =
       std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(colon), is_graph);
   return name && is_utf8(text) && std::none_of(text.begin(), text.end(), [](char c) {
