@@ -141,9 +141,8 @@ struct Visit {
   Reply last;
 
   explicit Visit(std::vector<Servers::Answer> answers) { servers.answers = std::move(answers); }
-  explicit Visit(std::string always) {
-    servers.answers = {[always](const std::string&) { return always; }};
-  }
+  explicit Visit(Servers::Answer answer) { servers.answers = {std::move(answer)}; }
+  explicit Visit(std::string always) : Visit([always](const std::string&) { return always; }) {}
 
   bool go_on(const Reply& reply) {
     replies += std::to_string(reply.code) + " ";
