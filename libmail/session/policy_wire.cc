@@ -76,7 +76,7 @@ void add_client(Request& request, const smtp::SessionInfo& session) {
   const std::string& name = client.name.empty() ? unknown : client.name;
   request.add("client_address", client.local ? std::string("127.0.0.1") : client.address);
   request.add("client_name", name);
-  request.add("reverse_client_name", name);
+  request.add("reverse_client_name", session.reverse_name.empty() ? name : session.reverse_name);
   request.add("client_port", client.port != 0 ? std::to_string(client.port) : std::string());
   request.add("server_address", session.server_address);
   request.add("server_port",

@@ -84,8 +84,9 @@ struct SessionInfo {
   bool extended = false;  // EHLO or LHLO
   bool lmtp = false;
   std::optional<TlsInfo> tls;
-  std::string user;       // authenticated
-  std::string mechanism;  // of its AUTH; empty behind XCLIENT LOGIN
+  std::string user;          // authenticated
+  std::string mechanism;     // of its AUTH; empty behind XCLIENT LOGIN
+  std::string reverse_name;  // what XCLIENT says of the client's reverse DNS name, verified or not
   // Our end of the connection, or of the proxy's (XCLIENT DESTADDR, DESTPORT); "" and 0: a Unix socket.
   std::string server_address;
   std::uint16_t server_port = 0;

@@ -209,14 +209,14 @@ TEST_CASE("XFORWARD holds for one transaction, and only where it is offered") {
 }
 
 TEST_CASE("XCLIENT begins the session again, for the client it names") {
-  const std::string wire =
-      opening +
-      "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"
-      "XCLIENT NAME=mail.example ADDR=IPV6:2001:db8::1 PORT=4711 PROTO=ESMTP HELO=h.example "
-      "LOGIN=bob+40x.example DESTADDR=192.0.2.25 DESTPORT=587\r\n"
-      "MAIL FROM:<a@x.example>\r\n"
-      "EHLO again.example\r\n" +
-      transaction + "DATA\r\n.\r\n";
+  const std::string wire = opening +
+                           "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"
+                           "XCLIENT NAME=mail.example REVERSE_NAME=rev.example "
+                           "ADDR=IPV6:2001:db8::1 PORT=4711 PROTO=ESMTP HELO=h.example "
+                           "LOGIN=bob+40x.example DESTADDR=192.0.2.25 DESTPORT=587\r\n"
+                           "MAIL FROM:<a@x.example>\r\n"
+                           "EHLO again.example\r\n" +
+                           transaction + "DATA\r\n.\r\n";
   for (std::size_t step = 1; step <= wire.size(); ++step) {
     ServerSettings settings;
     settings.xclient = true;
@@ -228,6 +228,7 @@ TEST_CASE("XCLIENT begins the session again, for the client it names") {
     REQUIRE(server.codes() == "220 250 235 220 503 250 250 250 354 250");
     const SessionInfo& session = server.core().session();
     CHECK(session.client.name == "mail.example");
+    CHECK(session.reverse_name == "rev.example");
     CHECK(session.client.address == "2001:db8::1");
     CHECK(session.client.port == 4711);
     CHECK_FALSE(session.client.local);
