@@ -62,6 +62,11 @@ void ReceptionOptions::describe_way(service::OptionTable& table) {
            "unix:PATH), in place of the queue")
       .at_start()
       .check_with(check_next_hop);
+  table
+      .add(
+          "next-hop-xclient", next_hop_xclient,
+          "tell the next hop by XCLIENT, if it offers that, who the client is and has logged in as")
+      .at_start();
   table.add_size("spool-above", spool_above, "larger messages lie in a file while they arrive")
       .at_start();
   table.add_size("memory", memory, "octets of messages in memory, beyond it they go to files")

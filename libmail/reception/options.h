@@ -30,6 +30,7 @@ struct ReceptionOptions {
   route::RouteOptions routes;
   std::string queue = "queue";
   std::string next_hop;  // "" = the queue
+  bool next_hop_xclient = false;
   std::uint64_t spool_above = queue::Limits().inline_body;
   std::uint64_t memory = queue::Limits().buffered_total;
   smtp::ServerLimits limits;

@@ -57,6 +57,7 @@ std::unique_ptr<session::Intake> Reception::make_intake(service::Daemon& daemon)
     hop.endpoint = service::endpoint_of(daemon.site(), std::move(hop.endpoint));
     session::SmtpClientOptions client;
     client.core.name = options_.host.hostname;
+    client.core.xclient = options_.next_hop_xclient;
     return std::make_unique<session::NextHopIntake>(hop, client, session::NextHopLimits(),
                                                     daemon.log());
   }

@@ -159,7 +159,7 @@ Task<void> SmtpSession::on_xclient() {
     peer.address = client.address;
     peer.port = client.port;
   }
-  peer_text_ = peer.text();
+  peer_text_ = peer.is_local() || peer.port != 0 ? peer.text() : peer.address;
   settings_.log->info("-", "xclient",
                       {{"client", peer_text_},
                        {"name", client.name},

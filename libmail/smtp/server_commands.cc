@@ -360,8 +360,8 @@ bool says(const Xclient& command, std::string_view name) {
 
 }  // namespace
 
-// The session begins again for another client. What is not said of it stays (name, address, port), but for what the last
-// one said and was: its HELO and its log-in. TLS is the connection's and stays, too.
+// The session begins again for another client. What is not said of it stays (name, address, port; an address comes with
+// its own), but for what the last one said and was: its HELO and its log-in. TLS is the connection's and stays, too.
 ServerCore::Step ServerCore::on(Xclient& command) {
   if (!settings_.xclient) return refuse(reply::xclient_not_offered);
   if (envelope_) return refuse(reply::not_in_transaction);
@@ -376,6 +376,7 @@ ServerCore::Step ServerCore::on(Xclient& command) {
   next.client.protocol.clear();
   if (says(command, "ADDR")) {
     next.client.name.clear();
+    next.client.port = 0;
     next.reverse_name.clear();
   }
   for (const auto& [name, value] : command.attributes) {

@@ -56,6 +56,18 @@ class Smtp:
             raise Failed(f"no Received names {client}: {head[:600]!r}")
 
 
+class Noted:
+    """A delivery agent: deliverd --exec, whose program writes down what it is told. seen: where."""
+
+    def __init__(self, work):
+        folder = work.folder("exec")
+        self.lmtp = f"unix:{folder}/lmtp.sock"
+        self.seen = folder / "seen"
+        script = work.put("note.sh", f'#!/bin/sh\ncat > /dev/null\necho "$@" >> {self.seen}\n', mode=0o755)
+        work.agent("deliverd", "--listen", self.lmtp, "--listen-mode", "0666", "--domains", DOMAIN, "--exec",
+                   f"{script} ${{client_address}} ${{client_hostname}}", "--queue", "", "--userdb", "", name="exec", site="exec")
+
+
 class Mailboxes:
     """imapd or pop3d, TLS first."""
 
@@ -83,7 +95,7 @@ class Mailboxes:
         """The log is enough."""
 
 
-RIGHT = {"smtpd": Smtp, "submissiond": Smtp, "imapd": Mailboxes, "pop3d": Mailboxes}
+RIGHT = {"smtpd": Smtp, "submissiond": Smtp, "imapd": Mailboxes, "pop3d": Mailboxes, "Postfix": None}
 
 
 def haproxy(header):
@@ -108,7 +120,7 @@ def haproxy(header):
 def swaks(work, right):
     served = RIGHT[right](work, right, ["--xclient-networks", "127.0.0.0/8"])
     words = ["--server", "127.0.0.1", "--port", served.port, "--helo", "client.test", "--from", ANN, "--to", LETTER.recipients[0],
-             "--data", work.put("letter", LETTER.data.decode().replace("\r\n", "\n")), "--xclient-addr", STRANGER, "--xclient-name", "stranger.test"]
+             "--data", work.put("letter", LETTER.data.decode().replace("\r\n", "\n").removesuffix("\n")), "--xclient-addr", STRANGER, "--xclient-name", "stranger.test"]
     if right == "submissiond":
         words += ["--xclient-login", ANN]
     said = work.run([need("swaks"), *words])
@@ -121,28 +133,47 @@ def swaks(work, right):
 
 def postfix(work, right):
     """Postfix's smtpd_proxy_filter: a message passes through it while it arrives; it says by XFORWARD where it came from."""
-    folder = work.folder("exec")
-    seen = folder / "seen"
-    script = work.put("note.sh", f'#!/bin/sh\ncat > /dev/null\necho "$@" >> {seen}\n', mode=0o755)
-
-    class Noting:
-        lmtp = f"unix:{folder}/lmtp.sock"
-    work.agent("deliverd", "--listen", Noting.lmtp, "--listen-mode", "0666", "--domains", DOMAIN, "--exec",
-               f"{script} ${{client_address}} ${{client_hostname}}", "--queue", "", "--userdb", "", name="exec", site="exec")
-    mta = Queue(work, Noting, smtpd_flags=["--xforward-networks", "127.0.0.0/8"])
+    delivery = Noted(work)
+    mta = Queue(work, delivery, smtpd_flags=["--xforward-networks", "127.0.0.0/8"])
     front = Postfix(work, main=f"smtpd_proxy_filter = inet:127.0.0.1:{mta.port}\nsmtpd_authorized_xclient_hosts = 127.0.0.0/8\n"
                     f"relay_domains = {DOMAIN}\nsmtpd_relay_restrictions = permit_mynetworks, permit_auth_destination, reject\n")
     with connect(front.port) as client:
         client.docmd(f"XCLIENT ADDR={STRANGER} NAME=stranger.test")
         client.ehlo("client.test")
         send(client, LETTER)
-    wait_until("it is delivered", seen.exists, 60)
-    wait_until("the delivery agent knows the client", lambda: f"{STRANGER} stranger.test" in seen.read_text(), 30)
+    wait_until("it is delivered", delivery.seen.exists, 60)
+    wait_until("the delivery agent knows the client", lambda: f"{STRANGER} stranger.test" in delivery.seen.read_text(), 30)
     return [f"{right}, queued and deliverd know whose it is"]
 
 
+def submissiond(work, right):
+    """submissiond passes each message on while it arrives; the next hop believes it who has logged in."""
+    if right == "Postfix":
+        work.posthorn_users()
+        work.agent("authd", "--listen-mode", "0666", "--listen-userdb-mode", "0666")
+        # Whom it relays for, it does because of the log-in.
+        auth = f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = {work.directory}/posthorn/run/auth.sock\n"
+        hop = Postfix(work, Noted(work), f"mynetworks = 192.0.2.0/24\nsmtpd_authorized_xclient_hosts = 127.0.0.0/8\n{auth}"
+                      "smtpd_recipient_restrictions = permit_sasl_authenticated, reject\n")
+        log = hop.log
+    else:
+        served = Smtp(work, right, ["--xclient-networks", "127.0.0.0/8"])
+        hop, log = served, served.log.read_text
+    front = Submissiond(work, flags=["--userdb", "", "--next-hop", f"smtp:inet:127.0.0.1:{hop.port}", "--next-hop-xclient"])
+    with smtplib.SMTP("127.0.0.1", front.port, timeout=60, source_address=(CLIENT, 0)) as client:
+        client.ehlo("client.test")
+        client.starttls(context=context_of(work))
+        client.ehlo("client.test")
+        client.login(ANN, PASSWORD)
+        for _ in range(2):
+            send(client, LETTER)
+    wanted = f"[{CLIENT}], sasl_method=XCLIENT, sasl_username={ANN}" if right == "Postfix" else f"client={CLIENT}"
+    wait_until(f"{right} knows the client: {wanted}", lambda: log().count(wanted) >= 2, 30)
+    return ["the client and the log-in are known"]
+
+
 LEFT = {"HAProxy (PROXY 1)": haproxy("send-proxy"), "HAProxy (PROXY 2)": haproxy("send-proxy-v2"), "swaks (XCLIENT)": swaks,
-        "Postfix (XFORWARD)": postfix}
+        "Postfix (XFORWARD)": postfix, "submissiond (XCLIENT)": submissiond}
 
 
 def test(work, left, right):
@@ -151,7 +182,9 @@ def test(work, left, right):
 
 NO_SMTP = "XCLIENT and XFORWARD are commands of SMTP"
 SEAM = Seam("proxy", "who speaks for a client -> who serves it", LEFT, RIGHT, test,
-            {**{(left, right): NO_SMTP for left in ("swaks (XCLIENT)", "Postfix (XFORWARD)") for right in ("imapd", "pop3d")},
-             ("Postfix (XFORWARD)", "submissiond"): "Postfix does not log in at its filter"},
+            {**{(left, right): NO_SMTP for left in ("swaks (XCLIENT)", "Postfix (XFORWARD)", "submissiond (XCLIENT)") for right in ("imapd", "pop3d")},
+             **{(left, "Postfix"): "nothing of ours stands at this seam" for left in LEFT if left != "submissiond (XCLIENT)"},
+             ("Postfix (XFORWARD)", "submissiond"): "Postfix does not log in at its filter",
+             ("submissiond (XCLIENT)", "submissiond"): "the same on both sides"},
             quick=[("HAProxy (PROXY 1)", "smtpd"), ("HAProxy (PROXY 2)", "imapd"), ("swaks (XCLIENT)", "submissiond"),
-                   ("Postfix (XFORWARD)", "smtpd")])
+                   ("Postfix (XFORWARD)", "smtpd"), ("submissiond (XCLIENT)", "Postfix")])
