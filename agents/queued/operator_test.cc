@@ -68,11 +68,12 @@ TEST_CASE("queued: what an intake wants held is held once, until it is released"
       return message != nullptr && message->held;
     });
     CHECK(in.local.bodies == 0);
-    co_await in.stop();
-    in.start();
     auto loaded = co_await in.store->load(*in.store->find(id));
     REQUIRE(loaded);
     CHECK((*loaded)->state.hold_reason == "a policy server");
+    co_await in.stop();
+    in.start();
+    CHECK(in.store->find(id)->held);
     auto released = co_await in.scheduler->release(id);
     CHECK(released.has_value());
     co_await until([&in] { return in.store->size() == 0; });

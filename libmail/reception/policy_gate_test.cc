@@ -280,7 +280,7 @@ TEST_CASE("policy: DEFER_IF_PERMIT waits for RCPT, where a refusal for good is s
   const auto only_bob = [](const std::string& request) {
     return request.find("\nrecipient=bob@") != std::string::npos ? "DEFER_IF_PERMIT" : "DUNNO";
   };
-  Visit one({only_bob});
+  Visit one(only_bob);
   one.stages = "rcpt";
   CHECK(one.run().replies == "250 250 250 450 250 354 250 ");
 }
