@@ -139,7 +139,19 @@ StoreResult<MaildirBox::Guard> MaildirBox::begin() {
   Guard guard(work_, std::try_to_lock);
   if (!guard.owns_lock())
     return fail(StoreError(StoreError::Kind::locked, dirs_.path + " is being worked on"));
+  if (damaged_.exchange(false)) make_index_anew();
   return guard;
+}
+
+void MaildirBox::make_index_anew() {
+  loaded_ = false;
+  begin_index();
+}
+
+StoreError MaildirBox::noted(StoreError error) {
+  if (error.kind == StoreError::Kind::corrupt_index && !damaged_.exchange(true))
+    remark(error.text + "; the index is made anew");
+  return error;
 }
 
 StoreResult<UidListFile> MaildirBox::lock_list() {
@@ -282,8 +294,7 @@ StoreResult<void> MaildirBox::flush() {
   pending_.names.clear();
   if (written.error().kind == StoreError::Kind::corrupt_index) {
     remark(written.error().text + "; the index is made anew");
-    loaded_ = false;
-    begin_index();
+    make_index_anew();
     return {};
   }
   // A full disk: everything stays in memory, and is tried again.
@@ -293,7 +304,7 @@ StoreResult<void> MaildirBox::flush() {
 
 StoreResult<std::vector<StoredName>> MaildirBox::names_of(std::span<const std::uint32_t> uids) {
   auto texts = index_->names_of(uids);
-  if (!texts) return fail(std::move(texts.error()));
+  if (!texts) return fail(noted(std::move(texts.error())));
   std::vector<StoredName> names;
   names.reserve(uids.size());
   for (std::size_t i = 0; i < uids.size(); ++i) {
@@ -461,7 +472,9 @@ StoreResult<std::vector<std::string>> MaildirBox::email_ids(std::span<const std:
 StoreResult<void> MaildirBox::values(
     CachedValue kind, std::span<const std::uint32_t> uids,
     const std::function<void(std::uint32_t, std::string_view)>& take) {
-  return index_->values(kind, uids, take);
+  auto read = index_->values(kind, uids, take);
+  if (!read) return fail(noted(std::move(read.error())));
+  return read;
 }
 
 StoreResult<void> MaildirBox::put_values(
@@ -474,7 +487,9 @@ StoreResult<void> MaildirBox::put_values(
     }
   }
   // The commit waits for the disk; readers of messages must not.
-  return index_->put_values(kind, values);
+  auto written = index_->put_values(kind, values);
+  if (!written) return fail(noted(std::move(written.error())));
+  return written;
 }
 
 StoreResult<Vanished> MaildirBox::vanished(std::uint64_t modseq) {
@@ -486,7 +501,7 @@ StoreResult<Vanished> MaildirBox::vanished(std::uint64_t modseq) {
     return vanished;
   }
   auto uids = index_->vanished(modseq);
-  if (!uids) return fail(std::move(uids.error()));
+  if (!uids) return fail(noted(std::move(uids.error())));
   vanished.uids = std::move(*uids);
   for (const auto& [when, more] : pending_.vanished) {
     if (when > modseq) vanished.uids.insert(vanished.uids.end(), more.begin(), more.end());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <set>
@@ -151,6 +152,9 @@ class MaildirBox final : public OpenMailbox {
   StoreResult<UidListFile> lock_list();
   StoreResult<void> load();
   void begin_index();
+  void make_index_anew();
+  // What the index couldn't say. If it is damaged, whoever begins next makes it anew.
+  StoreError noted(StoreError error);
   std::uint64_t modseq_of(Work& work);
   void publish(Work& work);
   StoreResult<void> commit(Work& work);
@@ -241,6 +245,7 @@ class MaildirBox final : public OpenMailbox {
   IndexHeader header_;
   std::optional<IndexHeader> written_;  // as the index has it
   bool loaded_ = false;
+  std::atomic<bool> damaged_{false};  // noted where no lock is held
   bool must_scan_ = true;
   BaseTable table_;                          // of all messages, or empty
   IndexBatch pending_;                       // what the index does not have yet, without rows

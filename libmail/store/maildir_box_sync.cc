@@ -84,7 +84,7 @@ StoreResult<void> MaildirBox::build_table() {
   const auto take = [this](std::uint32_t uid, std::string_view text) {
     table_.insert(text.substr(0, text.find_first_of(std::string_view(":\0", 2))), uid);
   };
-  if (auto done = index_->names(take); !done) return done;
+  if (auto done = index_->names(take); !done) return fail(noted(std::move(done.error())));
   for (const auto& [uid, text] : pending_names_) take(uid, text);
   return {};
 }

@@ -264,13 +264,16 @@ def change(site, chance):
 
 
 def survive(deaths, step, *arguments):
-    """A worker dies of a damaged index as soon as it comes to the damage, once; the next one makes the index anew."""
+    """A worker dies of a damaged index, or says that it has no answer, as soon as it comes to the damage, once; then the
+    index is made anew."""
     try:
         step(*arguments)
-    except Ended:
+    except (Ended, Refused) as problem:
+        if isinstance(problem, Refused) and "[UNAVAILABLE]" not in str(problem):
+            raise
         deaths[0] += 1
         if deaths[0] > 1:
-            raise Failed("a second worker died of the same index") from None
+            raise Failed(f"a second time the same index is in the way: {problem!r}") from None
         step(*arguments)
 
 
