@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "libmail/service/networks.h"
+#include "libmail/service/proxied.h"
 #include "libmail/session/smtp_client.h"
 
 namespace posthorn::reception {
@@ -20,6 +21,12 @@ void ReceptionOptions::describe_listeners(service::OptionTable& table) {
   table.group("Listeners");
   table.add_listeners("listen", listen, "where SMTP is spoken, with STARTTLS", &access);
   table.add_listeners("listen-tls", listen_tls, "where TLS comes before the greeting");
+  service::describe_proxies(table, serve.proxy_networks);
+  table
+      .add("xclient-networks", xclient_networks,
+           "proxies: clients from these networks may say whom they speak for, and who that has "
+           "logged in as (XCLIENT)")
+      .unit("network");
   host.describe(table);
   tls.describe(table);
 }
@@ -33,6 +40,11 @@ void ReceptionOptions::describe_addresses(service::OptionTable& table) {
   table.add_endpoint("userdb", userdb,
                      "who knows our users; \"\" = every local-part of our domains is taken");
   routes.describe(table);
+}
+
+void ReceptionOptions::describe_policy(service::OptionTable& table) {
+  table.group("Who else is asked");
+  policy.describe(table);
 }
 
 void ReceptionOptions::describe_way(service::OptionTable& table) {
@@ -81,6 +93,9 @@ std::vector<std::string> ReceptionOptions::check(const service::Site& site) cons
   std::vector<std::string> problems = routes.check(site);
   if (auto parsed = service::Networks::parse(local_networks); !parsed) {
     problems.push_back("local-networks: " + parsed.error());
+  }
+  if (auto parsed = service::Networks::parse(xclient_networks); !parsed) {
+    problems.push_back("xclient-networks: " + parsed.error());
   }
   if (host.domains.empty()) {
     problems.push_back("domains: at least one is needed; write domains = [\"example.org\"] into " +

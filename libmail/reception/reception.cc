@@ -82,6 +82,7 @@ Task<Result<void, std::string>> Reception::open(service::Daemon& daemon) {
                                                 options_.host.domains, *users_, daemon.log());
   auto read = co_await routes_->start();
   if (!read) co_return read;
+  policy_ = std::make_unique<PolicyServers>(daemon.site(), options_.policy, daemon);
   intake_ = make_intake(daemon);
   co_return Result<void, std::string>();
 }
@@ -102,6 +103,8 @@ session::SmtpSessionSettings Reception::settings(bool implicit_tls) {
   settings.server.hostname = options_.host.hostname;
   settings.server.limits = options_.limits;
   settings.timeouts = options_.timeouts;
+  settings.xclient_networks =
+      service::Networks::parse(options_.xclient_networks).value_or(service::Networks());
   settings.tls = tls_;
   settings.implicit_tls = implicit_tls;
   settings.log = log_;
@@ -119,6 +122,7 @@ Task<void> Reception::stop_sessions(async::Event& stopping) {
 }
 
 Task<void> Reception::stop() {
+  if (policy_ != nullptr) policy_->close();
   if (intake_ != nullptr) co_await intake_->stop();
   if (routes_ != nullptr) co_await routes_->stop();
   if (userdb_ != nullptr) co_await userdb_->stop();

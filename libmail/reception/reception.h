@@ -44,6 +44,7 @@ class Reception {
   [[nodiscard]] session::SmtpSessionSettings settings(bool implicit_tls);
   [[nodiscard]] route::Resolver& resolver() { return routes_->resolver(); }
   [[nodiscard]] session::Intake& intake() { return *intake_; }
+  [[nodiscard]] PolicyGate make_gate() { return {*policy_, *log_}; }
 
  private:
   std::unique_ptr<session::Intake> make_intake(service::Daemon& daemon);
@@ -55,6 +56,7 @@ class Reception {
   std::unique_ptr<route::UserLookup> users_;
   std::unique_ptr<route::SiteRoutes> routes_;
   std::unique_ptr<session::Intake> intake_;
+  std::unique_ptr<PolicyServers> policy_;
   std::shared_ptr<tls::ServerContext> tls_;  // null: no certificate, no TLS
   service::ServeLimits serve_tls_;
   session::SmtpSessions sessions_;

@@ -40,7 +40,16 @@ void ServerCore::begin_with_tls(TlsInfo tls) {
   session_.tls = std::move(tls);
 }
 
+void ServerCore::set_server(std::string address, std::uint16_t port) {
+  session_.server_address = std::move(address);
+  session_.server_port = port;
+}
+
 void ServerCore::start() {
+  put_greeting();
+}
+
+void ServerCore::put_greeting() {
   put(Reply(220, settings_.hostname + (session_.lmtp ? " LMTP " : " ESMTP ") + settings_.greeting));
 }
 
@@ -322,6 +331,9 @@ void ServerCore::put(const Reply& reply) {
 void ServerCore::answer(const Reply& reply) {
   const Pending pending = std::exchange(pending_, Pending::none);
   switch (pending) {
+    case Pending::xclient:
+      if (!reply.positive()) return start_refusing(reply);
+      return put_greeting();
     case Pending::hello:
       greeted_ = reply.positive();
       if (greeted_) return put_hello();
@@ -387,6 +399,7 @@ void ServerCore::challenge(std::string_view octets) {
 void ServerCore::authenticated(std::string user) {
   check(std::exchange(pending_, Pending::none) == Pending::auth, "no AUTH is under way");
   session_.user = std::move(user);
+  session_.mechanism = auth_.mechanism;
   put(reply::auth_ok);
 }
 
@@ -403,6 +416,7 @@ void ServerCore::tls_started(TlsInfo tls) {
   session_.tls = std::move(tls);
   session_.extended = false;
   session_.user.clear();
+  session_.mechanism.clear();
   session_.client.helo.clear();
   session_.client.protocol.clear();
   mechanisms_.clear();
