@@ -106,6 +106,13 @@ async::Task<void> Scheduler::work(Message* message, std::shared_ptr<queue::Loade
   }
   work.loaded = std::move(loaded);
   work.plan.state = std::move(work.loaded->state);
+  const std::string& hold = work.envelope().hold;
+  if (!hold.empty() && message->block_size == 0) {  // nothing was done with it yet
+    log_.info(message->id.text(), "held", {{"reason", hold}});
+    set_aside(work, hold);
+    start_some();
+    co_return;
+  }
   const bool is_ready = co_await prepare(work);
   if (is_ready && !park(work)) {
     co_await hand_over(work);

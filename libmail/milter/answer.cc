@@ -11,6 +11,8 @@ namespace {
 using Kind = Verdict::Kind;
 using Parsed = Result<Answer, std::string>;
 
+constexpr std::size_t max_reply_text = 8192;
+
 // A text that its NUL may have been forgotten of.
 std::string_view take_last_text(std::string_view& data) {
   const std::optional<std::string_view> text = take_text(data);
@@ -75,6 +77,7 @@ Parsed parse_reply_packet(std::string_view data) {
 }  // namespace
 
 std::optional<smtp::Reply> parse_reply_code(std::string_view text) {
+  text = text.substr(0, max_reply_text);
   smtp::Reply reply;
   bool first = true;
   while (!text.empty()) {
@@ -82,8 +85,9 @@ std::optional<smtp::Reply> parse_reply_code(std::string_view text) {
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    const bool has_code = line.size() >= 3 && (line[0] == '4' || line[0] == '5') && is_digit(line[1]) &&
-                          is_digit(line[2]) && (line.size() == 3 || line[3] == ' ' || line[3] == '-');
+    const bool has_code = line.size() >= 3 && (line[0] == '4' || line[0] == '5') &&
+                          is_digit(line[1]) && is_digit(line[2]) &&
+                          (line.size() == 3 || line[3] == ' ' || line[3] == '-');
     if (has_code) {
       const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
       if (first) reply.code = code;
@@ -95,7 +99,8 @@ std::optional<smtp::Reply> parse_reply_code(std::string_view text) {
     if (first && status && status->status_class == reply.code / 100) reply.status = *status;
     if (!first) reply.text += '\n';
     for (std::size_t i = 0; i < line.size(); ++i) {
-      if (line[i] == '%' && i + 1 < line.size() && line[i + 1] == '%') ++i;  // a filter has to double it
+      if (line[i] == '%' && i + 1 < line.size() && line[i + 1] == '%')
+        ++i;  // a filter has to double it
       reply.text += static_cast<unsigned char>(line[i]) < 32 || line[i] == 127 ? '?' : line[i];
     }
     first = false;
@@ -122,7 +127,8 @@ Result<Answer, std::string> parse_answer(const Packet& packet) {
     case 'r':
       return Answer(Verdict(Kind::reject, {550, {5, 7, 1}, "Command rejected"}));
     case 't':
-      return Answer(Verdict(Kind::tempfail, {451, {4, 7, 1}, "Service unavailable, try again later"}));
+      return Answer(
+          Verdict(Kind::tempfail, {451, {4, 7, 1}, "Service unavailable, try again later"}));
     case '4':
       return Answer(Verdict(Kind::shut_down, {421, {4, 7, 0}, "Server closing connection"}));
     case 'y':
@@ -155,7 +161,8 @@ Result<Answer, std::string> parse_answer(const Packet& packet) {
     default:
       break;
   }
-  return fail(fmt::format("an answer of an unknown kind: {}", printable(std::string_view(&packet.letter, 1), 8)));
+  return fail(fmt::format("an answer of an unknown kind: {}",
+                          printable(std::string_view(&packet.letter, 1), 8)));
 }
 
 }  // namespace posthorn::milter

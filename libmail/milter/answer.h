@@ -17,8 +17,8 @@ namespace posthorn::milter {
 struct Verdict {
   enum class Kind : std::uint8_t {
     carry_on,
-    accept,   // no further steps of this message; at connect and hello: of this connection
-    reject,   // reply holds what the client is told, here and in the next two
+    accept,  // no further steps of this message; at connect and hello: of this connection
+    reject,  // reply holds what the client is told, here and in the next two
     tempfail,
     shut_down,  // 421, and the client's connection ends
     discard,    // the client is told that it was taken, and it is not

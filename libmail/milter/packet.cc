@@ -17,7 +17,8 @@ void append_packet(std::string& into, char letter, std::string_view data) {
 std::optional<std::uint32_t> take_number(std::string_view& data) {
   if (data.size() < 4) return std::nullopt;
   std::uint32_t number = 0;
-  for (const char octet : data.substr(0, 4)) number = number << 8 | static_cast<unsigned char>(octet);
+  for (const char octet : data.substr(0, 4))
+    number = number << 8 | static_cast<unsigned char>(octet);
   data.remove_prefix(4);
   return number;
 }

@@ -26,6 +26,7 @@ enum class Tag : std::uint8_t {
   drop_name,
   drop_inode,
   drop_part,
+  hold,
 };
 enum class RecipientTag : std::uint8_t { mailbox = 1, notify, orcpt_type, orcpt_address };
 
@@ -241,6 +242,8 @@ bool read_field(const Cursor::Taken& field, Entry& into) {
       return read_value(octets, origin(into).inode);
     case Tag::drop_part:
       return read_value(octets, origin(into).part);
+    case Tag::hold:
+      return read_text(octets, envelope.hold);
   }
   return false;
 }
@@ -274,6 +277,7 @@ std::string encode_entry(const Entry& entry) {
             static_cast<std::uint64_t>(
                 std::max<std::int64_t>(0, envelope.arrival.time_since_epoch().count())));
   put_value(out, Tag::size, envelope.size);
+  put_text(out, Tag::hold, envelope.hold);
   for (const smtp::Recipient& recipient : envelope.recipients) {
     put_field(out, Tag::recipient, encode_recipient(recipient));
   }

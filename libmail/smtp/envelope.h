@@ -91,6 +91,7 @@ struct Envelope {
   std::string user;                 // who logged in; empty if nobody did
   Client client;
   WallTime arrival{};      // when MAIL was accepted
+  std::string hold;        // why the queue is to keep it until somebody releases it; "" = it is not
   std::uint64_t size = 0;  // SIZE= while it is on its way, the true octets once it is there
   std::vector<Recipient> recipients;
 
