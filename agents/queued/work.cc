@@ -106,10 +106,11 @@ async::Task<void> Scheduler::work(Message* message, std::shared_ptr<queue::Loade
   }
   work.loaded = std::move(loaded);
   work.plan.state = std::move(work.loaded->state);
-  const std::string& hold = work.envelope().hold;
-  if (!hold.empty() && message->block_size == 0) {  // nothing was done with it yet
-    log_.info(message->id.text(), "held", {{"reason", hold}});
-    set_aside(work, hold);
+  const std::string& why_held = work.envelope().hold_reason;
+  // Nothing is written of it yet: nobody has released it.
+  if (!why_held.empty() && message->block_size == 0) {
+    log_.info(work.trace_id(), "held", {{"id", message->id.text()}, {"reason", why_held}});
+    set_aside(work, why_held);
     start_some();
     co_return;
   }

@@ -20,26 +20,15 @@ Counters::Counters(service::Metrics& metrics)
                                          "recipients that were taken or refused",
                                          "result=\"refused\"")) {}
 
-// Whom we relay for is one of us.
-bool Session::is_asked_about(const smtp::SessionInfo& session) const {
-  return !policy_->relay_networks.contains(session.client.address);
-}
-
 Task<Reply> Session::on_connect(const smtp::SessionInfo& session) {
-  if (is_asked_about(session)) {
-    Reply judged = co_await gate_.connect(session);
-    if (judged.negative()) co_return judged;
-  }
-  Reply reply = co_await filters_->connect(session);
+  Reply reply = co_await gate_.connect(session);
+  if (!reply.negative()) reply = co_await filters_->connect(session);
   co_return reply;
 }
 
 Task<Reply> Session::on_hello(const smtp::SessionInfo& session) {
-  if (is_asked_about(session)) {
-    Reply judged = co_await gate_.hello(session);
-    if (judged.negative()) co_return judged;
-  }
-  Reply reply = co_await filters_->hello(session);
+  Reply reply = co_await gate_.hello(session);
+  if (!reply.negative()) reply = co_await filters_->hello(session);
   co_return reply;
 }
 
@@ -47,13 +36,11 @@ Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& 
   envelope.id = services_.intake.next_id();
   if (envelope.trace_id.empty()) envelope.trace_id = envelope.id;
   envelope.arrival = wall_now();
-  if (is_asked_about(session)) {
-    Reply judged = co_await gate_.mail(envelope, session);
-    if (judged.negative()) co_return judged;
-  }
+  Reply judged = co_await gate_.mail(envelope, session);
+  if (judged.negative()) co_return judged;
   Reply reply = co_await filters_->mail(envelope, session);
   if (reply.negative()) co_return reply;
-  transaction_ = filters_->begin(services_.intake);
+  transaction_ = services_.intake.begin();
   reply = co_await transaction_->mail(envelope);
   if (reply.negative()) transaction_.reset();
   co_return reply;
@@ -77,12 +64,10 @@ Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& re
   if (recipient.mailbox.domain.empty()) {
     recipient.mailbox.domain = services_.resolver.canonical(recipient.mailbox).domain;
   }
-  if (is_asked_about(session)) {
-    Reply judged = co_await gate_.rcpt(envelope, recipient, session);
-    if (judged.negative()) {
-      services_.counters.recipients_refused.add();
-      co_return judged;
-    }
+  Reply judged = co_await gate_.rcpt(envelope, recipient, session);
+  if (judged.negative()) {
+    services_.counters.recipients_refused.add();
+    co_return judged;
   }
   Reply reply = co_await filters_->rcpt(envelope, recipient);
   if (!reply.negative()) reply = co_await transaction_->rcpt(recipient);
@@ -91,12 +76,9 @@ Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& re
 }
 
 Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
-  if (is_asked_about(session)) {
-    Reply judged = co_await gate_.data(envelope, session);
-    if (judged.negative()) co_return judged;
-  }
   Reply reply = co_await filters_->data(envelope);
-  if (!reply.negative()) reply = co_await transaction_->data();
+  if (reply.negative()) co_return reply;
+  reply = co_await gate_.data(envelope, session, transaction_, services_.intake);
   if (reply.negative()) co_return reply;
   received_ = smtp::ReceivedCounter();
   body_begun_ = true;
@@ -122,23 +104,11 @@ Task<Reply> Session::on_body(std::string_view octets) {
   co_return reply;
 }
 
-Task<Reply> Session::end_message(smtp::Envelope& envelope, const smtp::SessionInfo& session,
-                                 session::IntakeTransaction& transaction) {
-  Reply reply = smtp::reply::ok;
-  if (is_asked_about(session)) reply = co_await gate_.end_of_message(envelope, session);
-  if (reply.negative() || gate_.discards()) {
-    co_await transaction.abort();
-    co_return reply;
-  }
-  reply = co_await transaction.finish(envelope);
-  co_return reply;
-}
-
 Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
                                                  const smtp::SessionInfo& session) {
   const std::unique_ptr<session::IntakeTransaction> transaction = std::move(transaction_);
   body_begun_ = false;
-  const Reply reply = co_await end_message(envelope, session, *transaction);
+  const Reply reply = co_await gate_.end(envelope, session, *transaction);
   if (reply.positive()) {
     services_.counters.messages.add();
     services_.counters.octets.add(envelope.size);

@@ -66,9 +66,6 @@ class Session final : public session::SmtpHandler {
  private:
   [[nodiscard]] bool discards() const { return gate_.discards() || filters_->discards(); }
   [[nodiscard]] bool is_local(const smtp::Client& client) const;
-  [[nodiscard]] bool is_asked_about(const smtp::SessionInfo& session) const;
-  async::Task<smtp::Reply> end_message(smtp::Envelope& envelope, const smtp::SessionInfo& session,
-                                       session::IntakeTransaction& transaction);
 
   Services services_;
   std::shared_ptr<const Policy> policy_;

@@ -96,7 +96,7 @@ Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& 
   if (judged.negative()) co_return judged;
   Reply reply = co_await filters_->mail(envelope, session);
   if (reply.negative()) co_return reply;
-  transaction_ = filters_->begin(services_.intake);
+  transaction_ = services_.intake.begin();
   reply = co_await transaction_->mail(envelope);
   if (reply.negative()) transaction_.reset();
   co_return reply;
@@ -130,10 +130,9 @@ Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& re
 }
 
 Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
-  const Reply judged = co_await gate_.data(envelope, session);
-  if (judged.negative()) co_return judged;
   Reply reply = co_await filters_->data(envelope);
-  if (!reply.negative()) reply = co_await transaction_->data();
+  if (reply.negative()) co_return reply;
+  reply = co_await gate_.data(envelope, session, transaction_, services_.intake);
   if (reply.negative()) co_return reply;
   message::Stamp stamp;
   stamp.date = format_rfc5322_date(envelope.arrival);
@@ -190,12 +189,11 @@ Task<Reply> Session::end_message(smtp::Envelope& envelope, const smtp::SessionIn
     reply = co_await transaction.write(passing_);
   }
   envelope.size = written_;
-  if (!reply.negative()) reply = co_await gate_.end_of_message(envelope, session);
-  if (reply.negative() || gate_.discards()) {
+  if (reply.negative()) {
     co_await transaction.abort();
     co_return reply;
   }
-  reply = co_await transaction.finish(envelope);
+  reply = co_await gate_.end(envelope, session, transaction);
   co_return reply;
 }
 

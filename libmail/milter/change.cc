@@ -89,7 +89,7 @@ class Apply {
   }
   Applied operator()(const ChangeSender& change) { return change_sender(change, envelope_); }
   Applied operator()(const Quarantine& change) {
-    envelope_.hold = change.reason.empty() ? "a filter wants it" : printable(change.reason);
+    envelope_.hold_reason = change.reason.empty() ? "a filter wants it" : printable(change.reason);
     return {};
   }
 

@@ -38,7 +38,7 @@ smtp::Envelope changed_envelope(const Change& change) {
 
 TEST_CASE("milter: a header that nobody changes is the same octets") {
   for (const std::string& text : {block, std::string("A:b\nC : d\r\n"), std::string("no field\r\n"),
-                                 std::string("A: b\r\nodd\r\nB: c\r\n\r\n"), std::string()}) {
+                                  std::string("A: b\r\nodd\r\nB: c\r\n\r\n"), std::string()}) {
     CHECK(HeaderEdit(text).text() == text);
   }
 }
@@ -120,8 +120,8 @@ TEST_CASE("milter: the sender is changed, to nobody too") {
 }
 
 TEST_CASE("milter: a quarantine keeps its reason, without controls") {
-  CHECK(changed_envelope(Quarantine{"odd\r\nthing"}).hold == "odd\\x0d\\x0athing");
-  CHECK_FALSE(changed_envelope(Quarantine{""}).hold.empty());
+  CHECK(changed_envelope(Quarantine{"odd\r\nthing"}).hold_reason == "odd\\x0d\\x0athing");
+  CHECK_FALSE(changed_envelope(Quarantine{""}).hold_reason.empty());
 }
 
 TEST_CASE("milter: addresses that are none are refused") {

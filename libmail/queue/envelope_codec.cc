@@ -26,7 +26,7 @@ enum class Tag : std::uint8_t {
   drop_name,
   drop_inode,
   drop_part,
-  hold,
+  hold_reason,
 };
 enum class RecipientTag : std::uint8_t { mailbox = 1, notify, orcpt_type, orcpt_address };
 
@@ -242,8 +242,8 @@ bool read_field(const Cursor::Taken& field, Entry& into) {
       return read_value(octets, origin(into).inode);
     case Tag::drop_part:
       return read_value(octets, origin(into).part);
-    case Tag::hold:
-      return read_text(octets, envelope.hold);
+    case Tag::hold_reason:
+      return read_text(octets, envelope.hold_reason);
   }
   return false;
 }
@@ -277,7 +277,6 @@ std::string encode_entry(const Entry& entry) {
             static_cast<std::uint64_t>(
                 std::max<std::int64_t>(0, envelope.arrival.time_since_epoch().count())));
   put_value(out, Tag::size, envelope.size);
-  put_text(out, Tag::hold, envelope.hold);
   for (const smtp::Recipient& recipient : envelope.recipients) {
     put_field(out, Tag::recipient, encode_recipient(recipient));
   }
@@ -286,6 +285,7 @@ std::string encode_entry(const Entry& entry) {
     put_value(out, Tag::drop_inode, entry.drop->inode);
     put_value(out, Tag::drop_part, entry.drop->part);
   }
+  put_text(out, Tag::hold_reason, envelope.hold_reason);
   return out;
 }
 

@@ -77,7 +77,8 @@ class FilterGate::NewBody final : public session::MilterClient::BodySink {
   bool has_8bit_ = false;
 };
 
-FilterGate::FilterGate(Filters& filters) : shared_(filters), set_(filters.now()) {
+FilterGate::FilterGate(Filters& filters, session::Intake& way)
+    : shared_(filters), way_(way), set_(filters.now()) {
   for (const FilterSet::Filter& filter : set_->filters) links_.emplace_back().filter = &filter;
 }
 
@@ -264,9 +265,9 @@ Task<Reply> FilterGate::judge(Message& message) {
     discards_ = true;
     co_return smtp::reply::ok;
   }
-  if (message.envelope.hold.empty()) message.envelope.hold = hold_;
-  if (!message.envelope.hold.empty()) {
-    shared_.log().info(id, "milter-quarantined", {{"why", message.envelope.hold}});
+  if (message.envelope.hold_reason.empty()) message.envelope.hold_reason = hold_;
+  if (!message.envelope.hold_reason.empty()) {
+    shared_.log().info(id, "milter-quarantined", {{"why", message.envelope.hold_reason}});
   }
   co_return smtp::reply::ok;
 }

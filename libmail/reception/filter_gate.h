@@ -2,7 +2,7 @@
 // session; one that was lost is made again at the next MAIL, and told what it has missed.
 //
 //   connect, hello, mail, rcpt, data    a negative reply is for the client
-//   begin()                             the transaction that the message passes the filters in, before it goes on
+//   intake()                            where messages pass the filters before they go on
 //   reset()                             behind RSET, a lost client, a body that was refused
 //
 // A message is shown to one filter after the other when it is whole, so each sees what those before it have changed.
@@ -23,7 +23,8 @@ namespace posthorn::reception {
 
 class FilterGate {
  public:
-  explicit FilterGate(Filters& filters);
+  // Both outlive it.
+  FilterGate(Filters& filters, session::Intake& way);
   ~FilterGate();
   FilterGate(const FilterGate&) = delete;
   FilterGate& operator=(const FilterGate&) = delete;
@@ -34,8 +35,8 @@ class FilterGate {
   async::Task<smtp::Reply> mail(const smtp::Envelope& envelope, const smtp::SessionInfo& session);
   async::Task<smtp::Reply> rcpt(const smtp::Envelope& envelope, const smtp::Recipient& recipient);
   async::Task<smtp::Reply> data(const smtp::Envelope& envelope);
-  // `intake` and this gate outlive the transaction.
-  [[nodiscard]] std::unique_ptr<session::IntakeTransaction> begin(session::Intake& intake);
+  // `way`, behind the filters. This gate outlives its transactions.
+  [[nodiscard]] session::Intake& intake();
   async::Task<void> reset();
   // The client is told 250, and the message is thrown away.
   [[nodiscard]] bool discards() const { return discards_; }
@@ -82,6 +83,8 @@ class FilterGate {
   smtp::Reply give_up(Link& link, std::string_view id, const char* stage, std::string_view why);
 
   Filters& shared_;
+  session::Intake& way_;
+  std::unique_ptr<session::Intake> filtered_;
   std::shared_ptr<const FilterSet> set_;
   std::vector<Link> links_;
   std::string hold_;  // why the message is to be held, so far

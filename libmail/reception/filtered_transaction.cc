@@ -49,7 +49,7 @@ class FilteredTransaction final : public session::IntakeTransaction {
     header_.finish();
     FilterGate::Message message(envelope, milter::HeaderEdit(header_.bytes()), std::move(body_));
     Reply reply = co_await gate_.judge(message);
-    if (!reply.negative() && !message.envelope.hold.empty() && !intake_.can_hold()) {
+    if (!reply.negative() && !message.envelope.hold_reason.empty() && !intake_.can_hold()) {
       reply = cannot_hold;
     }
     if (reply.negative() || gate_.discards()) {
@@ -118,11 +118,27 @@ class FilteredTransaction final : public session::IntakeTransaction {
   HeldMessage body_;
 };
 
+class FilteredIntake final : public session::Intake {
+ public:
+  FilteredIntake(FilterGate& gate, session::Intake& way) : gate_(gate), way_(way) {}
+  std::string next_id() override { return way_.next_id(); }
+  std::unique_ptr<session::IntakeTransaction> begin() override {
+    return std::make_unique<FilteredTransaction>(gate_, way_);
+  }
+  [[nodiscard]] bool can_hold() const override { return way_.can_hold(); }
+  Task<void> stop() override { co_return; }  // `way` is somebody else's
+
+ private:
+  FilterGate& gate_;
+  session::Intake& way_;
+};
+
 }  // namespace
 
-std::unique_ptr<session::IntakeTransaction> FilterGate::begin(session::Intake& intake) {
-  if (links_.empty()) return intake.begin();
-  return std::make_unique<FilteredTransaction>(*this, intake);
+session::Intake& FilterGate::intake() {
+  if (links_.empty()) return way_;
+  if (filtered_ == nullptr) filtered_ = std::make_unique<FilteredIntake>(*this, way_);
+  return *filtered_;
 }
 
 }  // namespace posthorn::reception

@@ -27,6 +27,12 @@ void ReceptionOptions::describe_listeners(service::OptionTable& table) {
            "proxies: clients from these networks may say whom they speak for, and who that has "
            "logged in as (XCLIENT)")
       .unit("network");
+  table
+      .add("xforward-networks", xforward_networks,
+           "clients from these networks may say where a message came from (XFORWARD), as "
+           "Unix-socket "
+           "peers may")
+      .unit("network");
   host.describe(table);
   tls.describe(table);
 }
@@ -57,6 +63,11 @@ void ReceptionOptions::describe_way(service::OptionTable& table) {
            "unix:PATH), in place of the queue")
       .at_start()
       .check_with(check_next_hop);
+  table
+      .add(
+          "next-hop-xclient", next_hop_xclient,
+          "tell the next hop by XCLIENT, if it offers that, who the client is and has logged in as")
+      .at_start();
   table.add_size("spool-above", spool_above, "larger messages lie in a file while they arrive")
       .at_start();
   table.add_size("memory", memory, "octets of messages in memory, beyond it they go to files")
@@ -97,6 +108,9 @@ std::vector<std::string> ReceptionOptions::check(const service::Site& site) cons
   }
   if (auto parsed = service::Networks::parse(xclient_networks); !parsed) {
     problems.push_back("xclient-networks: " + parsed.error());
+  }
+  if (auto parsed = service::Networks::parse(xforward_networks); !parsed) {
+    problems.push_back("xforward-networks: " + parsed.error());
   }
   if (host.domains.empty()) {
     problems.push_back("domains: at least one is needed; write domains = [\"example.org\"] into " +

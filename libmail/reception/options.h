@@ -25,12 +25,14 @@ struct ReceptionOptions {
   service::TlsOptions tls;
   std::vector<std::string> local_networks;
   std::vector<std::string> xclient_networks;
+  std::vector<std::string> xforward_networks;
   PolicyOptions policy;
   FilterOptions filters;
   std::string userdb = "unix:run/userdb.sock";  // "" = every local-part of our domains is taken
   route::RouteOptions routes;
   std::string queue = "queue";
   std::string next_hop;  // "" = the queue
+  bool next_hop_xclient = false;
   std::uint64_t spool_above = queue::Limits().inline_body;
   std::uint64_t memory = queue::Limits().buffered_total;
   smtp::ServerLimits limits;

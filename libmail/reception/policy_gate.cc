@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "libmail/base/random.h"
 #include "libmail/base/text.h"
@@ -35,7 +36,10 @@ std::string server_problem(const std::string& text) {
 
 std::string action_problem(const std::string& text) {
   const auto action = session::parse_policy_action(text);
-  return action ? std::string() : "expects an action such as DUNNO or 451 4.3.0 text, not " + text;
+  const bool fits = action && (action->kind == PolicyAction::Kind::dunno ||
+                               action->kind == PolicyAction::Kind::refuse ||
+                               action->kind == PolicyAction::Kind::defer_if_permit);
+  return fits ? "" : "expects DUNNO, DEFER, REJECT or a reply such as 451 4.3.0 text, not " + text;
 }
 
 }  // namespace
@@ -87,12 +91,13 @@ void PolicyOptions::describe(service::OptionTable& table) {
 }
 
 PolicyServers::PolicyServers(const service::Site& site, const PolicyOptions& options,
-                             service::Daemon& daemon)
+                             service::Metrics& metrics, bool has_queue)
     : options_(options),
-      questions_(daemon.metrics().counter("posthorn_policy_questions_total",
-                                          "questions to policy servers", "result=\"answered\"")),
-      failures_(daemon.metrics().counter("posthorn_policy_questions_total",
-                                         "questions to policy servers", "result=\"failed\"")) {
+      has_queue_(has_queue),
+      questions_(metrics.counter("posthorn_policy_questions_total", "questions to policy servers",
+                                 "result=\"answered\"")),
+      failures_(metrics.counter("posthorn_policy_questions_total", "questions to policy servers",
+                                "result=\"failed\"")) {
   for (const std::string& text : options.servers) {
     auto name = parse_policy_server(text);
     if (!name) continue;  // the option's check has refused it
@@ -112,7 +117,8 @@ void PolicyServers::close() {
   for (const Server& server : servers_) server.client->close();
 }
 
-PolicyGate::PolicyGate(PolicyServers& servers, service::Log& log) : servers_(servers), log_(log) {
+PolicyGate::PolicyGate(PolicyServers& servers, service::Networks spared, service::Log& log)
+    : servers_(servers), spared_(std::move(spared)), log_(log) {
   if (servers_.all().empty()) return;
   session_id_ = fmt::format("{:x}", random_u64());
   reset();
@@ -149,24 +155,74 @@ Task<Reply> PolicyGate::rcpt(const smtp::Envelope& envelope, const smtp::Recipie
   return ask(question);
 }
 
-Task<Reply> PolicyGate::data(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
+Task<Reply> PolicyGate::data(const smtp::Envelope& envelope, const smtp::SessionInfo& session,
+                             std::unique_ptr<session::IntakeTransaction>& transaction,
+                             session::Intake& intake) {
   PolicyQuestion question(PolicyStage::data, session, instance_);
   question.envelope = &envelope;
-  return ask(question);
+  Reply reply = co_await ask(question);
+  if (reply.negative()) co_return reply;
+  reply = co_await readdress(envelope, transaction, intake);
+  if (reply.negative()) {
+    log_.warning(envelope.trace_id, "policy-recipient-refused",
+                 {{"code", reply.code}, {"why", reply.text}});
+    co_return smtp::reply::try_later;
+  }
+  reply = co_await transaction->data();
+  co_return reply;
 }
 
-Task<Reply> PolicyGate::end_of_message(const smtp::Envelope& envelope,
-                                       const smtp::SessionInfo& session) {
+// A next hop has heard the recipients by now: for others the transaction begins anew.
+Task<Reply> PolicyGate::readdress(const smtp::Envelope& envelope,
+                                  std::unique_ptr<session::IntakeTransaction>& transaction,
+                                  session::Intake& intake) {
+  Reply reply = smtp::reply::ok;
+  const std::optional<smtp::Mailbox>& redirect =
+      message_.redirect ? message_.redirect : session_.redirect;
+  if (redirect) {
+    co_await transaction->abort();
+    transaction = intake.begin();
+    reply = co_await transaction->mail(envelope);
+    const smtp::Recipient recipient(*redirect);
+    if (!reply.negative()) reply = co_await transaction->rcpt(recipient);
+  }
+  for (const Marks* each : {&session_, &message_}) {
+    for (const smtp::Mailbox& mailbox : each->bcc) {
+      if (reply.negative()) co_return reply;
+      smtp::Recipient recipient(mailbox);
+      recipient.notify = smtp::Notify(smtp::Notify::never);
+      reply = co_await transaction->rcpt(recipient);
+    }
+  }
+  co_return reply;
+}
+
+Task<Reply> PolicyGate::end(smtp::Envelope& envelope, const smtp::SessionInfo& session,
+                            session::IntakeTransaction& transaction) {
   PolicyQuestion question(PolicyStage::end_of_message, session, instance_);
   question.envelope = &envelope;
-  return ask(question);
+  Reply reply = co_await ask(question);
+  if (reply.negative() || discards()) {
+    co_await transaction.abort();
+    co_return reply;
+  }
+  for (const Marks* each : {&session_, &message_}) {
+    if (each->redirect) envelope.recipients.assign(1, smtp::Recipient(*each->redirect));
+    if (!each->hold.empty()) envelope.hold_reason = each->hold;
+  }
+  for (const Marks* each : {&session_, &message_}) {
+    for (const smtp::Mailbox& mailbox : each->bcc) {
+      smtp::Recipient& recipient = envelope.recipients.emplace_back(mailbox);
+      recipient.notify = smtp::Notify(smtp::Notify::never);
+    }
+  }
+  reply = co_await transaction.finish(envelope);
+  co_return reply;
 }
 
 Task<Reply> PolicyGate::ask(PolicyQuestion question) {
-  // What is said at RCPT of deferring is about this recipient, the rest about the message or the session.
+  if (spared_.contains(question.session.client.address)) co_return smtp::reply::ok;
   Marks here;
-  const bool of_recipient = question.stage == PolicyStage::rcpt;
-  Marks& lasting = question.stage < PolicyStage::mail ? session_ : message_;
   for (const PolicyServers::Server& server : servers_.all()) {
     const auto& stages = server.stages;
     if (std::find(stages.begin(), stages.end(), question.stage) == stages.end()) continue;
@@ -176,20 +232,29 @@ Task<Reply> PolicyGate::ask(PolicyQuestion question) {
     if (refusal) co_return soften(*refusal, here);
     if (enough) break;
   }
-  lasting.discard = lasting.discard || here.discard;
-  for (std::string& field : here.fields) {
-    const auto& known = lasting.fields;
-    // A server that says it for each of twenty recipients means it once.
-    if (std::find(known.begin(), known.end(), field) == known.end())
-      lasting.fields.push_back(field);
-  }
+  remember(here, question.stage);
   const std::optional<Reply> later = deferred(question.stage, here);
-  if (later) co_return *later;
-  if (!of_recipient) {
-    if (here.defer_if_permit) lasting.defer_if_permit = here.defer_if_permit;
-    if (here.defer_if_reject) lasting.defer_if_reject = here.defer_if_reject;
-  }
-  co_return smtp::reply::ok;
+  co_return later ? *later : smtp::reply::ok;
+}
+
+// What lasts longer than this question: until the message ends, or the session.
+void PolicyGate::remember(const Marks& here, PolicyStage stage) {
+  Marks& lasting = stage < PolicyStage::mail ? session_ : message_;
+  lasting.discard = lasting.discard || here.discard;
+  if (here.redirect) lasting.redirect = here.redirect;
+  if (!here.hold.empty()) lasting.hold = here.hold;
+  // A server that says it for each of twenty recipients means it once.
+  const auto add_new = [](auto& known, const auto& more) {
+    for (const auto& each : more) {
+      if (std::find(known.begin(), known.end(), each) == known.end()) known.push_back(each);
+    }
+  };
+  add_new(lasting.fields, here.fields);
+  add_new(lasting.bcc, here.bcc);
+  // What is said at RCPT of deferring is about this recipient.
+  if (stage == PolicyStage::rcpt) return;
+  if (here.defer_if_permit) lasting.defer_if_permit = here.defer_if_permit;
+  if (here.defer_if_reject) lasting.defer_if_reject = here.defer_if_reject;
 }
 
 Task<PolicyAction> PolicyGate::ask_one(const PolicyServers::Server& server,
@@ -199,11 +264,11 @@ Task<PolicyAction> PolicyGate::ask_one(const PolicyServers::Server& server,
   std::string why;
   if (answer) {
     auto action = session::parse_policy_action(*answer);
-    if (action) {
+    why = action ? std::string(obstacle(action->kind, question.stage)) : action.error();
+    if (why.empty()) {
       servers_.count_question();
       co_return std::move(*action);
     }
-    why = action.error();
   } else {
     why = answer.error();
   }
@@ -233,11 +298,19 @@ std::optional<Reply> PolicyGate::take(PolicyAction action, const PolicyQuestion&
       marks.discard = true;
       break;
     case PolicyAction::Kind::prepend:
-      if (question.stage == PolicyStage::end_of_message) {
-        log_.warning(id, "policy-too-late", {{"field", action.text}});
-      } else {
-        marks.fields.push_back(std::move(action.text));
-      }
+      marks.fields.push_back(std::move(action.text));
+      break;
+    case PolicyAction::Kind::hold:
+      log_.info(id, "policy-holds", {{"why", action.text}});
+      marks.hold = std::move(action.text);
+      break;
+    case PolicyAction::Kind::redirect:
+      log_.info(id, "policy-redirects", {{"to", smtp::format_mailbox(action.address)}});
+      marks.redirect = std::move(action.address);
+      break;
+    case PolicyAction::Kind::bcc:
+      log_.info(id, "policy-copies", {{"to", smtp::format_mailbox(action.address)}});
+      marks.bcc.push_back(std::move(action.address));
       break;
     case PolicyAction::Kind::warn:
       log_.warning(id, "policy-warns",
@@ -249,6 +322,21 @@ std::optional<Reply> PolicyGate::take(PolicyAction action, const PolicyQuestion&
       break;
   }
   return std::nullopt;
+}
+
+std::string_view PolicyGate::obstacle(PolicyAction::Kind kind, PolicyStage stage) const {
+  const bool at_end = stage == PolicyStage::end_of_message;
+  switch (kind) {
+    case PolicyAction::Kind::prepend:
+      return at_end ? "PREPEND comes too late behind the message" : "";
+    case PolicyAction::Kind::hold:
+      return servers_.has_queue() ? "" : "HOLD needs a queue, and this goes to the next hop";
+    case PolicyAction::Kind::redirect:
+    case PolicyAction::Kind::bcc:
+      return at_end && !servers_.has_queue() ? "the next hop has heard the recipients already" : "";
+    default:
+      return "";
+  }
 }
 
 Reply PolicyGate::soften(Reply refusal, const Marks& marks) const {

@@ -55,6 +55,8 @@ Result<void, std::string> Reception::load(service::Daemon& daemon) {
   auto loaded = session::load_certificate(options_.tls, daemon.log());
   if (!loaded) return fail(loaded.error());
   tls_ = std::move(*loaded);
+  xclient_networks_ = *service::Networks::parse(options_.xclient_networks);
+  xforward_networks_ = *service::Networks::parse(options_.xforward_networks);
   return {};
 }
 
@@ -64,6 +66,7 @@ std::unique_ptr<session::Intake> Reception::make_intake(service::Daemon& daemon)
     hop.endpoint = service::endpoint_of(daemon.site(), std::move(hop.endpoint));
     session::SmtpClientOptions client;
     client.core.name = options_.host.hostname;
+    client.core.xclient = options_.next_hop_xclient;
     return std::make_unique<session::NextHopIntake>(hop, client, session::NextHopLimits(),
                                                     daemon.log());
   }
@@ -91,7 +94,8 @@ Task<Result<void, std::string>> Reception::open(service::Daemon& daemon) {
                                                 options_.host.domains, *users_, daemon.log());
   auto read = co_await routes_->start();
   if (!read) co_return read;
-  policy_ = std::make_unique<PolicyServers>(daemon.site(), options_.policy, daemon);
+  policy_ = std::make_unique<PolicyServers>(daemon.site(), options_.policy, daemon.metrics(),
+                                            options_.next_hop.empty());
   filters_ =
       std::make_unique<Filters>(daemon, HoldingPlace(holding_directory(), options_.spool_above));
   filters_->load(options_.filters, options_.host.hostname);
@@ -115,8 +119,8 @@ session::SmtpSessionSettings Reception::settings(bool implicit_tls) {
   settings.server.hostname = options_.host.hostname;
   settings.server.limits = options_.limits;
   settings.timeouts = options_.timeouts;
-  settings.xclient_networks =
-      service::Networks::parse(options_.xclient_networks).value_or(service::Networks());
+  settings.xclient_networks = xclient_networks_;
+  settings.xforward_networks = xforward_networks_;
   settings.tls = tls_;
   settings.implicit_tls = implicit_tls;
   settings.log = log_;

@@ -45,9 +45,12 @@ class Reception {
   [[nodiscard]] session::SmtpSessionSettings settings(bool implicit_tls);
   [[nodiscard]] route::Resolver& resolver() { return routes_->resolver(); }
   [[nodiscard]] session::Intake& intake() { return *intake_; }
-  [[nodiscard]] PolicyGate make_gate() { return {*policy_, *log_}; }
+  // For a session; nobody is asked about clients from the networks `spared`.
+  [[nodiscard]] PolicyGate make_gate(const service::Networks& spared = {}) {
+    return {*policy_, spared, *log_};
+  }
   [[nodiscard]] std::unique_ptr<FilterGate> make_filter_gate() {
-    return std::make_unique<FilterGate>(*filters_);
+    return std::make_unique<FilterGate>(*filters_, *intake_);
   }
 
  private:
@@ -65,6 +68,8 @@ class Reception {
   std::unique_ptr<Filters> filters_;
   std::shared_ptr<tls::ServerContext> tls_;  // null: no certificate, no TLS
   service::ServeLimits serve_tls_;
+  service::Networks xclient_networks_;
+  service::Networks xforward_networks_;
   session::SmtpSessions sessions_;
   service::Log* log_ = nullptr;
 };

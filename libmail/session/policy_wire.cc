@@ -15,7 +15,8 @@ using smtp::Reply;
 
 const Reply rejected{554, {5, 7, 1}, "Access denied"};
 const Reply deferred{450, {4, 7, 1}, "Try again later"};
-constexpr std::size_t max_text = 900;
+constexpr std::size_t max_text = 400;   // a reply stays one line
+constexpr std::size_t max_field = 900;  // a line of a message has 998
 
 class Request {
  public:
@@ -75,7 +76,7 @@ void add_client(Request& request, const smtp::SessionInfo& session) {
   const std::string& name = client.name.empty() ? unknown : client.name;
   request.add("client_address", client.local ? std::string("127.0.0.1") : client.address);
   request.add("client_name", name);
-  request.add("reverse_client_name", name);
+  request.add("reverse_client_name", session.reverse_name.empty() ? name : session.reverse_name);
   request.add("client_port", client.port != 0 ? std::to_string(client.port) : std::string());
   request.add("server_address", session.server_address);
   request.add("server_port",
@@ -126,10 +127,20 @@ PolicyAction action_of(PolicyAction::Kind kind, std::string_view text) {
   return action;
 }
 
+Result<PolicyAction, std::string> to_address(PolicyAction::Kind kind, std::string_view text) {
+  auto mailbox = smtp::parse_mailbox(text, smtp::Utf8::allowed);
+  if (!mailbox || mailbox->domain.empty()) {
+    return fail("the server wants it sent to " + printable(text, 80) + ", which is no address");
+  }
+  PolicyAction action(kind);
+  action.address = std::move(*mailbox);
+  return action;
+}
+
 // "Name: value" on one line (RFC 5322 2.2).
 bool is_field(std::string_view text) {
   const std::size_t colon = text.find(':');
-  if (colon == 0 || colon == std::string_view::npos || text.size() > max_text) return false;
+  if (colon == 0 || colon == std::string_view::npos || text.size() > max_field) return false;
   const bool name =
       std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(colon), is_graph);
   return name && is_utf8(text) && std::none_of(text.begin(), text.end(), [](char c) {
@@ -198,6 +209,11 @@ Result<PolicyAction, std::string> parse_policy_action(std::string_view text) {
   if (word == "DISCARD") return action_of(Kind::discard, printable(rest, max_text));
   if (word == "WARN") return action_of(Kind::warn, printable(rest, max_text));
   if (word == "INFO") return action_of(Kind::info, printable(rest, max_text));
+  if (word == "HOLD") {
+    return action_of(Kind::hold, rest.empty() ? "a policy server" : printable(rest, max_text));
+  }
+  if (word == "REDIRECT") return to_address(Kind::redirect, rest);
+  if (word == "BCC") return to_address(Kind::bcc, rest);
   if (word == "PREPEND") {
     if (!is_field(rest)) return fail("PREPEND without a header field: " + printable(rest, 80));
     return action_of(Kind::prepend, rest);

@@ -50,18 +50,22 @@ struct PolicyAction {
     defer_if_reject,  // reply, if it is refused for good
     discard,          // taken, and thrown away
     prepend,          // text is a header field
+    hold,             // queued, and kept there; text says why
+    redirect,         // to `address` alone
+    bcc,              // to `address`, too
     warn,             // text is for the log
     info,
   };
   Kind kind = Kind::dunno;
   smtp::Reply reply;
   std::string text;
+  smtp::Mailbox address;
 
   PolicyAction() = default;
   explicit PolicyAction(Kind what) : kind(what) {}
 };
-// "DUNNO", "REJECT no thanks", "450 4.7.1 later". The error says what can't be done (HOLD, FILTER, REDIRECT, BCC) or
-// isn't known.
+// "DUNNO", "REJECT no thanks", "450 4.7.1 later". The error says what isn't known here (FILTER:
+// filters are milters).
 [[nodiscard]] Result<PolicyAction, std::string> parse_policy_action(std::string_view text);
 
 }  // namespace posthorn::session

@@ -34,6 +34,7 @@ smtp::TlsInfo info_of(const tls::Facts& facts) {
 smtp::ServerSettings settings_for(const SmtpSessionSettings& settings, const async::Peer& peer) {
   smtp::ServerSettings server = settings.server;
   server.xclient = settings.xclient_networks.contains(peer.address);
+  server.xforward = settings.xforward_networks.contains(peer.address);
   server.starttls = settings.tls != nullptr && !settings.implicit_tls;
   if (peer.kind == async::Peer::Kind::unix_socket) {
     server.xforward = true;
@@ -158,7 +159,7 @@ Task<void> SmtpSession::on_xclient() {
     peer.address = client.address;
     peer.port = client.port;
   }
-  peer_text_ = peer.text();
+  peer_text_ = peer.is_local() || peer.port != 0 ? peer.text() : peer.address;
   settings_.log->info("-", "xclient",
                       {{"client", peer_text_},
                        {"name", client.name},

@@ -97,6 +97,7 @@ struct SmtpSessionSettings {
   bool implicit_tls = false;                // shake hands before the greeting
   std::string service = "smtp";             // for SASL
   service::Networks xclient_networks;       // clients from here may speak for others (XCLIENT)
+  service::Networks xforward_networks;      // ... or say whom a message is from (XFORWARD)
   std::string client_name;                  // verified reverse DNS name, if somebody asked
   service::Log* log = nullptr;
   SmtpSessions* sessions = nullptr;

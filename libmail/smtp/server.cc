@@ -13,6 +13,10 @@ namespace {
 // Of a command line that has no end. Whoever sends more is no mail client.
 constexpr std::uint64_t max_skipped = 1 << 20;
 
+bool closes_channel(const Reply& reply) {
+  return reply.code == 421 || reply.code == 521;
+}
+
 const Reply& reply_to(BodyFault fault) {
   switch (fault) {
     case BodyFault::bare_lf:
@@ -330,8 +334,8 @@ void ServerCore::put(const Reply& reply) {
 
 void ServerCore::answer(const Reply& reply) {
   const Pending pending = std::exchange(pending_, Pending::none);
-  // Whoever says 421 is leaving (RFC 5321 3.8); a chunk is read to its end before that.
-  if (reply.code == 421 && !in_chunks_) phase_ = Phase::closed;
+  const bool in_chunk = pending == Pending::data && in_chunks_;  // answered behind the chunk
+  if (closes_channel(reply) && !in_chunk) phase_ = Phase::closed;
   switch (pending) {
     case Pending::xclient:
       if (!reply.positive()) return start_refusing(reply);
@@ -383,7 +387,7 @@ void ServerCore::answer_message(const std::vector<Reply>& replies) {
   const std::size_t expected = session_.lmtp ? envelope_->recipients.size() : 1;
   check(replies.size() == expected, "a message is answered once, in LMTP once per recipient");
   for (const Reply& reply : replies) put(reply);
-  if (replies.back().code == 421) phase_ = Phase::closed;
+  if (!session_.lmtp && closes_channel(replies.front())) phase_ = Phase::closed;
   idle_commands_ = 0;
   (void)drop_transaction();
 }

@@ -84,8 +84,9 @@ struct SessionInfo {
   bool extended = false;  // EHLO or LHLO
   bool lmtp = false;
   std::optional<TlsInfo> tls;
-  std::string user;       // authenticated
-  std::string mechanism;  // of its AUTH; empty behind XCLIENT LOGIN
+  std::string user;          // authenticated
+  std::string mechanism;     // of its AUTH; empty behind XCLIENT LOGIN
+  std::string reverse_name;  // what XCLIENT says of the client's reverse DNS name, verified or not
   // Our end of the connection, or of the proxy's (XCLIENT DESTADDR, DESTPORT); "" and 0: a Unix socket.
   std::string server_address;
   std::uint16_t server_port = 0;
@@ -126,6 +127,7 @@ class ServerCore {
   void feed(std::string_view octets);     // only after need_input
   [[nodiscard]] Event next();             // only when the last event is answered
 
+  // 421 and 521 close the channel (RFC 5321 3.8, 7504): the next event is `close`.
   void answer(const Reply& reply);
   void answer_message(const std::vector<Reply>& replies);
   // During `body`: the rest is read and thrown away, and `why` is the answer at its end.

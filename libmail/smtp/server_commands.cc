@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view xforward_names = "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE";
 constexpr std::string_view xclient_names =
-    "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT";
+    "XCLIENT NAME REVERSE_NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT";
 constexpr std::size_t max_ident = 64;
 constexpr std::string_view ipv6_prefix = "IPV6:";
 
@@ -333,6 +333,10 @@ bool present(const std::string& name, const std::string& value, SessionInfo& ses
     session.user = *text;
     return true;
   }
+  if (name == "REVERSE_NAME") {
+    session.reverse_name = *text;
+    return true;
+  }
   if (name == "DESTADDR") return take_address(*text, session.server_address);
   if (name == "DESTPORT") {
     session.server_port = parse_number<std::uint16_t>(*text).value_or(0);
@@ -356,8 +360,8 @@ bool says(const Xclient& command, std::string_view name) {
 
 }  // namespace
 
-// The session begins again for another client. What is not said of it stays (name, address, port), but for what the last
-// one said and was: its HELO and its log-in. TLS is the connection's and stays, too.
+// The session begins again for another client. What is not said of it stays (name, address, port; an address comes with
+// its own), but for what the last one said and was: its HELO and its log-in. TLS is the connection's and stays, too.
 ServerCore::Step ServerCore::on(Xclient& command) {
   if (!settings_.xclient) return refuse(reply::xclient_not_offered);
   if (envelope_) return refuse(reply::not_in_transaction);
@@ -370,7 +374,11 @@ ServerCore::Step ServerCore::on(Xclient& command) {
   next.mechanism.clear();
   next.client.helo.clear();
   next.client.protocol.clear();
-  if (says(command, "ADDR")) next.client.name.clear();
+  if (says(command, "ADDR")) {
+    next.client.name.clear();
+    next.client.port = 0;
+    next.reverse_name.clear();
+  }
   for (const auto& [name, value] : command.attributes) {
     if (!present(name, value, next)) return refuse(reply::bad_xclient);
   }

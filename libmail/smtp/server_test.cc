@@ -65,8 +65,11 @@ class Server {
       case Event::hello:
         core_.set_auth_mechanisms({"PLAIN", "LOGIN"});
         return core_.answer(reply::ok);
-      case Event::mail:
-        return core_.answer(reply::mail_ok);
+      case Event::mail: {
+        const ReversePath& from = core_.envelope().reverse_path;
+        const bool closes = from && from->local_part == "close";
+        return core_.answer(closes ? reply::shutting_down : reply::mail_ok);
+      }
       case Event::rcpt:
         return core_.answer(verdict());
       case Event::data:
@@ -104,6 +107,7 @@ class Server {
   Reply verdict() {
     if (core_.recipient().mailbox.local_part == "nobody") return reply::no_such_user;
     if (core_.recipient().mailbox.local_part == "later") return reply::try_later;
+    if (core_.recipient().mailbox.local_part == "close") return Reply(521, {5, 7, 1}, "no");
     return reply::rcpt_ok;
   }
   void take() {
@@ -205,14 +209,14 @@ TEST_CASE("XFORWARD holds for one transaction, and only where it is offered") {
 }
 
 TEST_CASE("XCLIENT begins the session again, for the client it names") {
-  const std::string wire =
-      opening +
-      "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"
-      "XCLIENT NAME=mail.example ADDR=IPV6:2001:db8::1 PORT=4711 PROTO=ESMTP HELO=h.example "
-      "LOGIN=bob+40x.example DESTADDR=192.0.2.25 DESTPORT=587\r\n"
-      "MAIL FROM:<a@x.example>\r\n"
-      "EHLO again.example\r\n" +
-      transaction + "DATA\r\n.\r\n";
+  const std::string wire = opening +
+                           "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"
+                           "XCLIENT NAME=mail.example REVERSE_NAME=rev.example "
+                           "ADDR=IPV6:2001:db8::1 PORT=4711 PROTO=ESMTP HELO=h.example "
+                           "LOGIN=bob+40x.example DESTADDR=192.0.2.25 DESTPORT=587\r\n"
+                           "MAIL FROM:<a@x.example>\r\n"
+                           "EHLO again.example\r\n" +
+                           transaction + "DATA\r\n.\r\n";
   for (std::size_t step = 1; step <= wire.size(); ++step) {
     ServerSettings settings;
     settings.xclient = true;
@@ -224,6 +228,7 @@ TEST_CASE("XCLIENT begins the session again, for the client it names") {
     REQUIRE(server.codes() == "220 250 235 220 503 250 250 250 354 250");
     const SessionInfo& session = server.core().session();
     CHECK(session.client.name == "mail.example");
+    CHECK(session.reverse_name == "rev.example");
     CHECK(session.client.address == "2001:db8::1");
     CHECK(session.client.port == 4711);
     CHECK_FALSE(session.client.local);
@@ -288,6 +293,17 @@ TEST_CASE("a client that XCLIENT names can be refused in place of the greeting")
   Server server(settings);
   server.feed(opening + "XCLIENT ADDR=192.0.2.66\r\nEHLO x.example\r\nQUIT\r\n");
   CHECK(server.codes() == "220 250 554 503 221");
+}
+
+TEST_CASE("an answer of 421 or 521 closes the channel, whatever it answers") {
+  const auto [wire, codes] = GENERATE(table<std::string, std::string>({
+      {"MAIL FROM:<close@x.example>\r\nNOOP\r\n", "220 250 421"},
+      {"MAIL FROM:<a@x.example>\r\nRCPT TO:<close@x.example>\r\nNOOP\r\n", "220 250 250 521"},
+  }));
+  Server server;
+  server.feed(opening + wire);
+  CHECK(server.codes() == codes);
+  CHECK(server.closed);
 }
 
 TEST_CASE("every end of a transaction but its message is told once") {
