@@ -6,6 +6,7 @@
 #include "libmail/base/text.h"
 #include "libmail/milter/change.h"
 #include "libmail/milter/mail_macros.h"
+#include "libmail/smtp/dot.h"
 #include "libmail/smtp/replies.h"
 
 namespace posthorn::reception {
@@ -45,6 +46,10 @@ class FilterGate::NewBody final : public session::MilterClient::BodySink {
       if (after_cr_ && c != '\n') lines += '\n';
       if (c == '\n' && !after_cr_) lines += '\r';
       lines += c;
+      line_ = c == '\n' ? 0 : line_ + 1;
+      if (line_ > smtp::default_body_line) {
+        co_return fail(std::string("its new body has a line without end"));
+      }
       after_cr_ = c == '\r';
       ends_line_ = c == '\n';
       has_8bit_ = has_8bit_ || is_8bit(c);
@@ -72,6 +77,7 @@ class FilterGate::NewBody final : public session::MilterClient::BodySink {
   }
 
   HeldMessage held_;
+  std::size_t line_ = 0;  // octets of the line that is not ended yet
   bool after_cr_ = false;
   bool ends_line_ = false;
   bool has_8bit_ = false;
