@@ -27,6 +27,7 @@ TestPublicKeys {folder}/public
 AuthservID filter.test
 Canonicalization simple/simple
 Syslog no
+RequireSafeKeys no
 """)
         work.start(f"opendkim-{mode}", [program, "-f", "-x", conf], lambda: is_open(self.port))
 
