@@ -1,5 +1,6 @@
 // A hostile filter: its octets in two cuts against a whole session, and what it wants changed against a message. The
 // header must stay one, and no reply may bring a line of its own.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
