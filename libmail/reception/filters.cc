@@ -83,11 +83,12 @@ void FilterOptions::describe(service::OptionTable& table) {
             "for its last word on a message; begins anew when it says that it works on it");
 }
 
-Filters::Filters(service::Daemon& daemon, HoldingPlace place)
-    : site_(daemon.site()),
-      log_(daemon.log()),
-      failures_(daemon.metrics().counter("posthorn_milter_failures_total",
-                                         "filters that were down, silent or talked nonsense")),
+Filters::Filters(service::Site site, service::Log& log, service::Metrics& metrics,
+                 HoldingPlace place)
+    : site_(std::move(site)),
+      log_(log),
+      failures_(metrics.counter("posthorn_milter_failures_total",
+                                "filters that were down, silent or talked nonsense")),
       place_(std::move(place)),
       now_(std::make_shared<FilterSet>()) {}
 

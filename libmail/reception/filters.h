@@ -73,7 +73,8 @@ struct FilterSet {
 // Outlives the gates of all sessions.
 class Filters {
  public:
-  Filters(service::Daemon& daemon, HoldingPlace place);
+  // `log` and `metrics` outlive it. There are no filters before load().
+  Filters(service::Site site, service::Log& log, service::Metrics& metrics, HoldingPlace place);
 
   // From the options as they are now; sessions that run don't notice.
   void load(const FilterOptions& options, const std::string& hostname);
