@@ -132,7 +132,8 @@ def every_action(site):
     expect("the reason", "reason=\"a look is needed\"" in site.queue.log.read_text())
     server.answers = {"B": milter.DISCARD}
     expect("a message that is thrown away is taken", last(send(port))[0] == 250)
-    expect("nobody has it", " discarded " in site.log.read_text() and not stored_in(site.delivery.maildir("u1")))
+    wait_until("the log tells of it", lambda: " discarded " in site.log.read_text())
+    expect("nobody has it", not stored_in(site.delivery.maildir("u1")))
 
 
 def replies(site):
