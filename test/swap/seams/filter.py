@@ -131,8 +131,8 @@ def every_action(site):
     return ["every action"]
 
 
-LEFT = dict.fromkeys(("smtpd", "submissiond", "Postfix"))
-RIGHT = {"opendkim": signed, "clamav-milter": infected, "a milter that uses every action": every_action}
+LEFT = dict.fromkeys(("smtpd", "submissiond", "Postfix", "queued"))
+RIGHT = {"opendkim": signed, "clamav-milter": infected, "a milter that uses every action": every_action, "rspamd": None}
 
 
 def test(work, left, right):
@@ -143,5 +143,7 @@ def test(work, left, right):
 
 
 SEAM = Seam("filter", "who takes mail -> what looks at it (milter)", LEFT, RIGHT, test,
+            {("queued", "*"): "queued asks no filters: what it hands over has passed those of smtpd and submissiond",
+             ("*", "rspamd"): "not tried: there is no adapter yet"},
             quick=[("smtpd", "opendkim"), ("Postfix", "a milter that uses every action"),
                    ("submissiond", "a milter that uses every action")])
