@@ -59,7 +59,8 @@ class House {
     settings.log = &log_;
     const Services services(resolver_, *intake_, log_, counters_);
     std::unique_ptr<session::SmtpHandler> handler = std::make_unique<Session>(
-        services, policy_, reception::PolicyGate(policy_servers_, {}, log_));
+        services, policy_, reception::PolicyGate(policy_servers_, {}, log_),
+        std::make_unique<reception::FilterGate>(no_filters_, *intake_));
     scope_.spawn(session::serve_smtp(std::move(pair.right), std::move(settings), std::move(handler),
                                      nullptr));
     SmtpTestClient client(std::move(pair.left));
@@ -102,6 +103,8 @@ class House {
   reception::PolicyOptions no_servers_;
   reception::PolicyServers policy_servers_{service::Site::find("/nowhere"), no_servers_, metrics_,
                                            true};
+  reception::Filters no_filters_{service::Site::find("/nowhere"), log_, metrics_,
+                                 reception::HoldingPlace()};
   Counters counters_{metrics_};
   EveryUser users_;
   service::Site site_ = service::Site::find("/nonexistent");

@@ -21,11 +21,15 @@ Counters::Counters(service::Metrics& metrics)
                                          "result=\"refused\"")) {}
 
 Task<Reply> Session::on_connect(const smtp::SessionInfo& session) {
-  return gate_.connect(session);
+  Reply reply = co_await gate_.connect(session);
+  if (!reply.negative()) reply = co_await filters_->connect(session);
+  co_return reply;
 }
 
 Task<Reply> Session::on_hello(const smtp::SessionInfo& session) {
-  return gate_.hello(session);
+  Reply reply = co_await gate_.hello(session);
+  if (!reply.negative()) reply = co_await filters_->hello(session);
+  co_return reply;
 }
 
 Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& session) {
@@ -34,8 +38,10 @@ Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& 
   envelope.arrival = wall_now();
   Reply judged = co_await gate_.mail(envelope, session);
   if (judged.negative()) co_return judged;
+  Reply reply = co_await filters_->mail(envelope, session);
+  if (reply.negative()) co_return reply;
   transaction_ = services_.intake.begin();
-  Reply reply = co_await transaction_->mail(envelope);
+  reply = co_await transaction_->mail(envelope);
   if (reply.negative()) transaction_.reset();
   co_return reply;
 }
@@ -63,13 +69,16 @@ Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& re
     services_.counters.recipients_refused.add();
     co_return judged;
   }
-  Reply reply = co_await transaction_->rcpt(recipient);
+  Reply reply = co_await filters_->rcpt(envelope, recipient);
+  if (!reply.negative()) reply = co_await transaction_->rcpt(recipient);
   if (reply.negative()) services_.counters.recipients_refused.add();
   co_return reply;
 }
 
 Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
-  Reply reply = co_await gate_.data(envelope, session, transaction_, services_.intake);
+  Reply reply = co_await filters_->data(envelope);
+  if (reply.negative()) co_return reply;
+  reply = co_await gate_.data(envelope, session, transaction_, services_.intake);
   if (reply.negative()) co_return reply;
   received_ = smtp::ReceivedCounter();
   body_begun_ = true;
@@ -109,7 +118,7 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
   }
   const std::string from = smtp::format_path(envelope.reverse_path);
   const char* outcome = reply.positive() ? "taken" : "not-taken";
-  if (reply.positive() && gate_.discards()) outcome = "discarded";
+  if (reply.positive() && discards()) outcome = "discarded";
   gate_.reset();
   services_.log.info(envelope.trace_id, outcome,
                      {{"id", envelope.id},
@@ -126,6 +135,7 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
 }
 
 Task<void> Session::on_reset() {
+  co_await filters_->reset();
   gate_.reset();
   if (std::exchange(body_begun_, false)) services_.counters.messages_refused.add();
   const std::unique_ptr<session::IntakeTransaction> transaction = std::move(transaction_);

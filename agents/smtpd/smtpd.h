@@ -15,7 +15,7 @@ namespace posthorn::smtpd {
 struct Options : reception::ReceptionOptions {
   std::vector<std::string> relay_networks;
 
-  Options() : ReceptionOptions({"inet:*:25", "unix:run/smtp.sock"}) {}
+  Options() : ReceptionOptions("smtpd", {"inet:*:25", "unix:run/smtp.sock"}) {}
   void describe(service::OptionTable& table);
   [[nodiscard]] std::vector<std::string> check(const service::Site& site) const;
 };

@@ -10,6 +10,7 @@
 #include "agents/submissiond/local_user.h"
 #include "agents/submissiond/policy.h"
 #include "libmail/message/submission.h"
+#include "libmail/reception/filter_gate.h"
 #include "libmail/reception/policy_gate.h"
 #include "libmail/route/resolver.h"
 #include "libmail/service/log.h"
@@ -45,11 +46,12 @@ struct Services {
 class Session final : public session::SmtpHandler {
  public:
   Session(Services services, std::shared_ptr<const Policy> policy, LocalUser local,
-          reception::PolicyGate gate)
+          reception::PolicyGate gate, std::unique_ptr<reception::FilterGate> filters)
       : services_(services),
         policy_(std::move(policy)),
         local_(std::move(local)),
-        gate_(std::move(gate)) {}
+        gate_(std::move(gate)),
+        filters_(std::move(filters)) {}
 
   async::Task<smtp::Reply> on_connect(const smtp::SessionInfo& session) override;
   async::Task<smtp::Reply> on_hello(const smtp::SessionInfo& session) override;
@@ -67,6 +69,7 @@ class Session final : public session::SmtpHandler {
   async::Task<smtp::Reply> on_expn(std::string argument, const smtp::SessionInfo& session) override;
 
  private:
+  [[nodiscard]] bool discards() const { return gate_.discards() || filters_->discards(); }
   async::Task<smtp::Reply> check_sender(const smtp::Envelope& envelope, std::string user);
   async::Task<smtp::Reply> pass_on(std::string_view octets);
   async::Task<smtp::Reply> end_message(smtp::Envelope& envelope, const smtp::SessionInfo& session,
@@ -79,6 +82,7 @@ class Session final : public session::SmtpHandler {
   std::shared_ptr<const Policy> policy_;
   LocalUser local_;
   reception::PolicyGate gate_;
+  std::unique_ptr<reception::FilterGate> filters_;
   std::unique_ptr<session::IntakeTransaction> transaction_;
   std::optional<message::SubmissionFilter> filter_;  // of the message that arrives
   smtp::ReceivedCounter received_;

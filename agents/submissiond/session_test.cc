@@ -98,6 +98,8 @@ struct Dialogue {
   reception::PolicyServers servers{service::Site::find("/nowhere"), no_servers, metrics, true};
   Counters counters{metrics};
   service::Log log{"test", service::Log::Format::kv, service::Level::error, -1};
+  reception::Filters no_filters{service::Site::find("/nowhere"), log, metrics,
+                                reception::HoldingPlace()};
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
   session::SmtpSessions sessions;
   session::SmtpSessionSettings settings;
@@ -147,7 +149,8 @@ struct Dialogue {
     async::StreamPair pair = async::make_memory_pair(server_peer, self->peer);
     Services services(self->site.resolver, self->intake, self->log, self->counters);
     std::unique_ptr<session::SmtpHandler> handler = std::make_unique<Session>(
-        services, self->policy, self->local, reception::PolicyGate(self->servers, {}, self->log));
+        services, self->policy, self->local, reception::PolicyGate(self->servers, {}, self->log),
+        std::make_unique<reception::FilterGate>(self->no_filters, self->intake));
     std::unique_ptr<session::SaslServer> sasl = std::make_unique<PlainServer>();
     scope.spawn(session::serve_smtp(std::move(pair.right), self->settings, std::move(handler),
                                     std::move(sasl)));

@@ -20,7 +20,7 @@ struct Options : reception::ReceptionOptions {
   std::vector<std::string> trusted_users;
   bool hide_client = false;
 
-  Options() : ReceptionOptions({"inet:*:587", "unix:run/submission.sock"}) {}
+  Options() : ReceptionOptions("submissiond", {"inet:*:587", "unix:run/submission.sock"}) {}
   void describe(service::OptionTable& table);
 };
 

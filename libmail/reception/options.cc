@@ -51,6 +51,7 @@ void ReceptionOptions::describe_addresses(service::OptionTable& table) {
 void ReceptionOptions::describe_policy(service::OptionTable& table) {
   table.group("Who else is asked");
   policy.describe(table);
+  filters.describe(table);
 }
 
 void ReceptionOptions::describe_way(service::OptionTable& table) {

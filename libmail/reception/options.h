@@ -8,6 +8,7 @@
 
 #include "libmail/message/header.h"
 #include "libmail/queue/layout.h"
+#include "libmail/reception/filters.h"
 #include "libmail/reception/policy_gate.h"
 #include "libmail/route/site_routes.h"
 #include "libmail/service/agent.h"
@@ -26,6 +27,7 @@ struct ReceptionOptions {
   std::vector<std::string> xclient_networks;
   std::vector<std::string> xforward_networks;
   PolicyOptions policy;
+  FilterOptions filters;
   std::string userdb = "unix:run/userdb.sock";  // "" = every local-part of our domains is taken
   route::RouteOptions routes;
   std::string queue = "queue";
@@ -39,7 +41,8 @@ struct ReceptionOptions {
   session::SmtpTimeouts timeouts;
   service::ServeLimits serve;
 
-  explicit ReceptionOptions(std::vector<std::string> listeners) : listen(std::move(listeners)) {}
+  ReceptionOptions(std::string agent, std::vector<std::string> listeners)
+      : listen(std::move(listeners)), filters(std::move(agent)) {}
 
   void describe_listeners(service::OptionTable& table);
   void describe_addresses(service::OptionTable& table);  // into the open group

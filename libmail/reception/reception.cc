@@ -1,5 +1,6 @@
 #include "libmail/reception/reception.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "libmail/queue/intake.h"
@@ -35,8 +36,16 @@ service::Confinement Reception::confinement(const service::Site& site) const {
   confinement.read = {site.path("conf"), service::directory_of(options_.tls.tls_cert),
                       service::directory_of(options_.tls.tls_key)};
   if (options_.next_hop.empty()) confinement.write = {options_.queue};
+  if (!options_.filters.milters.empty()) confinement.write.push_back(holding_directory());
   options_.routes.confine(confinement, site);
   return confinement;
+}
+
+// Where large messages wait for the filters.
+std::string Reception::holding_directory() const {
+  if (options_.next_hop.empty()) return queue::Layout(options_.queue).spool();
+  const char* temporary = std::getenv("TMPDIR");
+  return temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
 }
 
 Result<void, std::string> Reception::load(service::Daemon& daemon) {
@@ -87,6 +96,9 @@ Task<Result<void, std::string>> Reception::open(service::Daemon& daemon) {
   if (!read) co_return read;
   policy_ = std::make_unique<PolicyServers>(daemon.site(), options_.policy, daemon.metrics(),
                                             options_.next_hop.empty());
+  filters_ = std::make_unique<Filters>(daemon.site(), daemon.log(), daemon.metrics(),
+                                       HoldingPlace(holding_directory(), options_.spool_above));
+  filters_->load(options_.filters, options_.host.hostname);
   intake_ = make_intake(daemon);
   co_return Result<void, std::string>();
 }
@@ -118,6 +130,7 @@ session::SmtpSessionSettings Reception::settings(bool implicit_tls) {
 
 void Reception::reload() {
   routes_->reload(options_.routes, options_.host.domains);
+  filters_->load(options_.filters, options_.host.hostname);
 }
 
 Task<void> Reception::stop_sessions(async::Event& stopping) {
@@ -127,6 +140,7 @@ Task<void> Reception::stop_sessions(async::Event& stopping) {
 
 Task<void> Reception::stop() {
   if (policy_ != nullptr) policy_->close();
+  if (filters_ != nullptr) co_await filters_->stop();
   if (intake_ != nullptr) co_await intake_->stop();
   if (routes_ != nullptr) co_await routes_->stop();
   if (userdb_ != nullptr) co_await userdb_->stop();

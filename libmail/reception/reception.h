@@ -11,6 +11,7 @@
 #include <string>
 
 #include "libmail/queue/files.h"
+#include "libmail/reception/filter_gate.h"
 #include "libmail/reception/options.h"
 #include "libmail/route/site_routes.h"
 #include "libmail/route/user_lookup.h"
@@ -48,8 +49,12 @@ class Reception {
   [[nodiscard]] PolicyGate make_gate(const service::Networks& spared = {}) {
     return {*policy_, spared, *log_};
   }
+  [[nodiscard]] std::unique_ptr<FilterGate> make_filter_gate() {
+    return std::make_unique<FilterGate>(*filters_, *intake_);
+  }
 
  private:
+  [[nodiscard]] std::string holding_directory() const;
   std::unique_ptr<session::Intake> make_intake(service::Daemon& daemon);
   async::Task<void> stop_sessions(async::Event& stopping);
 
@@ -60,6 +65,7 @@ class Reception {
   std::unique_ptr<route::SiteRoutes> routes_;
   std::unique_ptr<session::Intake> intake_;
   std::unique_ptr<PolicyServers> policy_;
+  std::unique_ptr<Filters> filters_;
   std::shared_ptr<tls::ServerContext> tls_;  // null: no certificate, no TLS
   service::ServeLimits serve_tls_;
   service::Networks xclient_networks_;

@@ -41,6 +41,8 @@ class Intake {
   // A new queue id, for Envelope::id, the log and the 250.
   [[nodiscard]] virtual std::string next_id() = 0;
   [[nodiscard]] virtual std::unique_ptr<IntakeTransaction> begin() = 0;
+  // Whether Envelope::hold_reason is obeyed.
+  [[nodiscard]] virtual bool can_hold() const { return false; }
   // Before the loop ends: what was begun is finished or refused.
   virtual async::Task<void> stop() = 0;
 };

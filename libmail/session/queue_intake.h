@@ -17,6 +17,7 @@ class QueueIntake final : public Intake {
 
   [[nodiscard]] std::string next_id() override { return intake_.next_id().str(); }
   [[nodiscard]] std::unique_ptr<IntakeTransaction> begin() override;
+  [[nodiscard]] bool can_hold() const override { return true; }
   async::Task<void> stop() override { return intake_.stop(); }
   [[nodiscard]] const queue::Intake& queue() const { return intake_; }
 

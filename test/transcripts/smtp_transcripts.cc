@@ -143,8 +143,9 @@ class Theatre {
   std::unique_ptr<session::SmtpHandler> make_handler() {
     if (transcript_.value("agent") == "lmtp") return std::make_unique<LmtpHandler>(intake_);
     const smtpd::Services services(resolver_, intake_, log_, counters_);
-    return std::make_unique<smtpd::Session>(services, policy_,
-                                            reception::PolicyGate(policy_servers_, {}, log_));
+    return std::make_unique<smtpd::Session>(
+        services, policy_, reception::PolicyGate(policy_servers_, {}, log_),
+        std::make_unique<reception::FilterGate>(no_filters_, intake_));
   }
 
   const Transcript& transcript_;
@@ -158,6 +159,7 @@ class Theatre {
   route::Resolver resolver_;
   reception::PolicyOptions no_servers_;
   reception::PolicyServers policy_servers_;
+  reception::Filters no_filters_{site_, log_, metrics_, reception::HoldingPlace()};
   smtpd::Counters counters_;
   std::shared_ptr<const smtpd::Policy> policy_;
   session::SmtpSessions sessions_;

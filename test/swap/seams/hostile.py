@@ -11,9 +11,10 @@ from messages import ANN, connect, letters, send_all
 from seams import Seam
 from work import DOMAIN, PASSWORD, Failed, free_port, wait_until
 
-GREETING = {"lmtp": b"220 hostile.test LMTP\r\n", "auth": b"", "userdb": b"VERSION\t1\t1\nSPID\t1\n", "tcp": b"", "socketmap": b"", "policy": b""}
+GREETING = {"lmtp": b"220 hostile.test LMTP\r\n", "auth": b"", "userdb": b"VERSION\t1\t1\nSPID\t1\n", "tcp": b"", "socketmap": b"", "policy": b"",
+            "milter": b""}
 HALF = {"lmtp": b"220 hosti", "auth": b"VERSION\t1\t1\nMECH\tPLA", "userdb": b"VERSION\t1\t1\nSPI", "tcp": b"20", "socketmap": b"10:OK u1",
-        "policy": b"action=DUNNO\n"}
+        "policy": b"action=DUNNO\n", "milter": b"\0\0\0\x0dO\0\0"}
 
 
 class Hostile:
@@ -87,6 +88,17 @@ def asked_at_rcpt(work, protocol, mood):
     return peer, mta.port, refused_for_now(mta.port)
 
 
+def asked_at_mail(work, protocol, mood):
+    peer = Hostile(protocol, mood)
+    mta = Queue(work, Nobody, smtpd_flags=["--milters", peer.at, "--milter-connect-time", "1s", "--milter-command-time", "1s"])
+    with smtplib.SMTP("127.0.0.1", mta.port, timeout=45) as client:
+        client.ehlo("client.test")
+        code, said = client.mail(ANN)
+        if code // 100 != 4:
+            raise Failed(f"MAIL is answered {code} {said!r}")
+    return peer, mta.port, f"MAIL gets {code}"
+
+
 def asked_at_auth(work, protocol, mood):
     peer = Hostile(protocol, mood)
     msa = Submissiond(work, site="mta", auth=peer.at, flags=["--userdb", "", "--next-hop", "lmtp:inet:127.0.0.1:9"])
@@ -123,7 +135,7 @@ def handed_over(work, protocol, mood):
 
 LEFT = {"queued asks by LMTP": (handed_over, "lmtp"), "smtpd asks a tcp_table": (asked_at_rcpt, "tcp"),
         "smtpd asks a socketmap": (asked_at_rcpt, "socketmap"), "smtpd asks a userdb": (asked_at_rcpt, "userdb"),
-        "smtpd asks a policy server": (asked_at_rcpt, "policy"),
+        "smtpd asks a policy server": (asked_at_rcpt, "policy"), "smtpd asks a milter": (asked_at_mail, "milter"),
         "submissiond asks an auth server": (asked_at_auth, "auth")}
 RIGHT = dict.fromkeys(("speaks garbage", "never ends its line", "says half, then closes", "closes when asked", "closes at once", "is silent"))
 

@@ -1,0 +1,94 @@
+// What the filters (filters.h) have said of one SMTP session so far. Each filter has a connection of its own for the
+// session; one that was lost is made again at the next MAIL, and told what it has missed.
+//
+//   connect, hello, mail, rcpt, data    a negative reply is for the client
+//   intake()                            where messages pass the filters before they go on
+//   reset()                             behind RSET, a lost client, a body that was refused
+//
+// A message is shown to one filter after the other when it is whole, so each sees what those before it have changed.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libmail/milter/header_edit.h"
+#include "libmail/reception/filters.h"
+#include "libmail/reception/held_message.h"
+#include "libmail/session/intake.h"
+
+namespace posthorn::reception {
+
+class FilterGate {
+ public:
+  // Both outlive it.
+  FilterGate(Filters& filters, session::Intake& way);
+  ~FilterGate();
+  FilterGate(const FilterGate&) = delete;
+  FilterGate& operator=(const FilterGate&) = delete;
+
+  // Before the greeting; a negative reply is one that may stand there: 421 or 554.
+  async::Task<smtp::Reply> connect(const smtp::SessionInfo& session);
+  async::Task<smtp::Reply> hello(const smtp::SessionInfo& session);
+  async::Task<smtp::Reply> mail(const smtp::Envelope& envelope, const smtp::SessionInfo& session);
+  async::Task<smtp::Reply> rcpt(const smtp::Envelope& envelope, const smtp::Recipient& recipient);
+  async::Task<smtp::Reply> data(const smtp::Envelope& envelope);
+  // `way`, behind the filters. This gate outlives its transactions.
+  [[nodiscard]] session::Intake& intake();
+  async::Task<void> reset();
+  // The client is told 250, and the message is thrown away.
+  [[nodiscard]] bool discards() const { return discards_; }
+
+  // A message on its way through the filters.
+  struct Message {
+    smtp::Envelope envelope;
+    milter::HeaderEdit header;
+    HeldMessage body;
+
+    Message(smtp::Envelope e, milter::HeaderEdit h, HeldMessage b)
+        : envelope(std::move(e)), header(std::move(h)), body(std::move(b)) {}
+  };
+  // Shows it to all, and changes it as they want. A negative reply is the client's; with a positive one look at discards().
+  async::Task<smtp::Reply> judge(Message& message);
+  [[nodiscard]] const FilterSet& filters() const { return *set_; }
+
+ private:
+  struct Link {
+    const FilterSet::Filter* filter = nullptr;
+    std::unique_ptr<session::MilterClient> client;
+    bool knows_hello = false;
+    std::optional<smtp::Reply>
+        lost;  // it failed in this message: the answer to the rest of it, if that is negative
+    bool left_out = false;  // it failed, and the message goes on without it
+
+    [[nodiscard]] bool takes_part() const {
+      return !left_out && !lost && client != nullptr && client->is_open();
+    }
+  };
+  class NewBody;
+
+  async::Task<bool> introduce(Link& link, const smtp::SessionInfo& session);
+  async::Task<smtp::Reply> take_up(Link& link, const smtp::Envelope& envelope,
+                                   const smtp::SessionInfo& session);
+  async::Task<smtp::Reply> ask_envelope(Link& link, std::string_view id, const char* stage);
+  async::Task<smtp::Reply> judge_by(Link& link, Message& message);
+  using Done =
+      Result<void, std::string>;  // the error says what is wrong with the filter, or with us
+  async::Task<Done> show(Link& link, const Message& message, NewBody& body);
+  async::Task<Done> show_body(Link& link, const Message& message);
+  async::Task<Done> change(Link& link, Message& message, NewBody& body);
+  smtp::Reply take(Link& link, std::string_view id, const char* stage);
+  smtp::Reply give_up(Link& link, std::string_view id, const char* stage, std::string_view why);
+
+  Filters& shared_;
+  session::Intake& way_;
+  std::unique_ptr<session::Intake> filtered_;
+  std::shared_ptr<const FilterSet> set_;
+  std::vector<Link> links_;
+  std::string hold_;  // why the message is to be held, so far
+  bool discards_ = false;
+};
+
+}  // namespace posthorn::reception
