@@ -36,7 +36,7 @@ struct ComposeFlags {
 
 struct Composed {
   Letter letter;
-  std::string for_draft;  // the same message with Bcc
+  Octets for_draft;  // the same message with Bcc
   std::string subject;
 };
 
@@ -49,11 +49,15 @@ struct Composed {
 [[nodiscard]] Result<void, service::ToolError> apply_addresses(const Account& account,
                                                                const ComposeFlags& flags,
                                                                message::Draft& draft);
-// A whole message (RFC 5322), as it stands: what RFC 6409 8 allows is added, Bcc taken away. Recipients are those
+// A whole message (RFC 5322) in pieces from `source`, as it stands: what RFC 6409 8 allows is added, Bcc taken away. Recipients are those
 // of To, Cc and Bcc and of the flags. A flag that would change what stands in it is a usage error.
+// "" at the end.
+using OctetSource = std::function<Result<std::string, service::ToolError>()>;
+[[nodiscard]] OctetSource standard_input();
+[[nodiscard]] OctetSource source_of(Octets octets);
 [[nodiscard]] Result<Composed, service::ToolError> compose_whole(const Account& account,
                                                                  const ComposeFlags& flags,
-                                                                 std::string message);
+                                                                 const OctetSource& source);
 
 // What an answer begins with, before its writer has said anything: To, Subject, References, and From with the address that
 // the message was sent to.

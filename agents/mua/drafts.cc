@@ -13,8 +13,6 @@ namespace posthorn::mua {
 
 namespace {
 
-constexpr std::size_t most_octets = 64 << 20;
-
 class DraftsList final : public Tool {
  public:
   [[nodiscard]] std::string_view name() const override { return "drafts list"; }
@@ -54,7 +52,7 @@ class DraftsList final : public Tool {
   Common common_;
 };
 
-Task<Mail<std::string>> fetch_draft(const Account& account, std::uint32_t uid, Duration timeout) {
+Task<Mail<Octets>> fetch_draft(const Account& account, std::uint32_t uid, Duration timeout) {
   const Deadline deadline = Deadline::in(timeout);
   auto store = co_await open_store(account, deadline);
   if (!store) co_return fail(store.error());
@@ -62,7 +60,7 @@ Task<Mail<std::string>> fetch_draft(const Account& account, std::uint32_t uid, D
   if (!folder) co_return fail(folder.error());
   const auto opened = co_await (*store)->open(*folder, true);
   if (!opened) co_return fail(opened.error());
-  auto octets = co_await read_whole(**store, uid, most_octets);
+  auto octets = co_await read_octets(**store, uid);
   co_await (*store)->close();
   co_return octets;
 }
@@ -120,7 +118,7 @@ class DraftsSend final : public DraftVerb {
   Result<int, ToolError> work(const Account& account, std::uint32_t uid, bool json) override {
     auto octets = async::run(fetch_draft(account, uid, common_.timeout));
     if (!octets) return fail(tool_error(octets.error()));
-    auto composed = compose_whole(account, flags_, std::move(*octets));
+    auto composed = compose_whole(account, flags_, source_of(std::move(*octets)));
     if (!composed) return fail(composed.error());
     const auto file = read_accounts(accounts_file(common_.config));
     const std::function<Task<void>()> after = [this, &account, uid] {

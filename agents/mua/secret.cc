@@ -6,9 +6,12 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <mutex>
 
 #include "agents/mua/command.h"
+#include "libmail/async/files.h"
 
 namespace posthorn::mua {
 
@@ -41,6 +44,8 @@ Mail<std::string> read_secret_file(const std::string& path) {
 }
 
 Mail<std::string> ask(const std::string& question) {
+  static std::mutex one_question;  // several accounts may want to know at once
+  const std::scoped_lock lock(one_question);
   const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
   termios before{};
   if (!terminal || ::tcgetattr(terminal.get(), &before) != 0) {
@@ -79,8 +84,8 @@ Mail<std::string> ask_password(const std::string& user, const std::string& accou
   return ask(fmt::format("Password of {} for account {}: ", user, account));
 }
 
-Task<Mail<LogIn>> find_log_in(Server server, std::string account, Deadline deadline) {
-  LogIn login;
+Task<Mail<session::MailLogin>> find_log_in(Server server, std::string account, Deadline deadline) {
+  session::MailLogin login;
   login.user = server.user;
   if (login.user.empty()) co_return login;
   const Secret& secret = server.secret;
@@ -98,11 +103,24 @@ Task<Mail<LogIn>> find_log_in(Server server, std::string account, Deadline deadl
   } else if (!secret.typed.empty()) {
     password = secret.typed;
   } else {
-    password = ask_password(login.user, account);
+    // On a thread of its own: the other accounts go on meanwhile.
+    auto work = [&login, &account] { return ask_password(login.user, account); };
+    password = co_await async::blocking(std::move(work));
   }
   if (!password) co_return fail(password.error());
   login.password = std::move(*password);
   co_return login;
+}
+
+Mail<std::shared_ptr<tls::ClientContext>> tls_context(const Server& server) {
+  std::shared_ptr<tls::ClientContext> none;
+  if (server.tls == TlsMode::never) return none;
+  tls::ClientContext::Options rules;
+  rules.verify = tls::ClientContext::Verify::require;
+  rules.ca_file = server.ca_file;
+  auto context = tls::ClientContext::load(rules);
+  if (!context) return fail(MailError(MailError::Kind::config, context.error().text));
+  return std::move(*context);
 }
 
 }  // namespace posthorn::mua

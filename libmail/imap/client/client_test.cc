@@ -1,6 +1,7 @@
 #include "libmail/imap/client/client.h"
 
 #include <catch2/catch.hpp>
+#include <ctime>
 
 #include "libmail/imap/client/fetch_tracker.h"
 
@@ -295,6 +296,39 @@ TEST_CASE("view: messages nobody has heard of are only counted") {
     CHECK(view.fetched(one));
   }
   CHECK(view.find(2999999998U) != nullptr);
+}
+
+TEST_CASE("view: a hundred thousand messages cost no walk over the view each") {
+  const std::clock_t begin = std::clock();
+  View grown;
+  View jumped;
+  constexpr std::uint32_t most = 100'000;
+  REQUIRE(jumped.exists(4'294'967'295U));
+  for (std::uint32_t n = 1; n <= most; ++n) {
+    Fetched one;
+    one.number = n;
+    one.uid = n * 2;
+    REQUIRE(grown.exists(n));
+    REQUIRE(grown.fetched(one));
+    one.uid = 0;
+    one.number = (n * 40'503U) | 1U;
+    REQUIRE(jumped.fetched(one));
+  }
+  std::uint64_t sum = 0;
+  grown.for_each_known([&](std::uint32_t number, const View::Message& message) {
+    sum += message.uid == number * 2 ? 1 : 0;
+  });
+  CHECK(sum == most);
+  CHECK(grown.first_unheard() == most + 1);
+  REQUIRE(grown.exists(4'294'967'295U));
+  CHECK(grown.first_unheard() == most + 1);
+  for (std::uint32_t n = 1; n <= 40'000; ++n) {
+    REQUIRE(grown.vanished(NumberSet{(most - n) * 2}, false));
+    REQUIRE(grown.expunged(n % 7 + 1));
+  }
+  CHECK(grown.count() == 4'294'967'295U - 80'000U);
+  CHECK(jumped.first_unheard() == 1);
+  CHECK(std::clock() - begin < 5 * CLOCKS_PER_SEC);
 }
 
 TEST_CASE("responses: body structures are a list of parts with their numbers") {
