@@ -30,7 +30,7 @@ std::string first_line(std::string text) {
 
 Mail<std::string> read_secret_file(const std::string& path) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat facts{};
+  struct stat facts {};
   if (!file || ::fstat(file.get(), &facts) != 0)
     return fail(MailError(MailError::Kind::config, io_error("open", path).text()));
   if ((facts.st_mode & 077) != 0 || (facts.st_uid != ::getuid() && facts.st_uid != 0)) {

@@ -43,14 +43,6 @@ def need(*names):
     return found if len(found) > 1 else found[0]
 
 
-def peer(name, path):
-    """A program that scripts/lib/peers unpacked."""
-    found = PEERS / name / path
-    if not found.exists():
-        raise Skip(f"{name} could not be unpacked (scripts/lib/peers)")
-    return found
-
-
 def need_root(what):
     if os.geteuid() != 0:
         raise Skip(f"{what} starts as root only")
@@ -104,11 +96,20 @@ class Workbench:
                     os.link(program, self.bin / program.name)
                 except OSError:
                     shutil.copy(program, self.bin)
+        self.peers = self.reachable(PEERS)
         self.certificate, self.key = self.directory / "cert.pem", self.directory / "key.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
                         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:mail.site.test,IP:127.0.0.1",
                         "-keyout", self.key, "-out", self.certificate], check=True, capture_output=True)
         self.key.chmod(0o644)  # every peer reads it, whoever it runs as
+
+    def reachable(self, folder):
+        """The folder, or a copy of it if it lies where only its owner may go: peers run as users of their own."""
+        if not folder.exists() or all(part.stat().st_mode & 0o001 for part in (folder, *folder.parents)):
+            return folder
+        copy = self.directory / folder.name
+        shutil.copytree(folder, copy, symlinks=True)
+        return copy
 
     def work(self, name):
         return Work(self, self.directory / name)
@@ -125,6 +126,13 @@ class Work:
         self.processes = []  # (name, Popen, how to stop it), in the order of their start
         self.notes = []      # what was left out, for the matrix
         self.large = bench.large
+
+    def peer(self, name, path):
+        """A program that scripts/lib/peers unpacked."""
+        found = self.bench.peers / name / path
+        if not found.exists():
+            raise Skip(f"{name} could not be unpacked (scripts/lib/peers)")
+        return found
 
     # --- files -------------------------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """DragonFly Mail Agent, unpacked: a sendmail(1) with a queue of its own, which a smart host empties."""
 
 from messages import ANN
-from work import peer
 
 
 class Dma:
@@ -14,7 +13,7 @@ class Dma:
         work.folder("dma/spool/dma", "root", 0o2777)
         conf = f"SMARTHOST 127.0.0.1\nPORT {port}\nMAILNAME client.test\n"
         self.words = [*work.private("dma", [], [("dma/dma.conf", conf), ("aliases", "")], [("/var/spool", spool)]),
-                      peer("dma", "usr/sbin/dma")]
+                      work.peer("dma", "usr/sbin/dma")]
 
     def inject(self, letters):
         for letter in letters:

@@ -2,7 +2,7 @@
 
 import re
 
-from work import DOMAIN, free_port, is_open, peer
+from work import DOMAIN, free_port, is_open
 
 MAIN = """
 exim_path = {program}
@@ -71,7 +71,7 @@ class Exim:
 
     def __init__(self, work, delivery=None, main="", routers=SITE.format(domain=DOMAIN), transports="", acl="", acl_rcpt="accept",
                  authenticators=""):
-        program = peer("exim", "usr/sbin/exim4")
+        program = work.peer("exim", "usr/sbin/exim4")
         # Its lmtp driver and its pipes know neither SMTPUTF8 nor DSN; its smtp driver does, also when it speaks LMTP.
         self.features = {"dsn", "smtputf8"}
         if delivery and not (delivery.lmtp or "").startswith("inet:"):

@@ -2,7 +2,7 @@
 
 import re
 
-from work import DOMAIN, PEERS, free_port, is_open, peer
+from work import DOMAIN, free_port, is_open
 
 RESOLV = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 
@@ -23,7 +23,7 @@ class OpenSmtpd:
     features = {"dsn"}
 
     def __init__(self, work, delivery=None, more="", listen=""):
-        program = peer("opensmtpd", "usr/sbin/smtpd")
+        program = work.peer("opensmtpd", "usr/sbin/smtpd")
         self.work = work
         if delivery and delivery.lmtp:
             self.waits_for, self.waits_because = self.refused_by_lmtp, "OpenSMTPD's mail.lmtp takes every refusal for temporary"
@@ -32,7 +32,7 @@ class OpenSmtpd:
         lib, spool, libexec, run = (work.folder(f"opensmtpd/{sub}", "root", 0o711) for sub in ("lib", "spool", "libexec", "run"))
         work.folder("opensmtpd/lib/opensmtpd/empty", "root", 0o755)
         work.folder("opensmtpd/spool/smtpd", "root", 0o711)
-        (libexec / "opensmtpd").symlink_to(PEERS / "opensmtpd/usr/libexec/opensmtpd")
+        (libexec / "opensmtpd").symlink_to(work.peer("opensmtpd", "usr/libexec/opensmtpd"))
         way = ""
         if delivery:
             way = (f'table users {{ "@{DOMAIN}" = "nobody" }}\naction "site" {action(work, delivery)}\n'

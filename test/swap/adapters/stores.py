@@ -6,7 +6,7 @@ import ssl
 
 from adapters.dovecot import Dovecot
 from messages import ANN
-from work import DOMAIN, PASSWORD, PEERS, free_port, peer
+from work import DOMAIN, PASSWORD, free_port
 
 
 def context_of(work):
@@ -57,7 +57,7 @@ class Courier:
     def __init__(self, work, mail):
         self.work = work
         self.mail = mail
-        self.program = peer("courier", "usr/bin/imapd")
+        self.program = work.peer("courier", "usr/bin/imapd")
 
     def open(self):
         script = self.work.put("courier.sh", f"""#!/bin/sh
