@@ -22,10 +22,9 @@ struct Secret {
   std::vector<std::string> password_command;  // argv; its first line of output
   std::string password_file;                  // mode 0600, owned by the caller; its first line
   std::vector<std::string> token_command;     // argv; an OAuth 2 access token
-  std::string typed;                          // by a person, beforehand; never in the file
+  std::optional<std::string> typed;           // by a person, beforehand; never in the file
   [[nodiscard]] bool empty() const {
-    return password_command.empty() && password_file.empty() && token_command.empty() &&
-           typed.empty();
+    return password_command.empty() && password_file.empty() && token_command.empty() && !typed;
   }
 };
 

@@ -1,6 +1,7 @@
 // From flags, standard input or an editor to a message and its envelope.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,11 @@ struct Composed {
   std::string subject;
 };
 
+// "" at the end.
+using OctetSource = std::function<Result<std::string, service::ToolError>()>;
+[[nodiscard]] OctetSource standard_input();
+[[nodiscard]] OctetSource source_of(Octets octets);
+
 // `draft` holds what is known already (of an answer: To, Subject, References); flags are added to it, a subject replaces
 // its. `text`: the body, as people write it; `more`: parts that go behind it.
 [[nodiscard]] Result<Composed, service::ToolError> compose(
@@ -49,12 +55,8 @@ struct Composed {
 [[nodiscard]] Result<void, service::ToolError> apply_addresses(const Account& account,
                                                                const ComposeFlags& flags,
                                                                message::Draft& draft);
-// A whole message (RFC 5322) in pieces from `source`, as it stands: what RFC 6409 8 allows is added, Bcc taken away. Recipients are those
-// of To, Cc and Bcc and of the flags. A flag that would change what stands in it is a usage error.
-// "" at the end.
-using OctetSource = std::function<Result<std::string, service::ToolError>()>;
-[[nodiscard]] OctetSource standard_input();
-[[nodiscard]] OctetSource source_of(Octets octets);
+// A whole message (RFC 5322) in pieces from `source`, as it stands: what RFC 6409 8 allows is added, Bcc taken away.
+// Recipients are those of To, Cc and Bcc and of the flags. A flag that would change what stands in it is a usage error.
 [[nodiscard]] Result<Composed, service::ToolError> compose_whole(const Account& account,
                                                                  const ComposeFlags& flags,
                                                                  const OctetSource& source);
@@ -64,7 +66,7 @@ using OctetSource = std::function<Result<std::string, service::ToolError>()>;
 struct Answering {
   message::Draft draft;
   std::string behind;                    // stands below what the writer says: the quoted text
-  std::vector<message::BuildPart> more;  // the forwarded message
+  std::vector<message::BuildPart> more;  // the forwarded message, a draft's attachments
 };
 struct AnswerOptions {
   bool to_all = false;
@@ -75,6 +77,9 @@ struct AnswerOptions {
                                     const AnswerOptions& how);
 [[nodiscard]] Answering make_forward(const Account& account, const std::string& octets,
                                      bool within_text);
+// A draft taken up again: its addresses, subject, fields of its own, text and attachments. HTML beside the text is left
+// behind: it would go on saying what the text no longer does.
+[[nodiscard]] Answering make_resumed(const Account& account, const std::string& octets);
 
 // The text of the message: --body, standard input if that is no terminal, else "" with `wants_editor`.
 struct BodyText {

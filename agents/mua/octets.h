@@ -1,5 +1,5 @@
-// A message on its way: small ones in memory, larger ones in a file without a name. However large an attachment is, it
-// costs disk and no memory.
+// A message on its way: a small one in memory, a larger one in a file without a name, so that an attachment costs disk and
+// no memory however large it is.
 #pragma once
 
 #include <cstdint>
@@ -71,7 +71,7 @@ class OctetsWriter {
 // the beginning).
 void append_crlf(std::string_view piece, char& before, std::string& out);
 
-// A file without a name for others to read, at its beginning: in memory if `octets` is small.
+// A file without a name for others to read, at its beginning.
 [[nodiscard]] Mail<Fd> file_of(const Octets& octets);
 
 }  // namespace posthorn::mua

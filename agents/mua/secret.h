@@ -17,8 +17,9 @@ namespace posthorn::mua {
 async::Task<Mail<session::MailLogin>> find_log_in(Server server, std::string account,
                                                   async::Deadline deadline);
 
-// Asks the person on the terminal, without echo; waits as long as it takes.
-[[nodiscard]] Mail<std::string> ask_password(const std::string& user, const std::string& account);
+// Asks the person on the terminal, without echo; waits as long as it takes, one question at a time, while everything else
+// goes on. A signal that ends the process finds the terminal as it was.
+async::Task<Mail<std::string>> ask_password(std::string user, std::string account);
 
 // The rules for its certificate; nothing where no TLS is spoken.
 [[nodiscard]] Mail<std::shared_ptr<tls::ClientContext>> tls_context(const Server& server);

@@ -102,6 +102,26 @@ Task<Mail<std::string>> keep_copy(const Account& account, std::string role, Octe
   co_return std::move(*folder);
 }
 
+Task<Mail<void>> delete_draft(const Account& account, std::string folder, std::uint32_t uid,
+                              Duration timeout) {
+  const Deadline deadline = Deadline::in(timeout);
+  auto store = co_await open_store(account, deadline);
+  if (!store) co_return fail(store.error());
+  Mail<std::string> found = folder;
+  if (folder.empty()) found = co_await find_folder(**store, account, "drafts");
+  Mail<void> done;
+  if (found) {
+    const auto opened = co_await (*store)->open(*found, false);
+    if (!opened) done = fail(opened.error());
+  } else {
+    done = fail(found.error());
+  }
+  Uids one = {uid};
+  if (done) done = co_await (*store)->remove(std::move(one));
+  co_await (*store)->close();
+  co_return done;
+}
+
 Task<void> mark_answered(const Account& account, std::string folder, std::uint32_t uid,
                          std::string flag, Duration timeout) {
   const Deadline deadline = Deadline::in(timeout);

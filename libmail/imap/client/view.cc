@@ -7,6 +7,7 @@ namespace posthorn::imap::client {
 
 void View::Starts::build(const std::vector<Chunk>& chunks) {
   sums_.assign(chunks.size() + 1, 0);
+  work += chunks.size();
   for (std::size_t i = 1; i < sums_.size(); ++i) {
     sums_[i] += chunks[i - 1].count;
     const std::size_t parent = i + (i & (~i + 1));
@@ -15,12 +16,12 @@ void View::Starts::build(const std::vector<Chunk>& chunks) {
 }
 
 void View::Starts::take(std::size_t chunk, std::uint32_t count) {
-  for (std::size_t i = chunk + 1; i < sums_.size(); i += i & (~i + 1)) sums_[i] -= count;
+  for (std::size_t i = chunk + 1; i < sums_.size(); i += i & (~i + 1), ++work) sums_[i] -= count;
 }
 
 std::size_t View::Starts::find(std::uint32_t& offset) const {
   std::size_t at = 0;
-  for (std::size_t step = std::bit_floor(sums_.size()); step > 0; step /= 2) {
+  for (std::size_t step = std::bit_floor(sums_.size()); step > 0; step /= 2, ++work) {
     if (at + step >= sums_.size() || sums_[at + step] > offset) continue;
     at += step;
     offset -= sums_[at];
@@ -182,6 +183,7 @@ bool View::vanished(const NumberSet& uids, bool earlier) {
   std::uint64_t known = 0;
   bool emptied = false;
   const auto begin = uids.ranges().begin();
+  starts_.work += chunks_.size();
   for (std::size_t c = 0; c < chunks_.size(); ++c) {
     Chunk& chunk = chunks_[c];
     if (chunk.high == 0) continue;

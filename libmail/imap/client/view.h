@@ -47,6 +47,8 @@ class View {
   bool fetched(const Fetched& message);
   bool vanished(const NumberSet& uids, bool earlier);
   void clear();
+  // Stretches of messages looked at since it was made: what its work is counted in.
+  [[nodiscard]] std::uint64_t work() const { return starts_.work; }
 
  private:
   static constexpr std::uint32_t piece = 256;
@@ -65,6 +67,7 @@ class View {
     void take(std::size_t chunk, std::uint32_t count);  // so many less
     // The chunk in which `offset` (from 0, there is one) lies; `offset` is then that within it.
     [[nodiscard]] std::size_t find(std::uint32_t& offset) const;
+    mutable std::uint64_t work = 0;
 
    private:
     std::vector<std::uint32_t> sums_;
