@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "libmail/base/crlf.h"
 #include "libmail/base/fd.h"
 #include "libmail/base/random.h"
 #include "libmail/base/read_file.h"
@@ -298,7 +299,7 @@ Result<Octets, ToolError> taken_in(const OctetSource& source) {
   OctetsWriter to;
   std::string wire;
   std::string begin;
-  char before = '\0';
+  bool after_cr = false;
   for (bool begun = false;;) {
     auto piece = source();
     if (!piece) return fail(piece.error());
@@ -316,7 +317,7 @@ Result<Octets, ToolError> taken_in(const OctetSource& source) {
       return finished(to);
     }
     wire.clear();
-    append_crlf(*piece, before, wire);
+    append_crlf(*piece, after_cr, wire);
     if (auto done = append(to, wire); !done) return fail(done.error());
   }
 }

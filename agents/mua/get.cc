@@ -35,7 +35,7 @@ using session::Pop3Error;
 
 namespace {
 
-MailError mail_error(const Pop3Error& error) {
+MailError from_pop3(const Pop3Error& error) {
   switch (error.kind) {
     case Pop3Error::Kind::login:
     case Pop3Error::Kind::tls:
@@ -262,7 +262,7 @@ Task<Mail<std::unique_ptr<session::Pop3Client>>> connect(const Account& account,
   options.login = std::move(*login);
   auto client = std::make_unique<session::Pop3Client>(server.endpoint(), std::move(options));
   const auto opened = co_await client->open(deadline);
-  if (!opened) co_return fail(mail_error(opened.error()));
+  if (!opened) co_return fail(from_pop3(opened.error()));
   co_return client;
 }
 
@@ -278,7 +278,7 @@ Task<Mail<Fetched>> fetch_all(const Account& account, const GetRun& run,
                               session::Pop3Client& client, Target& target) {
   const auto soon = [&run] { return Deadline::in(run.timeout); };
   const auto listed = co_await client.list(soon());
-  if (!listed) co_return fail(mail_error(listed.error()));
+  if (!listed) co_return fail(from_pop3(listed.error()));
   Seen seen(account, target_name(run));
   seen.keep_only(*listed);
   Fetched result;
@@ -301,7 +301,7 @@ Task<Mail<Fetched>> fetch_all(const Account& account, const GetRun& run,
     // However long it is, as long as something comes.
     const auto got = co_await client.retr(each.number, sink, Deadline::never());
     if (!got) {
-      if (!trouble) trouble = mail_error(got.error());
+      if (!trouble) trouble = from_pop3(got.error());
       if (client.connected()) continue;
       break;
     }
@@ -324,14 +324,14 @@ Task<Mail<Fetched>> fetch_all(const Account& account, const GetRun& run,
   if (!run.keep && !safe.empty() && client.connected()) {
     std::vector<std::uint32_t> numbers = safe;
     const auto marked = co_await client.dele(std::move(numbers), soon());
-    if (!marked && !trouble) trouble = mail_error(marked.error());
+    if (!marked && !trouble) trouble = from_pop3(marked.error());
   }
   const auto ended = co_await client.quit(soon());
   if (ended && !run.keep) {
     result.deleted = safe.size();
     result.left -= safe.size();
   } else if (!ended && !trouble) {
-    trouble = mail_error(ended.error());
+    trouble = from_pop3(ended.error());
   }
   if (trouble) co_return fail(std::move(*trouble));
   co_return result;

@@ -8,6 +8,7 @@
 
 #include "agents/mua/envelope.h"
 #include "agents/mua/secret.h"
+#include "libmail/base/crlf.h"
 #include "libmail/base/text.h"
 #include "libmail/service/agent.h"
 
@@ -161,14 +162,14 @@ class WireSource final : public session::ImapSource {
     if (!text) co_return fail(std::string(text.error().text));
     at_ += text->size();
     std::string wire;
-    append_crlf(*text, before_, wire);
+    append_crlf(*text, after_cr_, wire);
     co_return wire;
   }
 
  private:
   const Octets& octets_;
   std::uint64_t at_ = 0;
-  char before_ = '\0';
+  bool after_cr_ = false;
 };
 
 std::string role_of(const imap::ListEntry& entry) {

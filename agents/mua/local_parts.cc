@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agents/mua/envelope.h"
+#include "libmail/base/crlf.h"
 #include "libmail/message/message_view.h"
 #include "libmail/message/mime_parser.h"
 
@@ -16,14 +17,14 @@ namespace {
 StoreResult<void> each_piece(const OpenMessage& open, const Sink& sink) {
   const auto source = open();
   if (!source) return fail(source.error());
-  char before = '\0';
+  bool after_cr = false;
   std::string wire;
   for (;;) {
     const auto octets = (*source)->read(Octets::piece);
     if (!octets) return fail(octets.error());
     if (octets->empty()) return {};
     wire.clear();
-    append_crlf(*octets, before, wire);
+    append_crlf(*octets, after_cr, wire);
     if (!sink(wire)) return {};
   }
 }

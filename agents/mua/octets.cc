@@ -116,14 +116,6 @@ Mail<Octets> OctetsWriter::finish() {
   return Octets(std::make_shared<const Fd>(std::move(file_)), 0, size_);
 }
 
-void append_crlf(std::string_view piece, char& before, std::string& out) {
-  for (const char c : piece) {
-    if (c == '\n' && before != '\r') out += '\r';
-    out += c;
-    before = c;
-  }
-}
-
 Mail<Fd> file_of(const Octets& octets) {
   auto file = unnamed_file();
   if (!file) return file;

@@ -67,10 +67,6 @@ class OctetsWriter {
   std::uint64_t size_ = 0;
 };
 
-// Line ends of a stream: each LF without a CR in front gets one; `before` is the last octet of the piece before ('\0' at
-// the beginning).
-void append_crlf(std::string_view piece, char& before, std::string& out);
-
 // A file without a name for others to read, at its beginning.
 [[nodiscard]] Mail<Fd> file_of(const Octets& octets);
 

@@ -55,17 +55,6 @@ TEST_CASE("octets: the header ends at the first empty line, whatever its line en
         (1 << 20) + Octets::piece);
 }
 
-TEST_CASE("octets: lines get their CR wherever the pieces are cut") {
-  constexpr std::string_view text = "a\nb\r\n\nc\r\rd\n";
-  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
-    std::string out;
-    char before = '\0';
-    append_crlf(text.substr(0, cut), before, out);
-    append_crlf(text.substr(cut), before, out);
-    CHECK(out == "a\r\nb\r\n\r\nc\r\rd\r\n");
-  }
-}
-
 TEST_CASE("octets: a sink that has enough stops the reading") {
   const Octets octets = written(std::string(1 << 20, 'x'), 1 << 16);
   int pieces = 0;

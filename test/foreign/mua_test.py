@@ -4,6 +4,7 @@
 import contextlib
 import email
 import email.policy
+import fcntl
 import http.server
 import json
 import os
@@ -16,6 +17,7 @@ import socketserver
 import ssl
 import subprocess
 import sys
+import termios
 import threading
 import time
 import traceback
@@ -936,6 +938,64 @@ class Web(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def prompt(world):
+    """a password is asked for on the terminal, without echo, while other accounts go on"""
+    world.config.write_text(world.config.read_text() + f'''
+[accounts.asks]
+address = "{DORA}"
+store = "imap"
+host = "127.0.0.1"
+port = {world.site.port("imaps")}
+ca_file = "{world.site.facts["ca"]}"
+user = "{DORA}"
+''')
+    echo = 3, termios.ECHO  # c_lflag
+    for password, code in ((world.site.password(DORA), 0), ("wrong", 77)):
+        ours, terminal = pty.openpty()
+        process = subprocess.Popen([str(programs() / "mua"), "--account", "asks,bob", "folders", "list", "--json"], stdin=terminal,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=world.environment(),
+                                   preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        try:
+            before = json.loads(process.stdout.readline())
+            expect(f"the other account's rows: {before}", before["account"] == "bob")
+            said = b""
+            while b": " not in said:
+                said += os.read(ours, 1000)
+            expect(f"the question: {said}", b"Password of" in said and DORA.encode() in said)
+            expect("no echo", not termios.tcgetattr(ours)[echo[0]] & echo[1])
+            os.write(ours, password.encode() + b"\n")
+            out, err = process.communicate(timeout=60)
+            expect(f"ended with {process.returncode}: {err}", process.returncode == code)
+            expect("its rows", (b'"account":"asks"' in out) == (code == 0))
+            expect("echo again", termios.tcgetattr(ours)[echo[0]] & echo[1])
+            expect("nothing of it was shown", password.encode() not in os.read(ours, 1000))
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            process.stderr.close()
+            os.close(ours)
+            os.close(terminal)
+    world.write_config()
+    world.call("--account", "dora", "folders", "list")
+
+
+def leaves_by_mail(world):
+    """unsubscribe by a message, to all the list names"""
+    (world.home / "bob/new/1795378470.M1P1.test").write_text(
+        f"From: l@beta.test\nSubject: by mail\nList-Unsubscribe: <mailto:{ALICE},{DORA.replace('@', '%40')}?subject=leave%20me>\n\nx\n")
+    uid = world.one("--account", "bob", "search", "subject:mail")["uid"]
+    would = world.one("--account", "bob", "unsubscribe", uid)
+    expect(f"says to whom: {would}", would["mailto"] == f"{ALICE},{DORA}" and would["status"] == "not-done")
+    before = {who: len(world.site.messages(who)) for who in (ALICE, DORA)}
+    done = world.one("--account", "bob", "unsubscribe", uid, "--yes")
+    expect(f"one message to both: {done}", sorted(done["recipients"]) == sorted([ALICE, DORA]))
+    for who, count in before.items():
+        expect("it asks to leave", b"Subject: leave me" in world.site.wait_for_messages(who, count + 1)[-1])
+    world.call("--account", "bob", "delete", "--forever", uid)
+    world.call("--account", "dora", "delete", "--forever", "1:*")
+
+
 def web(world):
     """unsubscribe (RFC 8058), discover by autoconfig and SRV, completion"""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web)
@@ -1012,8 +1072,8 @@ def main():
         print("skipped: Dovecot has no imap (package dovecot-imapd)")
         sys.exit(77)
     failures = 0
-    steps = (send_and_get, whole_messages, editor, outbox, maildir, answers, mbox, dovecot, postfix, watch, sync, imapd, tokens, large,
-             side_by_side, web, examples)
+    steps = (send_and_get, whole_messages, editor, outbox, maildir, answers, leaves_by_mail, mbox, dovecot, postfix, watch, sync, imapd,
+             tokens, prompt, large, side_by_side, web, examples)
     try:
         with Workshop("mua") as workshop:
             world = World(workshop)
