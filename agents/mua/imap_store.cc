@@ -224,6 +224,7 @@ class ImapStore final : public MailStore {
   std::unique_ptr<ImapClient> client_;
   Deadline deadline_;
   bool compares_ = false;
+  std::uint32_t uid_next_ = 0;  // when the folder was opened; 0: not said
   bool woken_ = false;
   std::map<std::uint32_t, imap::Flags> seen_;  // what wait() compares with
 };
@@ -286,6 +287,7 @@ Task<Mail<FolderState>> ImapStore::open(std::string folder, bool for_reading) {
       error.kind = Kind::not_found;
     co_return fail(std::move(error));
   }
+  uid_next_ = selected->uid_next;
   FolderState state;
   state.name = folder;
   state.uid_validity = selected->uid_validity;
@@ -471,6 +473,9 @@ Task<Mail<FolderNews>> ImapStore::wait(Deadline deadline) {
     const auto learned = co_await learn_new();
     if (!learned) co_return fail(learned.error());
     (void)compare();
+    // What came since the folder was opened is news.
+    if (uid_next_ != 0)
+      std::erase_if(seen_, [this](const auto& each) { return each.first >= uid_next_; });
     compares_ = true;
   }
   for (;;) {

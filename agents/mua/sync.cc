@@ -345,9 +345,11 @@ class Syncing {
     });
     if (!done || !two_way) co_return done;
     done = co_await remove_there(known, plan.remove_there);
-    for (std::size_t i = 0; done && i < plan.append_there.size(); ++i)
-      done =
-          co_await append_there(known, there, plan.append_there[i], here.at(plan.append_there[i]));
+    for (std::size_t i = 0; done && i < plan.append_there.size(); ++i) {
+      const std::uint32_t local = plan.append_there[i];
+      done = co_await append_there(known, there, local, here.at(local));
+      if (done && i % batch == batch - 1) done = save();
+    }
     co_return done;
   }
 
@@ -391,7 +393,7 @@ class Syncing {
     entry.local = local;
     entry.flags = std::move(flags);
     ++counts_.appended;
-    co_return save();
+    co_return Mail<void>();
   }
 
   Task<Mail<void>> set_here(std::uint32_t local, const imap::Flags& before,

@@ -138,8 +138,10 @@ Task<Mail<bool>> watch_connection(const Account& account, Watching& watching, La
   say_state("watching", account, watching, "");
   auto meanwhile = co_await missed(**store, *opened, last);
   if (!meanwhile) co_return fail(meanwhile.error());
+  if (last.uid_validity != opened->uid_validity) last.uid_next = 0;
   last = LastSeen{opened->uid_validity, std::max(opened->uid_next, last.uid_next)};
-  bool told = !meanwhile->empty();
+  const Uids between = *meanwhile;
+  bool told = !between.empty();
   if (told) {
     last.uid_next = std::max(last.uid_next, meanwhile->back() + 1);
     co_await tell_arrivals(account, **store, *folder, std::move(*meanwhile), watching);
@@ -153,10 +155,14 @@ Task<Mail<bool>> watch_connection(const Account& account, Watching& watching, La
     (*store)->set_deadline(deadline);
     tell_changes(*news, account, *folder, watching);
     Uids arrived = news->arrived;
-    if (!arrived.empty()) last.uid_next = std::max(last.uid_next, arrived.back() + 1);
-    if (!arrived.empty())
+    std::erase_if(arrived, [&between](std::uint32_t uid) {
+      return std::ranges::binary_search(between, uid);
+    });
+    const bool has_arrived = !arrived.empty();
+    if (has_arrived) last.uid_next = std::max(last.uid_next, arrived.back() + 1);
+    if (has_arrived)
       co_await tell_arrivals(account, **store, *folder, std::move(arrived), watching);
-    told = told || !news->arrived.empty();
+    told = told || has_arrived;
   }
   deadline = Deadline::in(std::chrono::seconds(2));
   (*store)->set_deadline(deadline);

@@ -152,10 +152,7 @@ def imap_cases(home):
 def watches(home):
     """4294967295 messages that are only counted."""
     with server(Imap, {"(SELECT|EXAMINE)": lambda say: selected(say, 4294967295)}) as port:
-        result = mua(home, port, "imap", "watch", "--duration", "2s")
-        expect("watching 4294967295 messages", result, 1, "")
-        if result[3] > 20:
-            raise Failed(f"watching took {result[3]:.0f} s")
+        expect("watching 4294967295 messages", mua(home, port, "imap", "watch", "--duration", "2s"), 1, "")
 
 
 def syncs(home):

@@ -317,7 +317,7 @@ TEST_CASE("mua ui: a letter is edited, looked at, and sent; mua ends when it is 
   const auto request = send->request;
   sample.press('q');
   CHECK(find_action<Quit>(sample.step) == nullptr);
-  sample.tell(LetterSent{request, {}});
+  sample.tell(LetterSent{request, {}, {}});
   CHECK(find_action<Quit>(sample.step) != nullptr);
 }
 
