@@ -116,7 +116,8 @@ class LocalStore final : public MailStore {
         store_(host_, settings_of(account)),
         near_(account.store == StoreKind::mbox
                   ? std::filesystem::path(account.path).parent_path().string()
-                  : account.path) {}
+                  : account.path),
+        keeps_flags_(account.store != StoreKind::mbox) {}
 
   void set_deadline(Deadline deadline) override { deadline_ = deadline; }
 
@@ -198,6 +199,7 @@ class LocalStore final : public MailStore {
   store::StoreHost host_;
   store::Store store_;
   std::string near_;  // a directory of the same file system
+  bool keeps_flags_;
   Deadline deadline_ = Deadline::never();
   Box box_;
   std::string folder_;
@@ -359,6 +361,12 @@ Task<Mail<void>> LocalStore::read_part(std::uint32_t uid, std::string number, Si
 }
 
 Task<Mail<void>> LocalStore::edit_flags(Uids uids, FlagEdit edit) {
+  if (!keeps_flags_) {
+    // What reading a message sets is no reason to fail.
+    edit.add.set(imap::SystemFlag::seen, false);
+    if (edit.add.empty() && edit.remove.empty()) co_return Mail<void>();
+    co_return fail(MailError(Kind::unsupported, "an mbox keeps no flags", "a Maildir does"));
+  }
   auto work = [this, uids = std::move(uids), edit = std::move(edit)]() -> StoreResult<void> {
     const auto apply = [&](const imap::Flags& flags,
                            store::FlagChange::Kind kind) -> StoreResult<void> {

@@ -7,7 +7,7 @@
 
 namespace posthorn::mua {
 
-// A Maildir that is not there is made. An mbox has one folder, INBOX; its flags stand in the file (Status, X-Status).
+// A Maildir that is not there is made. An mbox has one folder, INBOX, and keeps no flags; its UIDs are places in the file.
 Task<Mail<std::unique_ptr<MailStore>>> open_local_store(const Account& account, Deadline deadline);
 
 [[nodiscard]] MailError mail_error(const store::StoreError& error);

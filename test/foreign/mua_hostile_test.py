@@ -71,7 +71,7 @@ def endless(write, line):
     """Until the other side has had enough."""
     number = 0
     while True:
-        write(b"".join(line % (number + i) for i in range(1000)))
+        write(b"".join(line % (number + i + 1) for i in range(1000)))
         number += 1000
 
 
@@ -194,6 +194,22 @@ def watches_on(home):
     expect("mail between two connections", result, 0, '"uid":6')
 
 
+def watches_at_once(home):
+    """What comes between the folder's opening and the first IDLE is told, too."""
+    def learn(say):
+        for uid in (1, 2, 3):
+            say(f"* {uid} FETCH (UID {uid} FLAGS ())")
+        say("* 4 EXISTS\r\n* 4 FETCH (UID 5 FLAGS ())")
+
+    def fetch(say):
+        say('* 4 FETCH (UID 5 FLAGS () BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 1 1) BODY[HEADER] {0}\r\n)')
+
+    examine = {"(SELECT|EXAMINE)": lambda say: selected(lambda text: say(text.replace("4294967295", "5")), 3)}
+    with server(Imap, {**examine, "FETCH": learn, "UID FETCH": fetch}) as port:
+        result = mua(home, port, "imap", "watch", "--json", "--once", "--duration", "20s")
+    expect("mail before the first IDLE", result, 0, '"uid":5')
+
+
 def pops(home):
     with server(Pop3) as port:
         expect("UIDL without end", mua(home, port, "pop3", "get", "--to", f"maildir:{home}/pop"), 69, "list is too long")
@@ -203,7 +219,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as directory:
             home = Path(directory)
-            for step in (imap_cases, watches, watches_on, syncs, pops):
+            for step in (imap_cases, watches, watches_on, watches_at_once, syncs, pops):
                 step(home)
     except Failed as problem:
         sys.exit(f"failed: {problem}")
