@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""mua against servers that want its memory or its time: each case ends soon, in little memory, with a sentence on what was wrong."""
+"""mua against servers that want its memory or its time: each case ends, in little memory, with a sentence on what was wrong."""
 
 import contextlib
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import Failed  # noqa: E402
+from peak import run_measured  # noqa: E402
 from posthorn_site import programs  # noqa: E402
 
 CAPABILITIES = "IMAP4rev1 ESEARCH IDLE ENABLE CONDSTORE QRESYNC UIDPLUS LIST-EXTENDED"
@@ -99,26 +100,19 @@ def server(handler, answers=None):
 
 
 def mua(home, port, store, *words):
-    """Its exit code, standard output and error, seconds and KiB."""
+    """Its exit code, standard output and error, and KiB."""
     (home / "mua.toml").write_text(f'[accounts.a]\naddress = "a@x.test"\nstore = "{store}"\nhost = "127.0.0.1"\n'
                                    f'port = {port}\ntls = "none"\n' + ('user = "a"\npassword_command = "echo x"\n' if store == "pop3" else ""))
-    with open(home / "out", "w+b") as out, open(home / "err", "w+b") as err:
-        begin = time.monotonic()
-        process = subprocess.Popen([programs() / "mua", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                   env={**os.environ, "POSTHORN_MUA_CONFIG": str(home / "mua.toml"), "HOME": str(home)})
-        guard = threading.Timer(60, process.kill)
-        guard.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        guard.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        return (process.returncode, (home / "out").read_text(), (home / "err").read_text(), time.monotonic() - begin, usage.ru_maxrss)
+    environment = {**os.environ, "POSTHORN_MUA_CONFIG": str(home / "mua.toml"), "HOME": str(home)}
+    done, kib = run_measured([programs() / "mua", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
+    return done.returncode, done.stdout, done.stderr, kib
 
 
 def expect(title, result, code, sentence):
-    got, out, err, seconds, kib = result
+    got, out, err, kib = result
     if got != code or sentence not in out + err or kib > MOST_KIB:
-        raise Failed(f"{title}: ended with {got} (not {code}) after {seconds:.1f} s with {kib // 1024} MiB: {out[-500:]} {err[-500:]}")
-    print(f"ok      {title}: {seconds:.1f} s, {kib // 1024} MiB", flush=True)
+        raise Failed(f"{title}: ended with {got} (not {code}) with {kib // 1024} MiB: {out[-500:]} {err[-500:]}")
+    print(f"ok      {title}: {kib // 1024} MiB", flush=True)
 
 
 def many(say, line, count):
