@@ -1050,10 +1050,14 @@ COMP_WORDS=(mua attachments sa); COMP_CWORD=2; COMP_LINE="mua attachments sa"; C
 $(complete -p mua | sed 's/.*-F \\([^ ]*\\).*/\\1/') mua sa attachments
 echo "${COMPREPLY[@]}" """])
     expect(f"bash completes: {said}", said.split() == ["save"])
-    for shell, words in (("zsh", ["-n"]), ("fish", ["--no-execute"])):
-        if shutil.which(shell):
-            (world.home / "completion").write_bytes(world.call("completion", shell).stdout)
-            run([shell, *words, world.home / "completion"])
+    file = world.home / "completion"
+    for shell, words, answer in (("zsh", ["-fc", f"autoload -U compinit; compinit -u -D; source {file}; print -r -- ${{_comps[mua]}}"], "-F _mua"),
+                                 ("fish", ["--no-config", "-c", f"source {file}; complete -C 'mua attachments sa'"], "save")):
+        if not shutil.which(shell):
+            continue
+        file.write_bytes(world.call("completion", shell).stdout)
+        said = subprocess.run([shell, *words], capture_output=True, text=True, timeout=60, env={**os.environ, "HOME": str(world.home)})
+        expect(f"{shell} completes: {said}", said.returncode == 0 and answer in said.stdout and not said.stderr)
 
 
 def examples(world):

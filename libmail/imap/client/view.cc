@@ -58,7 +58,7 @@ std::optional<std::uint32_t> View::number_of(std::uint32_t uid) const {
   if (uid == 0) return std::nullopt;
   std::uint32_t before = 0;
   for (const Chunk& chunk : chunks_) {
-    if (chunk.high >= uid) {
+    if (chunk.low <= uid && uid <= chunk.high) {
       for (std::uint32_t i = 0; i < chunk.messages.size(); ++i)
         if (chunk.messages[i].uid == uid) return before + i + 1;
     }
