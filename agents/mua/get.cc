@@ -247,7 +247,7 @@ Mail<std::unique_ptr<Target>> make_target(const GetRun& run) {
 }
 
 Task<Mail<std::unique_ptr<session::Pop3Client>>> connect(const Account& account, Duration timeout) {
-  const Deadline deadline = Deadline::in(timeout);
+  Deadline deadline = Deadline::in(timeout);
   const Server& server = account.server;
   session::Pop3ClientOptions options;
   options.tls = server.tls;

@@ -533,7 +533,7 @@ Task<Mail<std::uint32_t>> append_message(ImapClient& client, std::string folder,
   co_return uid;
 }
 
-Task<Mail<std::unique_ptr<ImapClient>>> connect_imap(const Account& account, Deadline deadline) {
+Task<Mail<std::unique_ptr<ImapClient>>> connect_imap(const Account& account, Deadline& deadline) {
   const Server& server = account.server;
   auto context = tls_context(server);
   if (!context) co_return fail(context.error());

@@ -10,8 +10,9 @@ namespace posthorn::mua {
 Task<Mail<std::unique_ptr<MailStore>>> open_imap_store(const Account& account, Deadline deadline);
 
 // Connected and logged in, QRESYNC enabled where it is offered: for what goes beyond a MailStore (sync).
+// `deadline`: as with find_log_in().
 Task<Mail<std::unique_ptr<session::ImapClient>>> connect_imap(const Account& account,
-                                                              Deadline deadline);
+                                                              Deadline& deadline);
 // All folders, with their special uses if the server knows them, and what it says of one.
 [[nodiscard]] imap::List list_of_folders(const session::ImapClient& client);
 [[nodiscard]] Folder folder_of(const imap::ListEntry& entry);

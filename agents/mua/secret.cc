@@ -128,7 +128,7 @@ Task<Mail<std::string>> ask_password(std::string user, std::string account) {
   co_return password;
 }
 
-Task<Mail<session::MailLogin>> find_log_in(Server server, std::string account, Deadline deadline) {
+Task<Mail<session::MailLogin>> find_log_in(Server server, std::string account, Deadline& deadline) {
   session::MailLogin login;
   login.user = server.user;
   if (login.user.empty()) co_return login;
@@ -147,7 +147,9 @@ Task<Mail<session::MailLogin>> find_log_in(Server server, std::string account, D
   } else if (secret.typed) {
     password = *secret.typed;
   } else {
+    const Duration left = deadline.left();
     password = co_await ask_password(login.user, std::move(account));
+    if (!deadline.is_never()) deadline = Deadline::in(left);
   }
   if (!password) co_return fail(password.error());
   login.password = std::move(*password);

@@ -13,9 +13,10 @@
 
 namespace posthorn::mua {
 
-// A server without `user` needs none: both empty. On a terminal, if the account names no source, the user is asked.
+// A server without `user` needs none: both empty. On a terminal, if the account names no source, the user is asked: that
+// time is not the server's, `deadline` is so much later afterwards.
 async::Task<Mail<session::MailLogin>> find_log_in(Server server, std::string account,
-                                                  async::Deadline deadline);
+                                                  async::Deadline& deadline);
 
 // Asks the person on the terminal, without echo; waits as long as it takes, one question at a time, while everything else
 // goes on. A signal that ends the process finds the terminal as it was.

@@ -136,7 +136,8 @@ class Syncing {
 
   Task<Mail<Counts>> run(std::vector<std::string> folders) {
     if (auto done = load(); !done) co_return fail(done.error());
-    auto client = co_await connect_imap(account_, soon());
+    Deadline deadline = soon();
+    auto client = co_await connect_imap(account_, deadline);
     if (!client) co_return fail(client.error());
     client_ = std::move(*client);
     Account local = account_;
