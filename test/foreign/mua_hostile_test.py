@@ -2,6 +2,7 @@
 """mua against servers that want its memory or its time: each case ends, in little memory, with a sentence on what was wrong."""
 
 import contextlib
+import functools
 import os
 import re
 import socketserver
@@ -18,7 +19,6 @@ from peak import run_measured  # noqa: E402
 from posthorn_site import programs  # noqa: E402
 
 CAPABILITIES = "IMAP4rev1 ESEARCH IDLE ENABLE CONDSTORE QRESYNC UIDPLUS LIST-EXTENDED"
-MOST_KIB = 400 * 1024  # with sanitizers; a release build stays far below
 EVERY_UID = "1:4294967295"
 
 
@@ -104,13 +104,18 @@ def mua(home, port, store, *words):
     (home / "mua.toml").write_text(f'[accounts.a]\naddress = "a@x.test"\nstore = "{store}"\nhost = "127.0.0.1"\n'
                                    f'port = {port}\ntls = "none"\n' + ('user = "a"\npassword_command = "echo x"\n' if store == "pop3" else ""))
     environment = {**os.environ, "POSTHORN_MUA_CONFIG": str(home / "mua.toml"), "HOME": str(home)}
-    done, kib = run_measured([programs() / "mua", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
+    done, kib = run_measured([programs() / "mua", *words, "--timeout", "200s"], 240, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
     return done.returncode, done.stdout, done.stderr, kib
+
+
+@functools.cache
+def sanitized():
+    return b"__asan_init" in (programs() / "mua").read_bytes()
 
 
 def expect(title, result, code, sentence):
     got, out, err, kib = result
-    if got != code or sentence not in out + err or kib > MOST_KIB:
+    if got != code or sentence not in out + err or kib > (500 if sanitized() else 200) * 1024:
         raise Failed(f"{title}: ended with {got} (not {code}) with {kib // 1024} MiB: {out[-500:]} {err[-500:]}")
     print(f"ok      {title}: {kib // 1024} MiB", flush=True)
 
@@ -139,6 +144,8 @@ def imap_cases(home):
             ("messages that nobody asked for", {"UID SEARCH": lambda say: say("* ESEARCH UID ALL 5"),
                                                 "UID FETCH": lambda say: many(say, "* 2 FETCH (UID 5 FLAGS ())\r\n* %d EXISTS", 20000)},
              ["list"], 1, "")):
+        if "without end" in title and sanitized():  # 64 MiB take it half a minute
+            continue
         with server(Imap, answers) as port:
             expect(title, mua(home, port, "imap", *words), code, sentence)
 
@@ -205,6 +212,8 @@ def watches_at_once(home):
 
 
 def pops(home):
+    if sanitized():
+        return
     with server(Pop3) as port:
         expect("UIDL without end", mua(home, port, "pop3", "get", "--to", f"maildir:{home}/pop"), 69, "list is too long")
 
