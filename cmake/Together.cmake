@@ -1,6 +1,6 @@
 # POSTHORN_TOGETHER=ON compiles a dozen files of a room as one, which takes a third of the time when everything is
-# compiled: the presets release and asan do. Who edits uses debug, where a changed file takes no neighbours along; gcc,
-# too, compiles each file by itself, so that none depends on its neighbours.
+# compiled: the presets release, asan and gcc do. Who edits uses debug, where a changed file takes no neighbours along and
+# shows what it lacks by itself; so does scripts/check with files that changed.
 #
 # scripts/lib/together.py says which files can stand in one: those that don't declare the same name for themselves.
 # It is asked when cmake runs: if a file has got a name since then that a neighbour has, too, run cmake again.

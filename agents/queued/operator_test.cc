@@ -57,6 +57,30 @@ TEST_CASE("queued: a message that is deleted while somebody else reads it goes b
   });
 }
 
+TEST_CASE("queued: what an intake wants held is held once, until it is released") {
+  TestSite site;
+  run(site, [](TestSite& in) -> Task<void> {
+    smtp::Envelope envelope = to({"bob@a.test"});
+    envelope.hold_reason = "a policy server";
+    const auto id = co_await in.send(std::move(envelope), text);
+    co_await until([&in, id] {
+      const queue::Message* message = in.store->find(id);
+      return message != nullptr && message->held;
+    });
+    CHECK(in.local.bodies == 0);
+    auto loaded = co_await in.store->load(*in.store->find(id));
+    REQUIRE(loaded);
+    CHECK((*loaded)->state.hold_reason == "a policy server");
+    co_await in.stop();
+    in.start();
+    CHECK(in.store->find(id)->held);
+    auto released = co_await in.scheduler->release(id);
+    CHECK(released.has_value());
+    co_await until([&in] { return in.store->size() == 0; });
+    CHECK(in.local.count("bob@a.test") == 1);
+  });
+}
+
 TEST_CASE("queued: a message that is being handed over can be held, with the reason") {
   TestSite site;
   run(site, [](TestSite& in) -> Task<void> {

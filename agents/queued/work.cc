@@ -106,6 +106,14 @@ async::Task<void> Scheduler::work(Message* message, std::shared_ptr<queue::Loade
   }
   work.loaded = std::move(loaded);
   work.plan.state = std::move(work.loaded->state);
+  const std::string& why_held = work.envelope().hold_reason;
+  // Nothing is written of it yet: nobody has released it.
+  if (!why_held.empty() && message->block_size == 0) {
+    log_.info(work.trace_id(), "held", {{"id", message->id.text()}, {"reason", why_held}});
+    set_aside(work, why_held);
+    start_some();
+    co_return;
+  }
   const bool is_ready = co_await prepare(work);
   if (is_ready && !park(work)) {
     co_await hand_over(work);

@@ -26,8 +26,9 @@ MonoTime now() {
 // Kept connections are shared only by what would have opened them in the same way.
 std::string key_for(const Destination& destination, const Target& target, Security security) {
   const std::string user = destination.login ? destination.login->user : std::string();
-  return fmt::format("{} {} {} {} {}", target.hop.text(), target.name, static_cast<int>(security),
-                     destination.implicit_tls, user);
+  return fmt::format("{} {} {} {} {} {}", target.hop.text(), target.name,
+                     static_cast<int>(security), destination.implicit_tls, destination.xforward,
+                     user);
 }
 
 }  // namespace
@@ -86,6 +87,7 @@ session::SmtpClientOptions Connections::client_options(const Destination& destin
   options.core.remote_address = target.address;
   options.core.tls = tls_level(security);
   options.core.login = destination.login;
+  options.core.xforward = destination.xforward;
   options.implicit_tls = destination.implicit_tls;
   options.tls_context =
       security == Security::verified ? options_.good_certificate : options_.any_certificate;

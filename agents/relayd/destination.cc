@@ -99,6 +99,7 @@ Task<Result<Destination, Status>> Destinations::find(Route route, std::string do
   Destination destination;
   destination.key = key_of(route, domain);
   destination.security = route.security;
+  destination.xforward = route.xforward || route.kind == Route::Kind::unix_socket;
   destination.implicit_tls = route.implicit_tls;
   const std::uint16_t port = route.port == 0 ? options_.default_port : route.port;
 

@@ -30,6 +30,7 @@ struct Destination {
   std::vector<Target> targets;  // at least one
   std::optional<Security> security;
   bool implicit_tls = false;
+  bool xforward = false;
   std::optional<smtp::Credentials> login;
 
   Destination() = default;

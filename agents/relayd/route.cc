@@ -10,8 +10,8 @@ namespace posthorn::relayd {
 namespace {
 
 constexpr std::string_view expected =
-    "expected [HOST]:PORT, DOMAIN, unix:PATH or mx, then tls=off|opportunistic|required|verified "
-    "or implicit-tls";
+    "expected [HOST]:PORT, DOMAIN, unix:PATH or mx, then tls=off|opportunistic|required|verified, "
+    "implicit-tls or xforward";
 
 Result<std::uint16_t, std::string> parse_port(std::string_view text) {
   const auto port = parse_number<std::uint16_t>(text);
@@ -107,6 +107,10 @@ Result<Route, std::string> parse_route(std::string_view value) {
   for (std::size_t i = 1; route && i < parts.size(); ++i) {
     if (parts[i] == "implicit-tls") {
       route->implicit_tls = true;
+      continue;
+    }
+    if (parts[i] == "xforward") {
+      route->xforward = true;
       continue;
     }
     const bool is_tls = parts[i].starts_with("tls=");

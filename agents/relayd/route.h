@@ -6,7 +6,7 @@
 //   unix:PATH                SMTP on a Unix socket
 //   mx                       the MX hosts of the domain itself (an exception from "*")
 //
-// Behind it, separated by blanks: tls=off|opportunistic|required|verified, implicit-tls.
+// Behind it, separated by blanks: tls=off|opportunistic|required|verified, implicit-tls, xforward.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,7 @@ struct Route {
   std::string path;        // unix_socket
   std::optional<Security> security;
   bool implicit_tls = false;
+  bool xforward = false;  // a server of the site's: it is told where a message came from
 
   Route() = default;
   // The place as written, without parameters, in one form: "[smtp.example.net]:587", "unix:/run/x.sock", "mx". The

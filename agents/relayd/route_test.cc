@@ -36,10 +36,11 @@ TEST_CASE("parse_route: places") {
 }
 
 TEST_CASE("parse_route: parameters") {
-  const auto route = parse_route("[smtp.example.net]:465  tls=verified implicit-tls");
+  const auto route = parse_route("[smtp.example.net]:465  tls=verified implicit-tls xforward");
   REQUIRE(route);
   CHECK(route->security == Security::verified);
   CHECK(route->implicit_tls);
+  CHECK(route->xforward);
 }
 
 TEST_CASE("parse_route: what is none") {

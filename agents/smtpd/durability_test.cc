@@ -58,7 +58,8 @@ class House {
     session::SmtpSessionSettings settings;
     settings.log = &log_;
     const Services services(resolver_, *intake_, log_, counters_);
-    std::unique_ptr<session::SmtpHandler> handler = std::make_unique<Session>(services, policy_);
+    std::unique_ptr<session::SmtpHandler> handler = std::make_unique<Session>(
+        services, policy_, reception::PolicyGate(policy_servers_, {}, log_));
     scope_.spawn(session::serve_smtp(std::move(pair.right), std::move(settings), std::move(handler),
                                      nullptr));
     SmtpTestClient client(std::move(pair.left));
@@ -98,6 +99,9 @@ class House {
   MemoryFiles files_;
   service::Log log_{"test", service::Log::Format::kv, service::Level::error, -1};
   service::Metrics metrics_;
+  reception::PolicyOptions no_servers_;
+  reception::PolicyServers policy_servers_{service::Site::find("/nowhere"), no_servers_, metrics_,
+                                           true};
   Counters counters_{metrics_};
   EveryUser users_;
   service::Site site_ = service::Site::find("/nonexistent");

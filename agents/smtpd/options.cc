@@ -12,6 +12,7 @@ void Options::describe(service::OptionTable& table) {
       .unit("network");
   describe_addresses(table);
 
+  describe_policy(table);
   describe_way(table);
   describe_limits(table);
   describe_timeouts(table);

@@ -20,10 +20,20 @@ Counters::Counters(service::Metrics& metrics)
                                          "recipients that were taken or refused",
                                          "result=\"refused\"")) {}
 
-Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo&) {
+Task<Reply> Session::on_connect(const smtp::SessionInfo& session) {
+  return gate_.connect(session);
+}
+
+Task<Reply> Session::on_hello(const smtp::SessionInfo& session) {
+  return gate_.hello(session);
+}
+
+Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& session) {
   envelope.id = services_.intake.next_id();
   if (envelope.trace_id.empty()) envelope.trace_id = envelope.id;
   envelope.arrival = wall_now();
+  Reply judged = co_await gate_.mail(envelope, session);
+  if (judged.negative()) co_return judged;
   transaction_ = services_.intake.begin();
   Reply reply = co_await transaction_->mail(envelope);
   if (reply.negative()) transaction_.reset();
@@ -48,13 +58,18 @@ Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& re
   if (recipient.mailbox.domain.empty()) {
     recipient.mailbox.domain = services_.resolver.canonical(recipient.mailbox).domain;
   }
+  Reply judged = co_await gate_.rcpt(envelope, recipient, session);
+  if (judged.negative()) {
+    services_.counters.recipients_refused.add();
+    co_return judged;
+  }
   Reply reply = co_await transaction_->rcpt(recipient);
   if (reply.negative()) services_.counters.recipients_refused.add();
   co_return reply;
 }
 
 Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
-  Reply reply = co_await transaction_->data();
+  Reply reply = co_await gate_.data(envelope, session, transaction_, services_.intake);
   if (reply.negative()) co_return reply;
   received_ = smtp::ReceivedCounter();
   body_begun_ = true;
@@ -65,7 +80,7 @@ Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::Session
   if (envelope.recipients.size() == 1) {
     trace.rcpt = smtp::format_mailbox(envelope.recipients.front().mailbox);
   }
-  const std::string field = smtp::format_received(session, envelope, trace);
+  const std::string field = gate_.prepended() + smtp::format_received(session, envelope, trace);
   const Reply written = co_await transaction_->write(field);
   co_return written.negative() ? written : reply;
 }
@@ -84,7 +99,7 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
                                                  const smtp::SessionInfo& session) {
   const std::unique_ptr<session::IntakeTransaction> transaction = std::move(transaction_);
   body_begun_ = false;
-  const Reply reply = co_await transaction->finish(envelope);
+  const Reply reply = co_await gate_.end(envelope, session, *transaction);
   if (reply.positive()) {
     services_.counters.messages.add();
     services_.counters.octets.add(envelope.size);
@@ -93,7 +108,10 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
     services_.counters.messages_refused.add();
   }
   const std::string from = smtp::format_path(envelope.reverse_path);
-  services_.log.info(envelope.trace_id, reply.positive() ? "taken" : "not-taken",
+  const char* outcome = reply.positive() ? "taken" : "not-taken";
+  if (reply.positive() && gate_.discards()) outcome = "discarded";
+  gate_.reset();
+  services_.log.info(envelope.trace_id, outcome,
                      {{"id", envelope.id},
                       {"from", from},
                       {"rcpts", envelope.recipients.size()},
@@ -108,6 +126,7 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
 }
 
 Task<void> Session::on_reset() {
+  gate_.reset();
   if (std::exchange(body_begun_, false)) services_.counters.messages_refused.add();
   const std::unique_ptr<session::IntakeTransaction> transaction = std::move(transaction_);
   if (transaction != nullptr) co_await transaction->abort();

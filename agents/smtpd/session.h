@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agents/smtpd/policy.h"
+#include "libmail/reception/policy_gate.h"
 #include "libmail/route/resolver.h"
 #include "libmail/service/log.h"
 #include "libmail/service/metrics.h"
@@ -39,9 +40,11 @@ struct Services {
 
 class Session final : public session::SmtpHandler {
  public:
-  Session(Services services, std::shared_ptr<const Policy> policy)
-      : services_(services), policy_(std::move(policy)) {}
+  Session(Services services, std::shared_ptr<const Policy> policy, reception::PolicyGate gate)
+      : services_(services), policy_(std::move(policy)), gate_(std::move(gate)) {}
 
+  async::Task<smtp::Reply> on_connect(const smtp::SessionInfo& session) override;
+  async::Task<smtp::Reply> on_hello(const smtp::SessionInfo& session) override;
   async::Task<smtp::Reply> on_mail(smtp::Envelope& envelope,
                                    const smtp::SessionInfo& session) override;
   async::Task<smtp::Reply> on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& recipient,
@@ -60,6 +63,7 @@ class Session final : public session::SmtpHandler {
 
   Services services_;
   std::shared_ptr<const Policy> policy_;
+  reception::PolicyGate gate_;
   std::unique_ptr<session::IntakeTransaction> transaction_;
   smtp::ReceivedCounter received_;
   bool body_begun_ = false;

@@ -13,6 +13,7 @@ void Options::describe(service::OptionTable& table) {
   table.add("hide-client", hide_client, "leave the client's name and address out of Received");
   describe_addresses(table);
 
+  describe_policy(table);
   describe_way(table);
   describe_limits(table);
   table.add("max-auth-attempts", limits.auth_attempts,

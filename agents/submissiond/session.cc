@@ -40,13 +40,14 @@ Counters::Counters(service::Metrics& metrics)
       senders_refused(metrics.counter("posthorn_submissiond_senders_refused_total",
                                       "senders that the user does not own")) {}
 
-// The login; without one, the user behind a Unix socket; "" for a stranger.
+// The login; without one, the user behind a Unix socket, unless XCLIENT has named another; "" for a stranger.
 std::string Session::who(const smtp::SessionInfo& session) const {
-  return session.user.empty() ? local_.name : session.user;
+  if (!session.user.empty()) return session.user;
+  return session.client.local ? local_.name : std::string();
 }
 
 bool Session::is_trusted(const std::string& user, const smtp::SessionInfo& session) const {
-  if (session.user.empty() && local_.is_root) return true;
+  if (session.user.empty() && session.client.local && local_.is_root) return true;
   return policy_->trusted_users.contains(lower(user));
 }
 
@@ -68,6 +69,14 @@ Task<Reply> Session::check_sender(const smtp::Envelope& envelope, std::string us
   co_return not_your_address(user);
 }
 
+Task<Reply> Session::on_connect(const smtp::SessionInfo& session) {
+  return gate_.connect(session);
+}
+
+Task<Reply> Session::on_hello(const smtp::SessionInfo& session) {
+  return gate_.hello(session);
+}
+
 Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& session) {
   const std::string user = who(session);
   if (user.empty()) co_return smtp::reply::auth_required;
@@ -79,6 +88,8 @@ Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& 
     Reply checked = co_await check_sender(envelope, user);
     if (checked.negative()) co_return checked;
   }
+  const Reply judged = co_await gate_.mail(envelope, session);
+  if (judged.negative()) co_return judged;
   transaction_ = services_.intake.begin();
   Reply reply = co_await transaction_->mail(envelope);
   if (reply.negative()) transaction_.reset();
@@ -87,7 +98,7 @@ Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& 
 
 // Any domain; of ours, only who exists.
 Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& recipient,
-                             const smtp::SessionInfo&) {
+                             const smtp::SessionInfo& session) {
   smtp::Mailbox asked = recipient.mailbox;
   const route::Verdict verdict = co_await services_.resolver.resolve(std::move(asked));
   if (!verdict.is_ours() && verdict.kind != route::Verdict::Kind::remote) {
@@ -101,13 +112,18 @@ Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& re
   if (recipient.mailbox.domain.empty()) {
     recipient.mailbox.domain = services_.resolver.canonical(recipient.mailbox).domain;
   }
+  const Reply judged = co_await gate_.rcpt(envelope, recipient, session);
+  if (judged.negative()) {
+    services_.counters.recipients_refused.add();
+    co_return judged;
+  }
   Reply reply = co_await transaction_->rcpt(recipient);
   if (reply.negative()) services_.counters.recipients_refused.add();
   co_return reply;
 }
 
 Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
-  Reply reply = co_await transaction_->data();
+  Reply reply = co_await gate_.data(envelope, session, transaction_, services_.intake);
   if (reply.negative()) co_return reply;
   message::Stamp stamp;
   stamp.date = format_rfc5322_date(envelope.arrival);
@@ -123,7 +139,7 @@ Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::Session
   if (envelope.recipients.size() == 1) {
     trace.rcpt = smtp::format_mailbox(envelope.recipients.front().mailbox);
   }
-  const std::string field = smtp::format_received(session, envelope, trace);
+  const std::string field = gate_.prepended() + smtp::format_received(session, envelope, trace);
   written_ += field.size();
   Reply written = co_await transaction_->write(field);
   if (written.negative()) co_return written;
@@ -152,7 +168,7 @@ Task<Reply> Session::on_body(std::string_view octets) {
 }
 
 // The last octets, and the intake's word. A negative reply before finish() leaves the transaction to be aborted.
-Task<Reply> Session::end_message(smtp::Envelope& envelope,
+Task<Reply> Session::end_message(smtp::Envelope& envelope, const smtp::SessionInfo& session,
                                  session::IntakeTransaction& transaction) {
   passing_.clear();
   filter_->finish(passing_);
@@ -163,19 +179,19 @@ Task<Reply> Session::end_message(smtp::Envelope& envelope,
     written_ += passing_.size();
     reply = co_await transaction.write(passing_);
   }
+  envelope.size = written_;
   if (reply.negative()) {
     co_await transaction.abort();
     co_return reply;
   }
-  envelope.size = written_;
-  reply = co_await transaction.finish(envelope);
+  reply = co_await gate_.end(envelope, session, transaction);
   co_return reply;
 }
 
 Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
                                                  const smtp::SessionInfo& session) {
   const std::unique_ptr<session::IntakeTransaction> transaction = std::move(transaction_);
-  const Reply reply = co_await end_message(envelope, *transaction);
+  const Reply reply = co_await end_message(envelope, session, *transaction);
   filter_.reset();
   passing_ = {};
   if (reply.positive()) {
@@ -186,8 +202,11 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
     services_.counters.messages_refused.add();
   }
   const std::string from = smtp::format_path(envelope.reverse_path);
+  const char* outcome = reply.positive() ? "taken" : "not-taken";
+  if (reply.positive() && gate_.discards()) outcome = "discarded";
+  gate_.reset();
   const std::string protocol = smtp::with_keyword(session, envelope.smtputf8);
-  services_.log.info(envelope.trace_id, reply.positive() ? "taken" : "not-taken",
+  services_.log.info(envelope.trace_id, outcome,
                      {{"id", envelope.id},
                       {"user", envelope.user},
                       {"from", from},
@@ -203,6 +222,7 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
 }
 
 Task<void> Session::on_reset() {
+  gate_.reset();
   if (filter_) {
     services_.counters.messages_refused.add();
     filter_.reset();

@@ -10,6 +10,7 @@
 #include "agents/submissiond/local_user.h"
 #include "agents/submissiond/policy.h"
 #include "libmail/message/submission.h"
+#include "libmail/reception/policy_gate.h"
 #include "libmail/route/resolver.h"
 #include "libmail/service/log.h"
 #include "libmail/service/metrics.h"
@@ -43,9 +44,15 @@ struct Services {
 
 class Session final : public session::SmtpHandler {
  public:
-  Session(Services services, std::shared_ptr<const Policy> policy, LocalUser local)
-      : services_(services), policy_(std::move(policy)), local_(std::move(local)) {}
+  Session(Services services, std::shared_ptr<const Policy> policy, LocalUser local,
+          reception::PolicyGate gate)
+      : services_(services),
+        policy_(std::move(policy)),
+        local_(std::move(local)),
+        gate_(std::move(gate)) {}
 
+  async::Task<smtp::Reply> on_connect(const smtp::SessionInfo& session) override;
+  async::Task<smtp::Reply> on_hello(const smtp::SessionInfo& session) override;
   async::Task<smtp::Reply> on_mail(smtp::Envelope& envelope,
                                    const smtp::SessionInfo& session) override;
   async::Task<smtp::Reply> on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& recipient,
@@ -62,7 +69,7 @@ class Session final : public session::SmtpHandler {
  private:
   async::Task<smtp::Reply> check_sender(const smtp::Envelope& envelope, std::string user);
   async::Task<smtp::Reply> pass_on(std::string_view octets);
-  async::Task<smtp::Reply> end_message(smtp::Envelope& envelope,
+  async::Task<smtp::Reply> end_message(smtp::Envelope& envelope, const smtp::SessionInfo& session,
                                        session::IntakeTransaction& transaction);
   [[nodiscard]] std::string who(const smtp::SessionInfo& session) const;
   [[nodiscard]] bool may_ask(const smtp::SessionInfo& session) const;
@@ -71,6 +78,7 @@ class Session final : public session::SmtpHandler {
   Services services_;
   std::shared_ptr<const Policy> policy_;
   LocalUser local_;
+  reception::PolicyGate gate_;
   std::unique_ptr<session::IntakeTransaction> transaction_;
   std::optional<message::SubmissionFilter> filter_;  // of the message that arrives
   smtp::ReceivedCounter received_;

@@ -94,6 +94,8 @@ struct Dialogue {
   route::TestSite site;
   MemoryIntake intake;
   service::Metrics metrics;
+  reception::PolicyOptions no_servers;
+  reception::PolicyServers servers{service::Site::find("/nowhere"), no_servers, metrics, true};
   Counters counters{metrics};
   service::Log log{"test", service::Log::Format::kv, service::Level::error, -1};
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
@@ -144,8 +146,8 @@ struct Dialogue {
     async::Peer server_peer;
     async::StreamPair pair = async::make_memory_pair(server_peer, self->peer);
     Services services(self->site.resolver, self->intake, self->log, self->counters);
-    std::unique_ptr<session::SmtpHandler> handler =
-        std::make_unique<Session>(services, self->policy, self->local);
+    std::unique_ptr<session::SmtpHandler> handler = std::make_unique<Session>(
+        services, self->policy, self->local, reception::PolicyGate(self->servers, {}, self->log));
     std::unique_ptr<session::SaslServer> sasl = std::make_unique<PlainServer>();
     scope.spawn(session::serve_smtp(std::move(pair.right), self->settings, std::move(handler),
                                     std::move(sasl)));
@@ -351,6 +353,28 @@ TEST_CASE("submissiond: users may VRFY and EXPN") {
                 {"VRFY nobody", "550 5.1.1"},
                 {"EXPN all", "250 2.1.5 <bob@a.test>"},
                 {"EXPN ann", "550 5.1.1"}});
+}
+
+TEST_CASE("submissiond: who a proxy says has logged in has, and only until it names another") {
+  Dialogue dialogue;
+  dialogue.settings.xclient_networks = *service::Networks::parse({"192.0.2.0/24"});
+  dialogue.run({ehlo,
+                {"MAIL FROM:<ann@a.test>", "530 5.7.0"},
+                {"XCLIENT ADDR=198.51.100.9 LOGIN=ann@a.test", "220 "},
+                ehlo,
+                {"MAIL FROM:<bob@a.test>", "553 5.7.1"},
+                {"MAIL FROM:<ann@a.test>", "250 "},
+                {"RCPT TO:<bob@a.test>", "250 "},
+                {"DATA", "354 "},
+                {"From: ann@a.test\r\n\r\n.", "250 "},
+                {"XCLIENT ADDR=198.51.100.10", "220 "},
+                ehlo,
+                {"MAIL FROM:<ann@a.test>", "530 5.7.0"}});
+  REQUIRE(dialogue.intake.taken.size() == 1);
+  CHECK(dialogue.intake.taken[0].octets.find("198.51.100.9") != std::string::npos);
+  Dialogue stranger;
+  stranger.settings.xclient_networks = *service::Networks::parse({"198.51.100.0/24"});
+  stranger.run({ehlo, {"XCLIENT LOGIN=ann@a.test", "502 5.5.1"}});
 }
 
 TEST_CASE("find_local_user: knows who is at the other end of a Unix socket") {

@@ -55,7 +55,7 @@ Task<void> Submissiond::session(service::Connection connection, bool implicit_tl
   settings.server.auth_in_clear = options_.allow_plaintext_auth;
   const Services services(reception_.resolver(), reception_.intake(), *log_, *counters_);
   std::unique_ptr<session::SmtpHandler> handler =
-      std::make_unique<Session>(services, policy_, std::move(local));
+      std::make_unique<Session>(services, policy_, std::move(local), reception_.make_gate());
   std::unique_ptr<session::SaslServer> sasl;
   if (auth_ != nullptr) sasl = auth_->make_server();
   co_await session::serve_smtp(std::move(connection.stream), std::move(settings),

@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "libmail/service/proxied.h"
 #include "libmail/store/location.h"
 
 namespace posthorn::access {
@@ -27,6 +28,7 @@ void Options::describe_front(service::OptionTable& table, const Words& words) {
       .add("max-connections-per-client", serve.connections_per_client,
            "clients at once from one IPv4 address or IPv6 /64")
       .unit("clients");
+  service::describe_proxies(table, serve.proxy_networks);
   table.add("login-time", login_time,
             "a client that has not logged in after this long is sent away");
 }

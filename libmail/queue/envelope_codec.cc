@@ -26,6 +26,7 @@ enum class Tag : std::uint8_t {
   drop_name,
   drop_inode,
   drop_part,
+  hold_reason,
 };
 enum class RecipientTag : std::uint8_t { mailbox = 1, notify, orcpt_type, orcpt_address };
 
@@ -241,6 +242,8 @@ bool read_field(const Cursor::Taken& field, Entry& into) {
       return read_value(octets, origin(into).inode);
     case Tag::drop_part:
       return read_value(octets, origin(into).part);
+    case Tag::hold_reason:
+      return read_text(octets, envelope.hold_reason);
   }
   return false;
 }
@@ -282,6 +285,7 @@ std::string encode_entry(const Entry& entry) {
     put_value(out, Tag::drop_inode, entry.drop->inode);
     put_value(out, Tag::drop_part, entry.drop->part);
   }
+  put_text(out, Tag::hold_reason, envelope.hold_reason);
   return out;
 }
 

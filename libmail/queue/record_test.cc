@@ -22,6 +22,7 @@ Entry full_entry() {
   envelope.requiretls = true;
   envelope.auth.emplace();
   envelope.user = "ann";
+  envelope.hold_reason = "to be looked at";
   envelope.client.name = "mx.example.org";
   envelope.client.address = "192.0.2.1";
   envelope.client.port = 4711;

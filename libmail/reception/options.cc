@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "libmail/service/networks.h"
+#include "libmail/service/proxied.h"
 #include "libmail/session/smtp_client.h"
 
 namespace posthorn::reception {
@@ -20,6 +21,18 @@ void ReceptionOptions::describe_listeners(service::OptionTable& table) {
   table.group("Listeners");
   table.add_listeners("listen", listen, "where SMTP is spoken, with STARTTLS", &access);
   table.add_listeners("listen-tls", listen_tls, "where TLS comes before the greeting");
+  service::describe_proxies(table, serve.proxy_networks);
+  table
+      .add("xclient-networks", xclient_networks,
+           "proxies: clients from these networks may say whom they speak for, and who that has "
+           "logged in as (XCLIENT)")
+      .unit("network");
+  table
+      .add("xforward-networks", xforward_networks,
+           "clients from these networks may say where a message came from (XFORWARD), as "
+           "Unix-socket "
+           "peers may")
+      .unit("network");
   host.describe(table);
   tls.describe(table);
 }
@@ -35,6 +48,11 @@ void ReceptionOptions::describe_addresses(service::OptionTable& table) {
   routes.describe(table);
 }
 
+void ReceptionOptions::describe_policy(service::OptionTable& table) {
+  table.group("Who else is asked");
+  policy.describe(table);
+}
+
 void ReceptionOptions::describe_way(service::OptionTable& table) {
   table.group("Where messages go");
   table.add_path("queue", queue, "the queue directory").at_start();
@@ -44,6 +62,11 @@ void ReceptionOptions::describe_way(service::OptionTable& table) {
            "unix:PATH), in place of the queue")
       .at_start()
       .check_with(check_next_hop);
+  table
+      .add(
+          "next-hop-xclient", next_hop_xclient,
+          "tell the next hop by XCLIENT, if it offers that, who the client is and has logged in as")
+      .at_start();
   table.add_size("spool-above", spool_above, "larger messages lie in a file while they arrive")
       .at_start();
   table.add_size("memory", memory, "octets of messages in memory, beyond it they go to files")
@@ -81,6 +104,12 @@ std::vector<std::string> ReceptionOptions::check(const service::Site& site) cons
   std::vector<std::string> problems = routes.check(site);
   if (auto parsed = service::Networks::parse(local_networks); !parsed) {
     problems.push_back("local-networks: " + parsed.error());
+  }
+  if (auto parsed = service::Networks::parse(xclient_networks); !parsed) {
+    problems.push_back("xclient-networks: " + parsed.error());
+  }
+  if (auto parsed = service::Networks::parse(xforward_networks); !parsed) {
+    problems.push_back("xforward-networks: " + parsed.error());
   }
   if (host.domains.empty()) {
     problems.push_back("domains: at least one is needed; write domains = [\"example.org\"] into " +

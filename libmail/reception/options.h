@@ -8,6 +8,7 @@
 
 #include "libmail/message/header.h"
 #include "libmail/queue/layout.h"
+#include "libmail/reception/policy_gate.h"
 #include "libmail/route/site_routes.h"
 #include "libmail/service/agent.h"
 #include "libmail/service/options.h"
@@ -22,10 +23,14 @@ struct ReceptionOptions {
   service::HostOptions host;
   service::TlsOptions tls;
   std::vector<std::string> local_networks;
+  std::vector<std::string> xclient_networks;
+  std::vector<std::string> xforward_networks;
+  PolicyOptions policy;
   std::string userdb = "unix:run/userdb.sock";  // "" = every local-part of our domains is taken
   route::RouteOptions routes;
   std::string queue = "queue";
   std::string next_hop;  // "" = the queue
+  bool next_hop_xclient = false;
   std::uint64_t spool_above = queue::Limits().inline_body;
   std::uint64_t memory = queue::Limits().buffered_total;
   smtp::ServerLimits limits;
@@ -38,6 +43,7 @@ struct ReceptionOptions {
 
   void describe_listeners(service::OptionTable& table);
   void describe_addresses(service::OptionTable& table);  // into the open group
+  void describe_policy(service::OptionTable& table);
   void describe_way(service::OptionTable& table);
   void describe_limits(service::OptionTable& table);
   void describe_timeouts(service::OptionTable& table);

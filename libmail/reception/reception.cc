@@ -46,6 +46,8 @@ Result<void, std::string> Reception::load(service::Daemon& daemon) {
   auto loaded = session::load_certificate(options_.tls, daemon.log());
   if (!loaded) return fail(loaded.error());
   tls_ = std::move(*loaded);
+  xclient_networks_ = *service::Networks::parse(options_.xclient_networks);
+  xforward_networks_ = *service::Networks::parse(options_.xforward_networks);
   return {};
 }
 
@@ -55,6 +57,7 @@ std::unique_ptr<session::Intake> Reception::make_intake(service::Daemon& daemon)
     hop.endpoint = service::endpoint_of(daemon.site(), std::move(hop.endpoint));
     session::SmtpClientOptions client;
     client.core.name = options_.host.hostname;
+    client.core.xclient = options_.next_hop_xclient;
     return std::make_unique<session::NextHopIntake>(hop, client, session::NextHopLimits(),
                                                     daemon.log());
   }
@@ -82,6 +85,8 @@ Task<Result<void, std::string>> Reception::open(service::Daemon& daemon) {
                                                 options_.host.domains, *users_, daemon.log());
   auto read = co_await routes_->start();
   if (!read) co_return read;
+  policy_ = std::make_unique<PolicyServers>(daemon.site(), options_.policy, daemon.metrics(),
+                                            options_.next_hop.empty());
   intake_ = make_intake(daemon);
   co_return Result<void, std::string>();
 }
@@ -102,6 +107,8 @@ session::SmtpSessionSettings Reception::settings(bool implicit_tls) {
   settings.server.hostname = options_.host.hostname;
   settings.server.limits = options_.limits;
   settings.timeouts = options_.timeouts;
+  settings.xclient_networks = xclient_networks_;
+  settings.xforward_networks = xforward_networks_;
   settings.tls = tls_;
   settings.implicit_tls = implicit_tls;
   settings.log = log_;
@@ -119,6 +126,7 @@ Task<void> Reception::stop_sessions(async::Event& stopping) {
 }
 
 Task<void> Reception::stop() {
+  if (policy_ != nullptr) policy_->close();
   if (intake_ != nullptr) co_await intake_->stop();
   if (routes_ != nullptr) co_await routes_->stop();
   if (userdb_ != nullptr) co_await userdb_->stop();

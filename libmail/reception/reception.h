@@ -44,6 +44,10 @@ class Reception {
   [[nodiscard]] session::SmtpSessionSettings settings(bool implicit_tls);
   [[nodiscard]] route::Resolver& resolver() { return routes_->resolver(); }
   [[nodiscard]] session::Intake& intake() { return *intake_; }
+  // For a session; nobody is asked about clients from the networks `spared`.
+  [[nodiscard]] PolicyGate make_gate(const service::Networks& spared = {}) {
+    return {*policy_, spared, *log_};
+  }
 
  private:
   std::unique_ptr<session::Intake> make_intake(service::Daemon& daemon);
@@ -55,8 +59,11 @@ class Reception {
   std::unique_ptr<route::UserLookup> users_;
   std::unique_ptr<route::SiteRoutes> routes_;
   std::unique_ptr<session::Intake> intake_;
+  std::unique_ptr<PolicyServers> policy_;
   std::shared_ptr<tls::ServerContext> tls_;  // null: no certificate, no TLS
   service::ServeLimits serve_tls_;
+  service::Networks xclient_networks_;
+  service::Networks xforward_networks_;
   session::SmtpSessions sessions_;
   service::Log* log_ = nullptr;
 };

@@ -3,6 +3,7 @@
 #include "libmail/base/text.h"
 #include "libmail/service/listeners.h"
 #include "libmail/service/networks.h"
+#include "libmail/service/proxied.h"
 
 namespace posthorn::service {
 
@@ -65,18 +66,39 @@ struct Acceptor::State {
 
   void admit(std::unique_ptr<async::Stream> stream) {
     const std::string key = client_key(stream->peer());
-    const std::string_view limit = limit_hit(key);
-    if (!limit.empty()) {
-      refused.add();
-      log.warning("", "connection-refused",
-                  {{"limit", limit}, {"client", stream->peer().text()}, {"listener", open.name}});
-      scope.spawn(refuse(std::move(stream)));
-      return;
-    }
+    if (turned_away(stream, key)) return;
     accepted.add();
     begin(key);
     Connection connection(std::move(stream), open.name);
     scope.spawn(run(std::move(connection), key, false));
+  }
+
+  // True if there is no place for one more client `key`; `stream` is taken then.
+  bool turned_away(std::unique_ptr<async::Stream>& stream, const std::string& key) {
+    const std::string_view limit = limit_hit(key);
+    if (limit.empty()) return false;
+    refused.add();
+    log.warning("", "connection-refused",
+                {{"limit", limit}, {"client", stream->peer().text()}, {"listener", open.name}});
+    scope.spawn(refuse(std::move(stream)));
+    return true;
+  }
+
+  // A balancer's connections are counted by the client each is for, once that is known.
+  Task<void> admit_through(std::unique_ptr<async::Stream> stream) {
+    const std::string nobody;
+    if (turned_away(stream, nobody)) co_return;
+    begin(nobody);
+    const std::string proxy = stream->peer().text();
+    auto client = co_await meet_proxy(std::move(stream), Deadline::in(proxy_header_time));
+    end(nobody);
+    if (client) {
+      admit(std::move(*client));
+    } else if (!client.error().empty()) {
+      refused.add();
+      log.warning("", "proxy-refused",
+                  {{"proxy", proxy}, {"listener", open.name}, {"why", client.error()}});
+    }
   }
 
   void begin(const std::string& key) {
@@ -114,7 +136,11 @@ struct Acceptor::State {
     for (;;) {
       auto stream = co_await listener->accept();
       if (!stream) co_return;
-      admit(std::move(*stream));
+      if (is_proxy(limits.proxy_networks, (*stream)->peer())) {
+        scope.spawn(admit_through(std::move(*stream)));
+      } else {
+        admit(std::move(*stream));
+      }
     }
   }
 };

@@ -45,7 +45,9 @@ using Session = std::function<async::Task<void>(Connection)>;
 struct ServeLimits {
   std::size_t connections = 1000;  // in all
   std::size_t connections_per_client =
-      100;              // from one IP address (IPv6: one /64); Unix-socket peers are not counted
+      100;  // from one IP address (IPv6: one /64); Unix-socket peers are not counted
+  // Who speaks for others by a PROXY header (proxied.h): networks, "unix".
+  std::vector<std::string> proxy_networks;
   std::string refusal;  // octets, e.g. "421 4.7.0 ...\r\n"
   ServeLimits() = default;
 };

@@ -33,6 +33,8 @@ smtp::TlsInfo info_of(const tls::Facts& facts) {
 
 smtp::ServerSettings settings_for(const SmtpSessionSettings& settings, const async::Peer& peer) {
   smtp::ServerSettings server = settings.server;
+  server.xclient = settings.xclient_networks.contains(peer.address);
+  server.xforward = settings.xforward_networks.contains(peer.address);
   server.starttls = settings.tls != nullptr && !settings.implicit_tls;
   if (peer.kind == async::Peer::Kind::unix_socket) {
     server.xforward = true;
@@ -60,6 +62,8 @@ class SmtpSession {
   Task<bool> shake_hands();
   Task<void> converse();
   Task<bool> fill();
+  Task<void> greet();
+  Task<void> on_xclient();
   Task<bool> flush();
   Task<void> handle(Event event);
   Task<void> on_hello();
@@ -121,17 +125,50 @@ Task<void> SmtpSession::run() {
   if (ready) {
     core_.emplace(settings_for(settings_, stream_->peer()),
                   client_of(stream_->peer(), settings_.client_name));
+    core_->set_server(stream_->peer().local_address, stream_->peer().local_port);
     if (tls_stream_ != nullptr) core_->begin_with_tls(info_of(tls_stream_->facts()));
     const bool stopping = settings_.sessions != nullptr && settings_.sessions->stopping();
     if (stopping) {
       core_->shut_down(smtp::reply::shutting_down);
     } else {
-      core_->start();
+      co_await greet();
     }
     co_await converse();
   }
   co_await goodbye_.join();
   if (stream_ != nullptr) stream_->close();  // a failed handshake took it along
+}
+
+Task<void> SmtpSession::greet() {
+  const Reply reply = co_await handler_->on_connect(core_->session());
+  if (!reply.negative()) {
+    core_->start();
+    co_return;
+  }
+  refused("client-refused", "client", peer_text_, reply);
+  core_->start_refusing(reply);
+}
+
+// Whom we speak to is somebody else from here on, for the log, for SASL and for all that is decided by address.
+Task<void> SmtpSession::on_xclient() {
+  const smtp::Client& client = core_->session().client;
+  async::Peer peer = stream_->peer();
+  const std::string proxy = peer.text();
+  if (!client.local && !client.address.empty()) {
+    peer.kind = async::Peer::Kind::inet;
+    peer.address = client.address;
+    peer.port = client.port;
+  }
+  peer_text_ = peer.is_local() || peer.port != 0 ? peer.text() : peer.address;
+  settings_.log->info("-", "xclient",
+                      {{"client", peer_text_},
+                       {"name", client.name},
+                       {"user", core_->session().user},
+                       {"by", proxy}});
+  if (sasl_ != nullptr) sasl_->cancel();
+  const Reply reply = co_await handler_->on_connect(core_->session());
+  if (reply.negative()) refused("client-refused", "client", peer_text_, reply);
+  core_->answer(reply);
 }
 
 Task<bool> SmtpSession::shake_hands() {
@@ -272,6 +309,9 @@ Task<void> SmtpSession::handle(Event event) {
     case Event::start_tls:
       co_await start_tls();
       break;
+    case Event::xclient:
+      co_await on_xclient();
+      break;
     case Event::need_input:
     case Event::close:
       break;
@@ -401,14 +441,14 @@ Task<void> SmtpSession::hang_up() {
 }
 
 SaslContext SmtpSession::sasl_context() const {
-  const async::Peer& peer = stream_->peer();
+  const smtp::SessionInfo& session = core_->session();
   SaslContext context;
   context.service = settings_.service;
-  context.secured = tls_stream_ != nullptr || peer.is_local();
-  context.remote_address = peer.address;
-  context.remote_port = peer.port;
-  context.local_address = peer.local_address;
-  context.local_port = peer.local_port;
+  context.secured = tls_stream_ != nullptr || stream_->peer().is_local();
+  context.remote_address = session.client.address;
+  context.remote_port = session.client.port;
+  context.local_address = session.server_address;
+  context.local_port = session.server_port;
   if (tls_stream_ != nullptr) context.channel_binding = tls_stream_->channel_binding();
   return context;
 }
@@ -429,6 +469,10 @@ void SmtpSession::refused(std::string_view event, std::string_view key, std::str
         trace_id(), event,
         {{"client", peer_text_}, {key, what}, {"code", reply.code}, {"why", reply.text}});
   }
+}
+
+Task<Reply> SmtpHandler::on_connect(const smtp::SessionInfo&) {
+  co_return smtp::reply::ok;
 }
 
 Task<Reply> SmtpHandler::on_hello(const smtp::SessionInfo&) {

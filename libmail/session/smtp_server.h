@@ -14,6 +14,7 @@
 
 #include "libmail/async/stream.h"
 #include "libmail/service/log.h"
+#include "libmail/service/networks.h"
 #include "libmail/session/sasl_server.h"
 #include "libmail/smtp/replies.h"
 #include "libmail/smtp/server.h"
@@ -25,6 +26,9 @@ class SmtpHandler {
  public:
   virtual ~SmtpHandler() = default;
 
+  // Before the greeting, and again when XCLIENT has named another client. A negative reply stands in place of the
+  // greeting.
+  virtual async::Task<smtp::Reply> on_connect(const smtp::SessionInfo& session);
   // EHLO, HELO, LHLO. A negative reply refuses the client.
   virtual async::Task<smtp::Reply> on_hello(const smtp::SessionInfo& session);
   // `envelope` is filled from the command, XFORWARD and the session; the handler gives it its id
@@ -92,6 +96,8 @@ struct SmtpSessionSettings {
   std::shared_ptr<tls::ServerContext> tls;  // null: no STARTTLS
   bool implicit_tls = false;                // shake hands before the greeting
   std::string service = "smtp";             // for SASL
+  service::Networks xclient_networks;       // clients from here may speak for others (XCLIENT)
+  service::Networks xforward_networks;      // ... or say whom a message is from (XFORWARD)
   std::string client_name;                  // verified reverse DNS name, if somebody asked
   service::Log* log = nullptr;
   SmtpSessions* sessions = nullptr;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "libmail/base/base64.h"
 #include "libmail/base/text.h"
@@ -58,9 +59,9 @@ void ClientCore::send_held() {
   sent_ = 1;
 }
 
-void ClientCore::say_hello() {
+void ClientCore::say_hello(Awaited awaited) {
   const bool lmtp = options_.dialect == ClientDialect::lmtp;
-  say(Awaited::ehlo, fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", options_.name));
+  say(awaited, fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", options_.name));
 }
 
 void ClientCore::quit() {
@@ -122,6 +123,12 @@ void ClientCore::handle(const Reply& reply) {
     case Awaited::auth_refused:
       on_auth(awaited, reply);
       break;
+    case Awaited::xclient:
+      on_xclient(reply);
+      break;
+    case Awaited::ehlo_again:
+      on_hello_again(reply);
+      break;
     case Awaited::mail:
       on_mail(reply);
       break;
@@ -152,7 +159,7 @@ void ClientCore::on_unasked(const Reply& reply) {
 }
 
 void ClientCore::on_greeting(const Reply& reply) {
-  if (reply.positive()) return say_hello();
+  if (reply.positive()) return say_hello(Awaited::ehlo);
   if (reply.intermediate()) return close(nonsense(reply));
   if (is_final_greeting(reply)) return close(status_of(reply));
   close(demoted(status_of(reply), no_service_now));
@@ -192,6 +199,21 @@ void ClientCore::on_starttls(const Reply& reply) {
   after_hello();
 }
 
+// The server's greeting for the client that was named: it may refuse that one. What it says of the command is about our
+// configuration and its, not about the message.
+void ClientCore::on_xclient(const Reply& reply) {
+  if (reply.positive()) return;
+  if (reply.intermediate()) return close(nonsense(reply));
+  constexpr std::array<int, 6> of_the_command = {500, 501, 502, 503, 504, 550};
+  const bool ours = std::ranges::find(of_the_command, reply.code) != of_the_command.end();
+  close(ours ? demoted(status_of(reply), EnhancedStatus(4, 7, 0)) : status_of(reply));
+}
+
+void ClientCore::on_hello_again(const Reply& reply) {
+  if (!reply.positive()) return close(reply.negative() ? status_of(reply) : nonsense(reply));
+  extensions_ = parse_extensions(reply.text);
+}
+
 void ClientCore::secured() {
   check(phase_ == Phase::handshake || phase_ == Phase::opening, "TLS without a handshake phase");
   secure_ = true;
@@ -199,7 +221,7 @@ void ClientCore::secured() {
   extensions_ = ServerExtensions();
   parser_ = ReplyParser(options_.reply_limits);
   phase_ = Phase::opening;
-  say_hello();
+  say_hello(Awaited::ehlo);
 }
 
 // --- AUTH ---
@@ -303,6 +325,10 @@ std::string_view ClientCore::awaited_now() const {
       return "the reply to AUTH";
     case Awaited::ignored:
       return "the reply to RSET or XFORWARD";
+    case Awaited::xclient:
+      return "the reply to XCLIENT";
+    case Awaited::ehlo_again:
+      return "the reply to EHLO";
     case Awaited::mail:
       return "the reply to MAIL";
     case Awaited::rcpt:

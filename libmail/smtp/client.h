@@ -65,6 +65,12 @@ struct ClientOptions {
   TlsLevel tls = TlsLevel::never;
   std::optional<Credentials>
       login;  // a token (RFC 7628), else AUTH PLAIN (RFC 4616), else LOGIN; a failure is ours, so 4.7.8
+  // XFORWARD where it is offered. False for a server that is none of our site: whom we have a message from is not its
+  // business.
+  bool xforward = true;
+  // XCLIENT where it is offered, and no XFORWARD then: the server is to treat each message as if its client and user
+  // had come themselves.
+  bool xclient = false;
   // A Unix socket: as private as TLS, so passwords and REQUIRETLS may pass.
   bool private_path = false;
   // RFC 6152 wants a 7-bit conversion or a bounce for a server without 8BITMIME. We convert nothing
@@ -120,7 +126,8 @@ class ClientCore {
 
   // A transaction
 
-  // Begins one: RSET if the last one left something behind, XFORWARD as far as it is offered, MAIL
+  // Begins one: RSET if the last one left something behind, XCLIENT and EHLO or XFORWARD as far as they are wanted and
+  // offered, MAIL
   // with the parameters that are offered. Phase must be ready. Refused here, without a word to the
   // server: SMTPUTF8 needed and not offered 5.6.7, REQUIRETLS 5.7.30, larger than the server's
   // SIZE 5.3.4, 8-bit if so configured 5.6.3. The recipients of `envelope` are not looked at. It
@@ -180,6 +187,8 @@ class ClientCore {
     auth_token,    // its 334: the response is wanted
     auth_refused,  // what follows our answer to the reason
     ignored,       // RSET, XFORWARD, and what belongs to a transaction that was given up
+    xclient,
+    ehlo_again,  // behind XCLIENT
     mail,
     rcpt,
     data,
@@ -208,9 +217,11 @@ class ClientCore {
   void on_greeting(const Reply& reply);
   void on_hello(Awaited awaited, const Reply& reply);
   void on_starttls(const Reply& reply);
+  void on_xclient(const Reply& reply);
+  void on_hello_again(const Reply& reply);
   void on_auth(Awaited awaited, const Reply& reply);
   void after_hello();
-  void say_hello();
+  void say_hello(Awaited awaited);
   void say_auth();
   void say_token();
   void close(Status why);
@@ -222,6 +233,7 @@ class ClientCore {
 
   // client_transaction.cc: one message
   [[nodiscard]] std::optional<Status> refusal(const Envelope& envelope) const;
+  void introduce(const Envelope& envelope);
   void on_mail(const Reply& reply);
   void on_rcpt(std::size_t index, const Reply& reply);
   void on_data(const Reply& reply);
@@ -240,6 +252,7 @@ class ClientCore {
   ReplyParser parser_;
   ServerExtensions extensions_;
   std::string server_name_;
+  std::string introduced_;  // the XCLIENT line that the server has taken, or is asked to
   Status trouble_;
   bool secure_ = false;
   bool starttls_refused_ = false;

@@ -49,6 +49,7 @@ void take_keyword(ServerExtensions& into, const std::vector<std::string_view>& p
   if (iequals(keyword, "LIMITS")) take_limits(into, parameters);
   if (iequals(keyword, "AUTH")) take_names(into.auth_mechanisms, parameters);
   if (iequals(keyword, "XFORWARD")) take_names(into.xforward, parameters);
+  if (iequals(keyword, "XCLIENT")) take_names(into.xclient, parameters);
 }
 
 }  // namespace

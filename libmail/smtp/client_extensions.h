@@ -23,6 +23,7 @@ struct ServerExtensions {
   std::optional<std::uint64_t> max_transactions;  // RFC 9422 MAILMAX
   std::vector<std::string> auth_mechanisms;       // upper case, RFC 4954
   std::vector<std::string> xforward;              // attribute names, upper case
+  std::vector<std::string> xclient;               // the same
 
   ServerExtensions() = default;
   [[nodiscard]] bool offers_auth(std::string_view mechanism) const;

@@ -10,11 +10,12 @@ using namespace posthorn::smtp;
 
 namespace {
 
-void run(std::string_view octets, ClientDialect dialect, std::size_t cut) {
+void run(std::string_view octets, ClientDialect dialect, std::size_t cut, bool xclient) {
   ClientOptions options;
   options.dialect = dialect;
   options.name = "us.example";
   options.remote_name = "mx.example";
+  options.xclient = xclient;
   ClientCore core(options);
   std::size_t at = 0;
   const auto feed = [&](std::size_t count) {
@@ -49,7 +50,8 @@ void run(std::string_view octets, ClientDialect dialect, std::size_t cut) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view octets(reinterpret_cast<const char*>(data), size);
-  run(octets, ClientDialect::smtp, 7);
-  run(octets, ClientDialect::lmtp, 4096);
+  run(octets, ClientDialect::smtp, 7, false);
+  run(octets, ClientDialect::lmtp, 4096, false);
+  run(octets, ClientDialect::smtp, 11, true);
   return 0;
 }

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "libmail/base/text.h"
 #include "libmail/smtp/xtext.h"
 
@@ -9,7 +13,7 @@ namespace posthorn::smtp {
 
 namespace {
 
-constexpr std::size_t xforward_line_limit = 512;
+constexpr std::size_t line_limit = 512;  // of XFORWARD and XCLIENT
 
 std::string ascii_path(const Mailbox& mailbox) {
   const Mailbox ascii(mailbox.local_part, canonical_domain(mailbox.domain));
@@ -48,7 +52,7 @@ void append_attribute(std::vector<std::string>& lines, std::string_view name,
                       std::string_view value) {
   const std::string word = fmt::format(" {}={}", name, value.empty() ? "[UNAVAILABLE]" : value);
   const std::string_view crlf = "\r\n";
-  if (lines.empty() || lines.back().size() + word.size() + crlf.size() > xforward_line_limit)
+  if (lines.empty() || lines.back().size() + word.size() + crlf.size() > line_limit)
     lines.emplace_back("XFORWARD");
   lines.back() += word;
 }
@@ -86,6 +90,33 @@ std::string rcpt_line(const Recipient& recipient, const ServerExtensions& server
   }
   line += "\r\n";
   return line;
+}
+
+std::string xclient_line(const Envelope& envelope, const ServerExtensions& server) {
+  Client client = envelope.client;
+  if (client.local && client.address.empty()) client.address = "127.0.0.1";
+  if (client.local && client.name.empty()) client.name = "localhost";
+  if (!iequals(client.protocol, "SMTP")) client.protocol = "ESMTP";
+  constexpr std::size_t long_name = 100;  // as xtext
+  const auto short_text = [](const std::string& text) {
+    std::string encoded = encode_xtext(text);
+    return encoded.size() > long_name ? std::string() : encoded;
+  };
+  const std::array<std::pair<std::string_view, std::string>, 6> attributes{{
+      {"NAME", short_text(client.name)},
+      {"ADDR", xforward_address(client.address)},
+      {"PORT", client.port == 0 ? std::string() : fmt::format("{}", client.port)},
+      {"PROTO", encode_xtext(client.protocol)},
+      {"HELO", short_text(client.helo)},
+      {"LOGIN", short_text(envelope.user)},
+  }};
+  std::string line;
+  for (const auto& [name, value] : attributes) {
+    if (std::find(server.xclient.begin(), server.xclient.end(), name) == server.xclient.end())
+      continue;
+    line += fmt::format(" {}={}", name, value.empty() ? "[UNAVAILABLE]" : value);
+  }
+  return line.empty() ? line : "XCLIENT" + line + "\r\n";
 }
 
 std::vector<std::string> xforward_lines(const Envelope& envelope, const ServerExtensions& server) {

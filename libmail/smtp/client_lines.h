@@ -18,6 +18,9 @@ namespace posthorn::smtp {
 [[nodiscard]] std::string rcpt_line(const Recipient& recipient, const ServerExtensions& server,
                                     Utf8 utf8);
 
+// XCLIENT for the attributes that are offered: the client of `envelope` and who has logged in. Empty if nothing is offered.
+// A line has at most 512 octets: for that, names that are too long are left out. https://www.postfix.org/XCLIENT_README.html
+[[nodiscard]] std::string xclient_line(const Envelope& envelope, const ServerExtensions& server);
 // XFORWARD for the attributes that are offered, in lines of at most 512 octets; none if nothing is
 // offered or known. https://www.postfix.org/XFORWARD_README.html
 [[nodiscard]] std::vector<std::string> xforward_lines(const Envelope& envelope,

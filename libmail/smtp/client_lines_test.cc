@@ -35,6 +35,23 @@ TEST_CASE("mail_line: parameters only where they are offered") {
         "MAIL FROM:<ann@m\xc3\xbcller.example> SIZE=7 BODY=8BITMIME SMTPUTF8 RET=FULL AUTH=<>\r\n");
 }
 
+TEST_CASE(
+    "xclient_line: a program of this machine is at home, and a name that is too long is left out") {
+  Envelope envelope;
+  envelope.client.local = true;
+  envelope.client.helo = std::string(200, 'h');
+  envelope.user = "ann b";
+  ServerExtensions server;
+  CHECK(xclient_line(envelope, server).empty());
+  server.xclient = {"NAME", "ADDR", "HELO", "LOGIN"};
+  CHECK(xclient_line(envelope, server) ==
+        "XCLIENT NAME=localhost ADDR=127.0.0.1 HELO=[UNAVAILABLE] LOGIN=ann+20b\r\n");
+  envelope.client.local = false;
+  envelope.client.address = "2001:db8::1";
+  server.xclient = {"ADDR", "PROTO", "DESTADDR"};
+  CHECK(xclient_line(envelope, server) == "XCLIENT ADDR=IPV6:2001:db8::1 PROTO=ESMTP\r\n");
+}
+
 TEST_CASE("xforward_lines: XFORWARD is cut into lines of 512 octets") {
   Envelope envelope;
   envelope.client.name = std::string(240, 'n');

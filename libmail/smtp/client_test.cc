@@ -453,6 +453,100 @@ TEST_CASE("client: RCPTMAX and MAILMAX of the server are kept") {
   CHECK_FALSE(core.reusable());
 }
 
+namespace {
+
+ClientCore introducing_core() {
+  ClientOptions options = options_for(ClientDialect::smtp);
+  options.xclient = true;
+  ClientCore core(options);
+  core.receive("220 mx.example ESMTP\r\n");
+  core.receive(
+      "250-mx.example\r\n250-PIPELINING\r\n250-XFORWARD ADDR\r\n"
+      "250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n");
+  REQUIRE(core.phase() == Phase::ready);
+  core.output().clear();
+  return core;
+}
+
+Envelope from_client(const std::string& user) {
+  Envelope envelope = envelope_for({"bob"});
+  envelope.client.address = "192.0.2.7";
+  envelope.client.helo = "h.example";
+  envelope.client.protocol = "ESMTP";
+  envelope.user = user;
+  return envelope;
+}
+
+const std::string ann_introduced =
+    "XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.7 PORT=[UNAVAILABLE] PROTO=ESMTP HELO=h.example "
+    "LOGIN=ann\r\n";
+
+}  // namespace
+
+TEST_CASE("client: XCLIENT goes first, and each step waits for the one before") {
+  ClientCore core = introducing_core();
+  say_envelope(core, from_client("ann"));
+  CHECK(taken(core) == ann_introduced);
+  core.receive("220 mx.example ESMTP\r\n");
+  CHECK(taken(core) == "EHLO us.example\r\n");
+  core.receive("250-mx.example\r\n250-PIPELINING\r\n250 XCLIENT ADDR LOGIN\r\n");
+  CHECK(taken(core) == "MAIL FROM:<ann@here.example>\r\n");
+  core.receive("250 ok\r\n");
+  CHECK(taken(core) == "RCPT TO:<bob@there.example>\r\n");
+  core.receive("250 ok\r\n");
+  CHECK(core.accepted() == 1);
+}
+
+TEST_CASE("client: XCLIENT is said again for another client or user only") {
+  ClientCore core = introducing_core();
+  say_envelope(core, from_client("ann"));
+  core.receive("220 x\r\n");
+  core.receive("250-x\r\n250-PIPELINING\r\n250 XCLIENT LOGIN\r\n");
+  core.receive("250 ok\r\n");
+  core.receive("250 ok\r\n");
+  core.reset();
+  core.output().clear();
+  core.mail(from_client("bob"));
+  CHECK(taken(core) == "RSET\r\n");
+  core.receive("250 ok\r\n");
+  CHECK(taken(core) == "XCLIENT LOGIN=bob\r\n");
+  core.receive("220 x\r\n");
+  core.receive("250-x\r\n250-PIPELINING\r\n250 XCLIENT LOGIN\r\n");
+  core.receive("250 ok\r\n");
+  core.reset();
+  core.output().clear();
+  core.mail(from_client("bob"));
+  CHECK(taken(core) == "RSET\r\nMAIL FROM:<ann@here.example>\r\n");
+}
+
+TEST_CASE(
+    "client: a server that refuses XCLIENT is our trouble, one that refuses the client is not") {
+  const auto [reply, code] = GENERATE(table<std::string, std::string>({
+      {"550 5.7.0 not from you\r\n", "4.7.0"},
+      {"554 5.7.1 not this one\r\n", "5.7.1"},
+      {"421 4.7.0 later\r\n", "4.7.0"},
+      {"220 x\r\n451 4.3.0 no EHLO\r\n", "4.3.0"},
+  }));
+  ClientCore core = introducing_core();
+  say_envelope(core, from_client("ann"));
+  core.receive(reply);
+  REQUIRE(core.phase() == Phase::closed);
+  REQUIRE(core.mail_status());
+  CHECK(core.mail_status()->enhanced.text() == code);
+  CHECK(codes(core) == Codes{code});
+}
+
+TEST_CASE("client: whom we have a message from is said by neither command if it must not be") {
+  ClientOptions options = options_for(ClientDialect::smtp);
+  options.xforward = false;
+  ClientCore core(options);
+  core.receive("220 mx.example ESMTP\r\n");
+  core.receive("250-mx.example\r\n250-XFORWARD ADDR\r\n250 XCLIENT ADDR\r\n");
+  core.output().clear();
+  core.mail(from_client("ann"));
+  CHECK(taken(core) == "MAIL FROM:<ann@here.example>\r\n");
+}
+
 TEST_CASE("client: DSN parameters and XFORWARD go where they are offered") {
   Envelope envelope = envelope_for({"bob"});
   envelope.ret = Ret::headers;

@@ -78,9 +78,25 @@ void ClientCore::mail(const Envelope& envelope) {
   if (envelope.reverse_path && !has_ascii_form(*envelope.reverse_path)) utf8_ = Utf8::allowed;
   if (dirty_) say(Awaited::ignored, "RSET\r\n");
   dirty_ = false;
-  for (const std::string& line : xforward_lines(envelope, extensions_)) say(Awaited::ignored, line);
+  introduce(envelope);
   say(Awaited::mail, mail_line(envelope, extensions_, utf8_));
   ++unanswered_;
+}
+
+// What comes behind XCLIENT is another session: nothing is sent before its greeting and its reply to EHLO are here.
+void ClientCore::introduce(const Envelope& envelope) {
+  const std::string line = options_.xclient ? xclient_line(envelope, extensions_) : std::string();
+  if (!line.empty()) {
+    if (line == introduced_) return;
+    introduced_ = line;
+    extensions_.pipelining = false;  // until EHLO is answered
+    say(Awaited::xclient, line);
+    return say_hello(Awaited::ehlo_again);
+  }
+  if (!options_.xforward) return;
+  for (const std::string& each : xforward_lines(envelope, extensions_)) {
+    say(Awaited::ignored, each);
+  }
 }
 
 std::size_t ClientCore::rcpt(const Recipient& recipient) {

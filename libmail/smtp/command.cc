@@ -268,19 +268,27 @@ Parsed parse_auth(std::string_view arguments, Utf8) {
   return Command(std::move(auth));
 }
 
-Parsed parse_xforward(std::string_view arguments, Utf8) {
-  Xforward xforward;
+// XFORWARD and XCLIENT: name=xtext.
+template <class C>
+Parsed parse_attributes(std::string_view arguments, Utf8) {
+  constexpr bool forward = std::is_same_v<C, Xforward>;
+  C command;
   const std::vector<std::string_view> given = words(arguments);
-  xforward.attributes.reserve(given.size());
+  command.attributes.reserve(given.size());
   for (const std::string_view word : given) {
     const std::size_t equals = word.find('=');
     auto value = equals == std::string_view::npos ? std::nullopt
                                                   : decode_xtext_text(word.substr(equals + 1));
-    if (equals == 0 || !value || value->empty()) return bad_argument("Bad XFORWARD attribute");
-    xforward.attributes.emplace_back(upper(word.substr(0, equals)), std::move(*value));
+    if (equals == 0 || !value || value->empty()) {
+      return bad_argument(forward ? "Bad XFORWARD attribute" : "Bad XCLIENT attribute");
+    }
+    command.attributes.emplace_back(upper(word.substr(0, equals)), std::move(*value));
   }
-  if (xforward.attributes.empty()) return bad_argument("Syntax: XFORWARD name=value...");
-  return Command(std::move(xforward));
+  if (command.attributes.empty()) {
+    return bad_argument(forward ? "Syntax: XFORWARD name=value..."
+                                : "Syntax: XCLIENT name=value...");
+  }
+  return Command(std::move(command));
 }
 
 template <class C>
@@ -299,7 +307,7 @@ struct Verb {
   Parsed (*parse)(std::string_view arguments, Utf8 utf8);
 };
 // The most frequent ones first.
-constexpr std::array<Verb, 16> verbs{{
+constexpr std::array<Verb, 17> verbs{{
     {"RCPT", parse_rcpt},
     {"MAIL", parse_mail},
     {"DATA", parse_alone<Data>},
@@ -310,7 +318,8 @@ constexpr std::array<Verb, 16> verbs{{
     {"QUIT", parse_alone<Quit>},
     {"RSET", parse_alone<Rset>},
     {"NOOP", parse_whatever<Noop>},
-    {"XFORWARD", parse_xforward},
+    {"XFORWARD", parse_attributes<Xforward>},
+    {"XCLIENT", parse_attributes<Xclient>},
     {"STARTTLS", parse_alone<StartTls>},
     {"AUTH", parse_auth},
     {"VRFY", parse_query<Vrfy>},

@@ -62,9 +62,13 @@ struct Auth {
 struct Xforward {
   std::vector<std::pair<std::string, std::string>> attributes;
 };
+// The same, said by a proxy of the client it speaks for from here on.
+struct Xclient {
+  std::vector<std::pair<std::string, std::string>> attributes;
+};
 
 using Command = std::variant<Helo, Ehlo, Lhlo, Mail, Rcpt, Data, Bdat, Rset, Noop, Vrfy, Expn, Help,
-                             Quit, StartTls, Auth, Xforward>;
+                             Quit, StartTls, Auth, Xforward, Xclient>;
 
 enum class SyntaxFault : std::uint8_t {
   unknown_command,    // 500 5.5.2

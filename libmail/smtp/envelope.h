@@ -89,6 +89,7 @@ struct Envelope {
   bool requiretls = false;          // RFC 8689
   std::optional<ReversePath> auth;  // AUTH= of MAIL (RFC 4954 5); a null path is AUTH=<>
   std::string user;                 // who logged in; empty if nobody did
+  std::string hold_reason;          // not empty: queued keeps it until the operator releases it
   Client client;
   WallTime arrival{};      // when MAIL was accepted
   std::uint64_t size = 0;  // SIZE= while it is on its way, the true octets once it is there

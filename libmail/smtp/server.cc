@@ -13,6 +13,10 @@ namespace {
 // Of a command line that has no end. Whoever sends more is no mail client.
 constexpr std::uint64_t max_skipped = 1 << 20;
 
+bool closes_channel(const Reply& reply) {
+  return reply.code == 421 || reply.code == 521;
+}
+
 const Reply& reply_to(BodyFault fault) {
   switch (fault) {
     case BodyFault::bare_lf:
@@ -40,7 +44,16 @@ void ServerCore::begin_with_tls(TlsInfo tls) {
   session_.tls = std::move(tls);
 }
 
+void ServerCore::set_server(std::string address, std::uint16_t port) {
+  session_.server_address = std::move(address);
+  session_.server_port = port;
+}
+
 void ServerCore::start() {
+  put_greeting();
+}
+
+void ServerCore::put_greeting() {
   put(Reply(220, settings_.hostname + (session_.lmtp ? " LMTP " : " ESMTP ") + settings_.greeting));
 }
 
@@ -321,7 +334,12 @@ void ServerCore::put(const Reply& reply) {
 
 void ServerCore::answer(const Reply& reply) {
   const Pending pending = std::exchange(pending_, Pending::none);
+  const bool in_chunk = pending == Pending::data && in_chunks_;  // answered behind the chunk
+  if (closes_channel(reply) && !in_chunk) phase_ = Phase::closed;
   switch (pending) {
+    case Pending::xclient:
+      if (!reply.positive()) return start_refusing(reply);
+      return put_greeting();
     case Pending::hello:
       greeted_ = reply.positive();
       if (greeted_) return put_hello();
@@ -369,6 +387,7 @@ void ServerCore::answer_message(const std::vector<Reply>& replies) {
   const std::size_t expected = session_.lmtp ? envelope_->recipients.size() : 1;
   check(replies.size() == expected, "a message is answered once, in LMTP once per recipient");
   for (const Reply& reply : replies) put(reply);
+  if (!session_.lmtp && closes_channel(replies.front())) phase_ = Phase::closed;
   idle_commands_ = 0;
   (void)drop_transaction();
 }
@@ -387,6 +406,7 @@ void ServerCore::challenge(std::string_view octets) {
 void ServerCore::authenticated(std::string user) {
   check(std::exchange(pending_, Pending::none) == Pending::auth, "no AUTH is under way");
   session_.user = std::move(user);
+  session_.mechanism = auth_.mechanism;
   put(reply::auth_ok);
 }
 
@@ -403,6 +423,7 @@ void ServerCore::tls_started(TlsInfo tls) {
   session_.tls = std::move(tls);
   session_.extended = false;
   session_.user.clear();
+  session_.mechanism.clear();
   session_.client.helo.clear();
   session_.client.protocol.clear();
   mechanisms_.clear();

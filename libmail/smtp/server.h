@@ -9,7 +9,7 @@
 //
 // RFC 5321, 2033 (LMTP), 2920 (PIPELINING), 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3030
 // (CHUNKING), 3461 (DSN), 2034, 3207 (STARTTLS), 4954 (AUTH), 8689 (REQUIRETLS), 9422 (LIMITS),
-// XFORWARD. Everything that changes the state of a session is in server.cc and server_commands.cc;
+// XFORWARD, XCLIENT. Everything that changes the state of a session is in server.cc and server_commands.cc;
 // a transaction is one optional<Envelope>, so half a reset can't be written.
 #pragma once
 
@@ -60,6 +60,7 @@ struct ServerSettings {
   bool auth_in_clear = false;      // AUTH without TLS
   bool auth_required = false;      // 530 5.7.0 to MAIL, VRFY, EXPN before AUTH
   bool xforward = false;           // the peer is a Unix socket
+  bool xclient = false;            // the peer is a proxy that we believe
   bool unlimited =
       false;  // a peer that is one of us: limits on one message and errors_in_a_row hold
   ServerLimits limits;
@@ -83,7 +84,12 @@ struct SessionInfo {
   bool extended = false;  // EHLO or LHLO
   bool lmtp = false;
   std::optional<TlsInfo> tls;
-  std::string user;        // authenticated
+  std::string user;          // authenticated
+  std::string mechanism;     // of its AUTH; empty behind XCLIENT LOGIN
+  std::string reverse_name;  // what XCLIENT says of the client's reverse DNS name, verified or not
+  // Our end of the connection, or of the proxy's (XCLIENT DESTADDR, DESTPORT); "" and 0: a Unix socket.
+  std::string server_address;
+  std::uint16_t server_port = 0;
   bool forwarded = false;  // the envelope's client came by XFORWARD
 
   SessionInfo() = default;
@@ -105,6 +111,7 @@ enum class Event : std::uint8_t {
   start_tls,       // write output(), shake hands, then tls_started(); close if that fails
   vrfy,            // octets(): answer()
   expn,            // octets(): answer()
+  xclient,         // session() is of another client: answer(), a positive reply greets it
   close,           // write output() and hang up: QUIT, or too much of something
 };
 
@@ -113,12 +120,14 @@ class ServerCore {
   // `peer`: name, address, port and local of the client.
   ServerCore(ServerSettings settings, Client peer);
 
-  void begin_with_tls(TlsInfo tls);       // implicit TLS, before start()
-  void start();                           // 220
+  void set_server(std::string address, std::uint16_t port);  // our end, before start()
+  void begin_with_tls(TlsInfo tls);                          // implicit TLS, before start()
+  void start();                                              // 220
   void start_refusing(const Reply& why);  // 554 or 421 as greeting; commands but QUIT get 503 5.5.1
   void feed(std::string_view octets);     // only after need_input
   [[nodiscard]] Event next();             // only when the last event is answered
 
+  // 421 and 521 close the channel (RFC 5321 3.8, 7504): the next event is `close`.
   void answer(const Reply& reply);
   void answer_message(const std::vector<Reply>& replies);
   // During `body`: the rest is read and thrown away, and `why` is the answer at its end.
@@ -153,6 +162,7 @@ class ServerCore {
   // What the next answer belongs to.
   enum class Pending : std::uint8_t {
     none,
+    xclient,
     hello,
     mail,
     rcpt,
@@ -202,6 +212,7 @@ class ServerCore {
   Step on(StartTls& command);
   Step on(Auth& command);
   Step on(Xforward& command);
+  Step on(Xclient& command);
   Step run(Command& command);
   Step hello(std::string& name, bool extended);
   Step query(std::string& argument, Event event);
@@ -210,6 +221,7 @@ class ServerCore {
   [[nodiscard]] const Reply* body_not_allowed() const;
   void make_envelope(Mail& command);
   bool forward(const std::string& name, const std::string& value, Client& client);
+  void put_greeting();
   void put_hello();
 
   ServerSettings settings_;

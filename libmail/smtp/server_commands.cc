@@ -12,6 +12,8 @@ namespace posthorn::smtp {
 namespace {
 
 constexpr std::string_view xforward_names = "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE";
+constexpr std::string_view xclient_names =
+    "XCLIENT NAME REVERSE_NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT";
 constexpr std::size_t max_ident = 64;
 constexpr std::string_view ipv6_prefix = "IPV6:";
 
@@ -83,6 +85,7 @@ void ServerCore::put_hello() {
   }
   if (!session_.lmtp) text.append("\nVRFY\nEXPN");
   if (settings_.xforward) text.append("\n").append(xforward_names);
+  if (settings_.xclient) text.append("\n").append(xclient_names);
   text += fmt::format("\nLIMITS RCPTMAX={}", settings_.limits.recipients);
   if (!settings_.unlimited) text += fmt::format(" MAILMAX={}", settings_.limits.transactions);
   put(Reply(250, std::move(text)));
@@ -253,11 +256,26 @@ ServerCore::Step ServerCore::on(Auth& command) {
   return Event::auth;
 }
 
-// One attribute into `client` or forwarded_ident_. False: a value that means nothing.
-bool ServerCore::forward(const std::string& name, const std::string& value, Client& client) {
-  const bool unknown = value == "[UNAVAILABLE]" || value == "[TEMPUNAVAIL]";
-  const std::string text = unknown ? "" : value;
-  if (!is_utf8(text) || text.size() > max_domain) return false;
+namespace {
+
+// What an attribute says: "" if it is unknown; nothing if it is no text of a sane length.
+std::optional<std::string> attribute_text(const std::string& value) {
+  if (value == "[UNAVAILABLE]" || value == "[TEMPUNAVAIL]") return std::string();
+  if (!is_utf8(value) || value.size() > max_domain) return std::nullopt;
+  return value;
+}
+
+// "192.0.2.1", "IPV6:2001:db8::1", or "" for unknown.
+bool take_address(std::string_view text, std::string& address) {
+  const bool v6 = istarts_with(text, ipv6_prefix);
+  address = text.substr(v6 ? ipv6_prefix.size() : 0);
+  return text.empty() || format_address_literal(address).has_value();
+}
+
+// One attribute of those that XFORWARD and XCLIENT share into `client`. False: a value that means nothing, or another
+// attribute.
+bool describe(const std::string& name, const std::string& text, Client& client) {
+  const bool unknown = text.empty();
   if (name == "NAME") {
     client.name = text;
   } else if (name == "HELO") {
@@ -266,22 +284,31 @@ bool ServerCore::forward(const std::string& name, const std::string& value, Clie
     client.protocol = text;
     return is_plain_word(text, max_ident);
   } else if (name == "ADDR") {
-    const bool v6 = istarts_with(text, ipv6_prefix);
-    client.address = text.substr(v6 ? ipv6_prefix.size() : 0);
-    return unknown || format_address_literal(client.address).has_value();
+    return take_address(text, client.address);
   } else if (name == "PORT") {
     client.port = parse_number<std::uint16_t>(text).value_or(0);
     return unknown || client.port != 0;
-  } else if (name == "SOURCE") {
-    client.local = iequals(text, "LOCAL");
-    return unknown || client.local || iequals(text, "REMOTE");
-  } else if (name == "IDENT") {
-    forwarded_ident_ = text;
-    return is_plain_word(text, max_ident);
   } else {
     return false;
   }
   return true;
+}
+
+}  // namespace
+
+// One attribute into `client` or forwarded_ident_. False: a value that means nothing.
+bool ServerCore::forward(const std::string& name, const std::string& value, Client& client) {
+  const auto text = attribute_text(value);
+  if (!text) return false;
+  if (name == "SOURCE") {
+    client.local = iequals(*text, "LOCAL");
+    return text->empty() || client.local || iequals(*text, "REMOTE");
+  }
+  if (name == "IDENT") {
+    forwarded_ident_ = *text;
+    return is_plain_word(*text, max_ident);
+  }
+  return describe(name, *text, client);
 }
 
 ServerCore::Step ServerCore::on(Xforward& command) {
@@ -294,6 +321,74 @@ ServerCore::Step ServerCore::on(Xforward& command) {
   forwarded_ = std::move(client);
   put(reply::ok);
   return std::nullopt;
+}
+
+namespace {
+
+// One attribute of XCLIENT. False: a value that means nothing.
+bool present(const std::string& name, const std::string& value, SessionInfo& session) {
+  const auto text = attribute_text(value);
+  if (!text) return false;
+  if (name == "LOGIN") {
+    session.user = *text;
+    return true;
+  }
+  if (name == "REVERSE_NAME") {
+    session.reverse_name = *text;
+    return true;
+  }
+  if (name == "DESTADDR") return take_address(*text, session.server_address);
+  if (name == "DESTPORT") {
+    session.server_port = parse_number<std::uint16_t>(*text).value_or(0);
+    return text->empty() || session.server_port != 0;
+  }
+  if (!describe(name, *text, session.client)) return false;
+  if (name == "PROTO") {
+    session.client.protocol = upper(*text);
+    session.extended = session.client.protocol == "ESMTP";
+    return session.extended || text->empty() || session.client.protocol == "SMTP";
+  }
+  // Who has an address that was told is no program of this machine, whoever tells it.
+  if (name == "ADDR") session.client.local = false;
+  return true;
+}
+
+bool says(const Xclient& command, std::string_view name) {
+  return std::any_of(command.attributes.begin(), command.attributes.end(),
+                     [name](const auto& attribute) { return attribute.first == name; });
+}
+
+}  // namespace
+
+// The session begins again for another client. What is not said of it stays (name, address, port; an address comes with
+// its own), but for what the last one said and was: its HELO and its log-in. TLS is the connection's and stays, too.
+ServerCore::Step ServerCore::on(Xclient& command) {
+  if (!settings_.xclient) return refuse(reply::xclient_not_offered);
+  if (envelope_) return refuse(reply::not_in_transaction);
+  if (++idle_commands_ > settings_.limits.idle_commands && !settings_.unlimited) {
+    return hang_up(reply::too_many_commands);
+  }
+  SessionInfo next = session_;
+  next.extended = false;
+  next.user.clear();
+  next.mechanism.clear();
+  next.client.helo.clear();
+  next.client.protocol.clear();
+  if (says(command, "ADDR")) {
+    next.client.name.clear();
+    next.client.port = 0;
+    next.reverse_name.clear();
+  }
+  for (const auto& [name, value] : command.attributes) {
+    if (!present(name, value, next)) return refuse(reply::bad_xclient);
+  }
+  session_ = std::move(next);
+  greeted_ = false;
+  mechanisms_.clear();
+  forwarded_.reset();
+  forwarded_ident_.clear();
+  pending_ = Pending::xclient;
+  return Event::xclient;
 }
 
 }  // namespace posthorn::smtp

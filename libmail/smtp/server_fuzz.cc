@@ -19,6 +19,7 @@ smtp::ServerSettings settings_from(std::uint8_t bits) {
   settings.auth_in_clear = (bits & 4) != 0;
   settings.auth_required = (bits & 8) != 0;
   settings.xforward = (bits & 16) != 0;
+  settings.xclient = (bits & 64) != 0;
   settings.unlimited = (bits & 32) != 0;
   settings.limits.message_size = 200;
   settings.limits.body_line = 80;
@@ -97,6 +98,9 @@ class Session {
       case Event::vrfy:
       case Event::expn:
         return core_.answer(reply::cannot_vrfy);
+      case Event::xclient:
+        check(!in_transaction_, "XCLIENT is no part of a transaction");
+        return core_.answer(core_.session().user == "no" ? reply::try_later : reply::ok);
       case Event::close:
         closed_ = true;
         return;

@@ -59,14 +59,17 @@ class Server {
   void react(Event event) {
     constexpr std::string_view letters =
         "nhmrdbexf"
-        "asctvpq";
+        "asctvpXq";
     events.push_back(letters[static_cast<std::size_t>(event)]);
     switch (event) {
       case Event::hello:
         core_.set_auth_mechanisms({"PLAIN", "LOGIN"});
         return core_.answer(reply::ok);
-      case Event::mail:
-        return core_.answer(reply::mail_ok);
+      case Event::mail: {
+        const ReversePath& from = core_.envelope().reverse_path;
+        const bool closes = from && from->local_part == "close";
+        return core_.answer(closes ? reply::shutting_down : reply::mail_ok);
+      }
       case Event::rcpt:
         return core_.answer(verdict());
       case Event::data:
@@ -87,6 +90,10 @@ class Server {
       case Event::vrfy:
       case Event::expn:
         return core_.answer(reply::cannot_vrfy);
+      case Event::xclient: {
+        const bool refused = core_.session().client.address == "192.0.2.66";
+        return core_.answer(refused ? reply::relaying_denied : reply::ok);
+      }
       case Event::close:
         closed = true;
         return;
@@ -100,6 +107,7 @@ class Server {
   Reply verdict() {
     if (core_.recipient().mailbox.local_part == "nobody") return reply::no_such_user;
     if (core_.recipient().mailbox.local_part == "later") return reply::try_later;
+    if (core_.recipient().mailbox.local_part == "close") return Reply(521, {5, 7, 1}, "no");
     return reply::rcpt_ok;
   }
   void take() {
@@ -198,6 +206,104 @@ TEST_CASE("XFORWARD holds for one transaction, and only where it is offered") {
   Server stranger;
   stranger.feed(opening + "XFORWARD IDENT=one\r\n");
   CHECK(stranger.codes() == "220 250 502");
+}
+
+TEST_CASE("XCLIENT begins the session again, for the client it names") {
+  const std::string wire = opening +
+                           "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"
+                           "XCLIENT NAME=mail.example REVERSE_NAME=rev.example "
+                           "ADDR=IPV6:2001:db8::1 PORT=4711 PROTO=ESMTP HELO=h.example "
+                           "LOGIN=bob+40x.example DESTADDR=192.0.2.25 DESTPORT=587\r\n"
+                           "MAIL FROM:<a@x.example>\r\n"
+                           "EHLO again.example\r\n" +
+                           transaction + "DATA\r\n.\r\n";
+  for (std::size_t step = 1; step <= wire.size(); ++step) {
+    ServerSettings settings;
+    settings.xclient = true;
+    settings.auth_in_clear = true;
+    Client peer;
+    peer.local = true;
+    Server server(settings, peer);
+    server.feed(wire, step);
+    REQUIRE(server.codes() == "220 250 235 220 503 250 250 250 354 250");
+    const SessionInfo& session = server.core().session();
+    CHECK(session.client.name == "mail.example");
+    CHECK(session.reverse_name == "rev.example");
+    CHECK(session.client.address == "2001:db8::1");
+    CHECK(session.client.port == 4711);
+    CHECK_FALSE(session.client.local);
+    CHECK(session.client.helo == "again.example");
+    CHECK(session.user == "bob@x.example");
+    CHECK(session.mechanism.empty());
+    CHECK(session.server_address == "192.0.2.25");
+    CHECK(session.server_port == 587);
+    REQUIRE(server.envelopes.size() == 1);
+    CHECK(server.envelopes[0].client.address == "2001:db8::1");
+    CHECK(server.envelopes[0].user == "bob@x.example");
+  }
+}
+
+TEST_CASE("XCLIENT: what is not said stays, but the log-in and the HELO end") {
+  ServerSettings settings;
+  settings.xclient = true;
+  Client peer;
+  peer.name = "proxy.example";
+  peer.address = "192.0.2.1";
+  Server server(settings, peer);
+  server.feed("XCLIENT LOGIN=ann\r\n");
+  CHECK(server.core().session().user == "ann");
+  CHECK(server.core().session().client.address == "192.0.2.1");
+  CHECK(server.core().session().client.name == "proxy.example");
+  server.feed("EHLO one.example\r\nXCLIENT ADDR=192.0.2.7\r\n");
+  CHECK(server.core().session().user.empty());
+  CHECK(server.core().session().client.helo.empty());
+  CHECK(server.core().session().client.name.empty());
+  CHECK(server.core().session().client.address == "192.0.2.7");
+  server.feed("XCLIENT ADDR=[UNAVAILABLE] NAME=[TEMPUNAVAIL] LOGIN=[UNAVAILABLE]\r\n");
+  CHECK(server.core().session().client.address.empty());
+  CHECK(server.codes() == "220 220 250 220 220");
+}
+
+TEST_CASE(
+    "XCLIENT is refused where it is not offered, in a transaction, and with nonsense, which "
+    "changes nothing") {
+  Server stranger;
+  stranger.feed(opening + "XCLIENT ADDR=192.0.2.7\r\n");
+  CHECK(stranger.codes() == "220 250 502");
+  ServerSettings settings;
+  settings.xclient = true;
+  for (const std::string words : {"ADDR=nonsense", "PORT=0", "PORT=70000", "PROTO=LMTP", "FOO=bar",
+                                  "NAME=", "LOGIN=a+0D+0Ab", "ADDR", "LOGIN=ann ADDR=1.2.3",
+                                  "DESTPORT=x", "DESTADDR=::x", "IDENT=a", "SOURCE=LOCAL", ""}) {
+    INFO(words);
+    Server server(settings);
+    server.feed(opening + "XCLIENT " + words + "\r\n");
+    CHECK(server.codes() == "220 250 501");
+    CHECK(server.core().session().user.empty());
+    CHECK_FALSE(server.core().session().client.helo.empty());
+  }
+  Server busy(settings);
+  busy.feed(opening + transaction + "XCLIENT ADDR=192.0.2.7\r\n");
+  CHECK(busy.codes() == "220 250 250 250 503");
+}
+
+TEST_CASE("a client that XCLIENT names can be refused in place of the greeting") {
+  ServerSettings settings;
+  settings.xclient = true;
+  Server server(settings);
+  server.feed(opening + "XCLIENT ADDR=192.0.2.66\r\nEHLO x.example\r\nQUIT\r\n");
+  CHECK(server.codes() == "220 250 554 503 221");
+}
+
+TEST_CASE("an answer of 421 or 521 closes the channel, whatever it answers") {
+  const auto [wire, codes] = GENERATE(table<std::string, std::string>({
+      {"MAIL FROM:<close@x.example>\r\nNOOP\r\n", "220 250 421"},
+      {"MAIL FROM:<a@x.example>\r\nRCPT TO:<close@x.example>\r\nNOOP\r\n", "220 250 250 521"},
+  }));
+  Server server;
+  server.feed(opening + wire);
+  CHECK(server.codes() == codes);
+  CHECK(server.closed);
 }
 
 TEST_CASE("every end of a transaction but its message is told once") {

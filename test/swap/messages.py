@@ -17,7 +17,7 @@ ANN = f"ann@{DOMAIN}"
 UNKNOWN = f"nobody-here@{DOMAIN}"
 # What a hop puts on top (RFC 5321 4.4, RFC 9228, and the names that are customary).
 TRACE = {b"received", b"return-path", b"delivered-to", b"x-original-to", b"envelope-to", b"delivery-date", b"dkim-signature",
-         b"x-spam-status", b"x-spamd-bar", b"authentication-results", b"x-virus-scanned", b"x-virus-status", b"x-greylist"}
+         b"x-spam-status", b"x-spamd-bar", b"authentication-results", b"x-virus-scanned", b"x-virus-status", b"x-greylist", b"x-cyrus-session-id", b"x-sieve"}
 
 
 class Letter:

@@ -104,6 +104,7 @@ class Theatre {
         site_(service::Site::find("/nonexistent")),
         resolver_(site_, resolver_settings(), tables(), users_, route::Transport(),
                   route::Transport()),
+        policy_servers_(site_, no_servers_, metrics_, true),
         counters_(metrics_),
         policy_(std::make_shared<smtpd::Policy>(policy_of(transcript))) {}
 
@@ -142,7 +143,8 @@ class Theatre {
   std::unique_ptr<session::SmtpHandler> make_handler() {
     if (transcript_.value("agent") == "lmtp") return std::make_unique<LmtpHandler>(intake_);
     const smtpd::Services services(resolver_, intake_, log_, counters_);
-    return std::make_unique<smtpd::Session>(services, policy_);
+    return std::make_unique<smtpd::Session>(services, policy_,
+                                            reception::PolicyGate(policy_servers_, {}, log_));
   }
 
   const Transcript& transcript_;
@@ -154,6 +156,8 @@ class Theatre {
   OneEntryTable lists_;
   service::Site site_;
   route::Resolver resolver_;
+  reception::PolicyOptions no_servers_;
+  reception::PolicyServers policy_servers_;
   smtpd::Counters counters_;
   std::shared_ptr<const smtpd::Policy> policy_;
   session::SmtpSessions sessions_;

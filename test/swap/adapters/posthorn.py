@@ -64,7 +64,7 @@ class Queue:
     name = "smtpd+queued"
     features = {"smtputf8", "dsn"}
 
-    def __init__(self, work, delivery, userdb=None, flags=()):
+    def __init__(self, work, delivery, userdb=None, flags=(), smtpd_flags=()):
         """flags: for queued and smtpd alike."""
         if not delivery.lmtp:
             raise Failed("queued speaks LMTP only")  # the table of seams keeps these apart
@@ -77,7 +77,7 @@ class Queue:
         who = ["--userdb", userdb] if userdb else USERDB
         self.log = work.agent("queued", *shared, *who, *flags, site="mta")
         work.agent("smtpd", *shared, *who, "--listen", f"inet:127.0.0.1:{self.port}", "--tls-cert", work.bench.certificate,
-                   "--tls-key", work.bench.key, *flags, site="mta")
+                   "--tls-key", work.bench.key, *flags, *smtpd_flags, site="mta")
 
     def logged(self, recipient):
         return re.search(rf" sent .*to=<{re.escape(recipient)}>.*status=sent", self.log.read_text())

@@ -26,16 +26,16 @@ class Posthorn:
     """authd, imapd and pop3d, each alone."""
     name = "imapd+pop3d"
 
-    def __init__(self, work, mail, auth=None, userdb=None):
+    def __init__(self, work, mail, auth=None, userdb=None, flags=()):
         self.work = work
-        self.imap, self.pop3s = free_port(), free_port()
+        self.imap, self.imaps, self.pop3s = free_port(), free_port(), free_port()
         if not auth:
             work.posthorn_users()
             work.agent("authd", "--listen-mode", "0666", "--listen-userdb-mode", "0666")
             auth, userdb = (f"unix:{work.directory}/posthorn/run/{name}.sock" for name in ("auth", "userdb"))
         shared = ["--auth", auth, "--userdb", userdb, "--tls-cert", work.bench.certificate, "--tls-key", work.bench.key,
-                  "--mail-location", f"maildir:{mail}/%n", "--mail-directories", mail]
-        work.agent("imapd", "--listen", f"inet:127.0.0.1:{self.imap}", "--listen-tls", f"inet:127.0.0.1:{free_port()}", *shared)
+                  "--mail-location", f"maildir:{mail}/%n", "--mail-directories", mail, *flags]
+        work.agent("imapd", "--listen", f"inet:127.0.0.1:{self.imap}", "--listen-tls", f"inet:127.0.0.1:{self.imaps}", *shared)
         work.agent("pop3d", "--listen", f"inet:127.0.0.1:{free_port()}", "--listen-tls", f"inet:127.0.0.1:{self.pop3s}", *shared)
 
     def open(self):

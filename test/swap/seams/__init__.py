@@ -2,7 +2,7 @@
 
 import importlib
 
-NAMES = ("submission", "sending", "delivery", "local_delivery", "mailboxes", "retrieval", "auth", "filter", "policy", "tables", "names",
+NAMES = ("submission", "sending", "delivery", "local_delivery", "mailboxes", "retrieval", "auth", "filter", "policy", "proxy", "tables", "names",
          "sendmail", "supervision", "examples", "hostile")
 
 

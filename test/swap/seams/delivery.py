@@ -1,5 +1,6 @@
 """Delivery: what has the queue hands messages to what has the mailboxes, by LMTP or by starting a program."""
 
+from adapters.cyrus import Cyrus
 from adapters.dovecot import Dovecot, Lda
 from adapters.exim import Exim
 from adapters.maildrop import Maildrop
@@ -23,9 +24,8 @@ RIGHT = {
     "dovecot-lda": Lda,
     "maildrop": Maildrop,
     "procmail": Procmail,
-    "Cyrus LMTP": None,
+    "Cyrus LMTP": Cyrus,
 }
-CYRUS = "not tried: there is no adapter yet; Cyrus needs its master, its user and the paths compiled into it"
 PROGRAMS = ("deliverd --stdin", "dovecot-lda", "maildrop", "procmail")
 
 
@@ -60,6 +60,6 @@ def test(work, left, right):
 
 
 SEAM = Seam("delivery", "who has the queue -> who has the mailboxes", LEFT, RIGHT, test,
-            {("*", "Cyrus LMTP"): CYRUS, **{("smtpd+queued", program): "queued executes nothing: deliverd --exec runs the program" for program in PROGRAMS}},
+            {("smtpd+queued", program): "queued executes nothing: deliverd --exec runs the program" for program in PROGRAMS},
             [("smtpd+queued", "Dovecot LMTP"), ("Postfix", "deliverd (LMTP, unix)"), ("Exim", "deliverd --stdin"),
              ("OpenSMTPD", "deliverd (LMTP, TCP)"), ("smtpd+queued", "deliverd --exec maildrop")])

@@ -11,8 +11,9 @@ from messages import ANN, connect, letters, send_all
 from seams import Seam
 from work import DOMAIN, PASSWORD, Failed, free_port, wait_until
 
-GREETING = {"lmtp": b"220 hostile.test LMTP\r\n", "auth": b"", "userdb": b"VERSION\t1\t1\nSPID\t1\n", "tcp": b"", "socketmap": b""}
-HALF = {"lmtp": b"220 hosti", "auth": b"VERSION\t1\t1\nMECH\tPLA", "userdb": b"VERSION\t1\t1\nSPI", "tcp": b"20", "socketmap": b"10:OK u1"}
+GREETING = {"lmtp": b"220 hostile.test LMTP\r\n", "auth": b"", "userdb": b"VERSION\t1\t1\nSPID\t1\n", "tcp": b"", "socketmap": b"", "policy": b""}
+HALF = {"lmtp": b"220 hosti", "auth": b"VERSION\t1\t1\nMECH\tPLA", "userdb": b"VERSION\t1\t1\nSPI", "tcp": b"20", "socketmap": b"10:OK u1",
+        "policy": b"action=DUNNO\n"}
 
 
 class Hostile:
@@ -52,7 +53,7 @@ class Hostile:
             peer.recv(4096)
             peer.sendall(b"\xff\xfe\0 999 what?\r\n" * 20)
         elif mood == "never ends its line":
-            peer.recv(4096) if protocol in ("tcp", "socketmap") else None
+            peer.recv(4096) if protocol in ("tcp", "socketmap", "policy") else None
             for _ in range(4000):
                 peer.sendall(b"9" * 1000)
         time.sleep(60)  # silence
@@ -78,6 +79,8 @@ def asked_at_rcpt(work, protocol, mood):
     peer = Hostile(protocol, mood)
     if protocol == "userdb":
         mta = Queue(work, Nobody, peer.at)
+    elif protocol == "policy":
+        mta = Queue(work, Nobody, smtpd_flags=["--policy", peer.at, "--policy-time", "5s"])
     else:
         table = f"tcp:{peer.at}" if protocol == "tcp" else f"socketmap:{peer.at}:virtual"
         mta = Queue(work, Nobody, flags=["--virtual", table])
@@ -120,6 +123,7 @@ def handed_over(work, protocol, mood):
 
 LEFT = {"queued asks by LMTP": (handed_over, "lmtp"), "smtpd asks a tcp_table": (asked_at_rcpt, "tcp"),
         "smtpd asks a socketmap": (asked_at_rcpt, "socketmap"), "smtpd asks a userdb": (asked_at_rcpt, "userdb"),
+        "smtpd asks a policy server": (asked_at_rcpt, "policy"),
         "submissiond asks an auth server": (asked_at_auth, "auth")}
 RIGHT = dict.fromkeys(("speaks garbage", "never ends its line", "says half, then closes", "closes when asked", "closes at once", "is silent"))
 
