@@ -123,7 +123,7 @@ class TableReader {
 TlsMode read_tls(TableReader& in) {
   const std::string text = in.text("tls", "implicit");
   if (text == "starttls") return TlsMode::starttls;
-  if (text == "none") return TlsMode::none;
+  if (text == "none") return TlsMode::never;
   if (text != "implicit") in.wrong_here("\"tls\" is \"implicit\", \"starttls\" or \"none\"");
   return TlsMode::implicit;
 }
@@ -143,7 +143,7 @@ Server read_server(TableReader& in, const std::string& file, std::uint16_t impli
   server.socket = expand_path(in.text("socket"), file);
   server.tls = read_tls(in);
   server.port = in.port("port", server.tls == TlsMode::implicit ? implicit_port : clear_port);
-  if (!server.socket.empty()) server.tls = TlsMode::none;
+  if (!server.socket.empty()) server.tls = TlsMode::never;
   server.tls_name = in.text("tls_name", server.host);
   server.ca_file = expand_path(in.text("ca_file"), file);
   server.user = in.text("user");

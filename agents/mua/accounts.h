@@ -9,25 +9,22 @@
 
 #include "libmail/message/address_list.h"
 #include "libmail/service/tool.h"
+#include "libmail/session/mail_login.h"
 
 namespace posthorn::mua {
 
 enum class StoreKind : std::uint8_t { none, imap, pop3, maildir, mbox };
-enum class TlsMode : std::uint8_t {
-  implicit,  // from the first octet (RFC 8314)
-  starttls,  // required: nothing is said in clear but the request
-  none,
-};
+// In the file: implicit, starttls, none.
+using TlsMode = session::MailTls;
 
 // How a password or token is got; nothing secret is ever in the configuration file itself.
 struct Secret {
   std::vector<std::string> password_command;  // argv; its first line of output
   std::string password_file;                  // mode 0600, owned by the caller; its first line
   std::vector<std::string> token_command;     // argv; an OAuth 2 access token
-  std::string typed;                          // by a person, beforehand; never in the file
+  std::optional<std::string> typed;           // by a person, beforehand; never in the file
   [[nodiscard]] bool empty() const {
-    return password_command.empty() && password_file.empty() && token_command.empty() &&
-           typed.empty();
+    return password_command.empty() && password_file.empty() && token_command.empty() && !typed;
   }
 };
 
@@ -42,6 +39,9 @@ struct Server {
   std::string user;      // "" = no log-in
   Secret secret;
   [[nodiscard]] bool empty() const { return host.empty() && socket.empty(); }
+  [[nodiscard]] async::Endpoint endpoint() const {
+    return socket.empty() ? async::Endpoint::inet(host, port) : async::Endpoint::unix_path(socket);
+  }
 };
 
 struct Account {
@@ -58,6 +58,9 @@ struct Account {
   std::map<std::string, std::string> folders;
   bool copy_to_sent = true;
   [[nodiscard]] bool sends() const { return !submission.empty() || !sendmail.empty(); }
+  [[nodiscard]] bool keeps_folders() const {
+    return store == StoreKind::imap || store == StoreKind::maildir;
+  }
   // Is it one of the account's own addresses?
   [[nodiscard]] bool owns(const message::Address& address) const;
 };

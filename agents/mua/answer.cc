@@ -2,12 +2,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "agents/mua/envelope.h"
 #include "agents/mua/sending.h"
 #include "agents/mua/verbs.h"
 #include "libmail/async/loop.h"
 #include "libmail/base/text.h"
+#include "libmail/message/body_reader.h"
+#include "libmail/message/message_id.h"
 #include "libmail/message/reply.h"
 
 namespace posthorn::mua {
@@ -53,6 +56,27 @@ Task<Mail<Original>> fetch(const Account& account, std::string word, std::uint32
   original.octets = std::move(*octets);
   co_await (*store)->close();
   co_return original;
+}
+
+// A field that its writer asked for: none of those that a message gets when it is made or sent.
+bool is_own_field(std::string_view name) {
+  constexpr std::array<std::string_view, 13> made = {
+      "From",       "Sender",      "Reply-To", "To",         "Cc",           "Bcc",     "Subject",
+      "Message-ID", "In-Reply-To", "Date",     "References", "MIME-Version", "Received"};
+  if (name.size() > 8 && iequals(name.substr(0, 8), "Content-")) return false;
+  return std::ranges::none_of(made, [&](std::string_view each) { return iequals(each, name); });
+}
+
+message::BuildPart attached_again(const message::MessageView& view, std::uint32_t index) {
+  const message::PartContent content = view.content(index);
+  if (view.part(index).media.message())
+    return message::make_forwarded(std::string(view.raw_body(index)), false);
+  message::BuildPart part;
+  part.type = content.type.type + "/" + content.type.subtype;
+  part.content = message::decode_body(view, index);
+  part.disposition = message::Presentation::attachment;
+  part.filename = content.filename;
+  return part;
 }
 
 class Answer : public Tool {
@@ -200,6 +224,36 @@ Answering make_forward(const Account& account, const std::string& octets, bool w
   else
     answering.more.push_back(message::make_forwarded(octets, false));
   return answering;
+}
+
+Answering make_resumed(const Account& account, const std::string& octets) {
+  const message::MessageView view(octets);
+  const message::Header header = view.header(0);
+  Answering resumed;
+  message::Draft& draft = resumed.draft;
+  draft.from = read_addresses(header, "From");
+  if (draft.from.empty()) draft.from = {account.address};
+  draft.reply_to = read_addresses(header, "Reply-To");
+  draft.to.mailboxes = read_addresses(header, "To");
+  draft.cc.mailboxes = read_addresses(header, "Cc");
+  draft.bcc = read_addresses(header, "Bcc");
+  draft.subject = read_text(header, "Subject");
+  for (const auto& [name, ids] :
+       {std::pair("In-Reply-To", &draft.in_reply_to), std::pair("References", &draft.references)}) {
+    if (const auto* field = header.find(name))
+      *ids = message::parse_message_ids(header.raw_value(*field));
+  }
+  for (const message::Field& field : header.fields()) {
+    if (!is_own_field(header.name(field))) continue;
+    auto name = message::HeaderName::make(header.name(field));
+    auto value = message::HeaderValue::make(header.value(field));
+    if (name && value) draft.fields.emplace_back(std::move(*name), std::move(*value));
+  }
+  constexpr std::size_t unwrapped = 100'000;
+  resumed.behind = main_text(view, unwrapped);
+  for (const std::uint32_t index : message::choose_bodies(view).attachments)
+    resumed.more.push_back(attached_again(view, index));
+  return resumed;
 }
 
 void add_answer_verbs(Tools& tools) {

@@ -50,10 +50,9 @@ std::map<std::string, std::string> own_environment() {
   return all;
 }
 
-Mail<Fd> file_in_memory(std::string_view octets) {
+Mail<Fd> file_in_memory() {
   Fd file(::memfd_create("mua", MFD_CLOEXEC));
-  if (!file || !write_all(file.get(), octets) || ::lseek(file.get(), 0, SEEK_SET) != 0)
-    return fail(MailError(MailError::Kind::try_again, io_error("memfd_create").text()));
+  if (!file) return fail(MailError(MailError::Kind::try_again, io_error("memfd_create").text()));
   return file;
 }
 
@@ -63,7 +62,7 @@ Task<Mail<CommandDone>> run_command(CommandCall call, Deadline deadline) {
   command.environment = own_environment();
   for (auto& [name, value] : call.environment) command.environment[name] = value;
   // Its output goes into a file in memory: nobody has to read beside it.
-  auto output = file_in_memory("");
+  auto output = file_in_memory();
   if (!output) co_return fail(output.error());
   const int into = call.keep_output ? output->get() : STDOUT_FILENO;
   command.descriptors = {{0, call.input}, {1, into}, {2, STDERR_FILENO}};

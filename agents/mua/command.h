@@ -28,8 +28,8 @@ struct CommandDone {
 // Its standard error is ours. At the deadline it is ended and the error is try_again.
 async::Task<Mail<CommandDone>> run_command(CommandCall call, async::Deadline deadline);
 
-// Octets as a file in memory, at its beginning: what a command reads.
-[[nodiscard]] Mail<Fd> file_in_memory(std::string_view octets);
+// An empty one.
+[[nodiscard]] Mail<Fd> file_in_memory();
 
 // A program with our terminal (an editor); returns when it has ended. Its exit code.
 [[nodiscard]] Mail<int> run_on_terminal(const std::vector<std::string>& argv);

@@ -1,5 +1,6 @@
 #include "agents/mua/compose.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "libmail/base/crlf.h"
+#include "libmail/base/fd.h"
 #include "libmail/base/random.h"
 #include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
@@ -29,7 +32,9 @@ using service::ToolError;
 
 namespace {
 
-constexpr std::size_t most_input = 100 << 20;
+constexpr std::size_t most_text = 100 << 20;
+// Smaller files are encoded in whatever way is cheapest; larger ones go past in pieces, in base64.
+constexpr std::uintmax_t in_memory = 1 << 20;
 
 ToolError bad_data(const std::string& text, std::string hint = {}) {
   return {exit_code::data, "bad-data", text, std::move(hint)};
@@ -69,22 +74,32 @@ std::vector<std::string> recipients_of(const message::Draft& draft) {
   return all;
 }
 
-Result<message::BuildPart, ToolError> attachment(const std::string& path) {
-  auto octets = read_file(path, most_input);
-  if (!octets && octets.error().code == EFBIG)
-    return fail(bad_data(path + " is larger than 100 MiB"));
-  if (!octets) return fail(bad_data(octets.error().text()));
+// `files` gets the path if the file is to be read while the message is written: the content's id is its place there.
+Result<message::BuildPart, ToolError> attachment(const std::string& path,
+                                                 std::vector<std::string>& files) {
   message::BuildPart part;
   part.filename = std::filesystem::path(path).filename().string();
   part.type = type_of_file(part.filename);
-  part.content = std::move(*octets);
   part.disposition = message::Presentation::attachment;
+  std::error_code error;
+  if (std::filesystem::is_regular_file(path, error) &&
+      std::filesystem::file_size(path, error) > in_memory) {
+    part.content = message::StreamedContent{files.size(), message::Encoding::base64};
+    files.push_back(path);
+    return part;
+  }
+  auto octets = read_file(path, most_text);
+  if (!octets && octets.error().code == EFBIG)
+    return fail(bad_data(path + " is larger than 100 MiB"));
+  if (!octets) return fail(bad_data(octets.error().text()));
+  part.content = std::move(*octets);
   return part;
 }
 
 Result<message::BuildPart, ToolError> make_body(const Account& account, const ComposeFlags& flags,
                                                 std::string text,
-                                                std::vector<message::BuildPart> more) {
+                                                std::vector<message::BuildPart> more,
+                                                std::vector<std::string>& files) {
   message::BodyParts parts;
   if (!account.signature.empty() && text.find("\n-- \n") == std::string::npos)
     text +=
@@ -99,12 +114,62 @@ Result<message::BuildPart, ToolError> make_body(const Account& account, const Co
   parts.flowed = true;
   parts.text = message::make_flowed(text);
   for (const std::string& path : flags.attach) {
-    auto part = attachment(path);
+    auto part = attachment(path, files);
     if (!part) return fail(part.error());
     parts.attachments.push_back(std::move(*part));
   }
   for (message::BuildPart& part : more) parts.attachments.push_back(std::move(part));
   return message::make_body(std::move(parts));
+}
+
+Result<void, ToolError> append(OctetsWriter& to, std::string_view text) {
+  const auto done = to.append(text);
+  if (!done) return fail(tool_error(done.error()));
+  return {};
+}
+
+Result<Octets, ToolError> finished(OctetsWriter& writer) {
+  auto octets = writer.finish();
+  if (!octets) return fail(tool_error(octets.error()));
+  return std::move(*octets);
+}
+
+// One file into the message, in pieces.
+Result<void, ToolError> write_file(message::MessageWriter& writer, const std::string& path,
+                                   OctetsWriter& to) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail(bad_data(io_error("open", path).text()));
+  std::string octets(Octets::piece, '\0');
+  std::string out;
+  for (;;) {
+    const ssize_t count = ::read(file.get(), octets.data(), octets.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(bad_data(io_error("read", path).text()));
+    if (count == 0) break;
+    writer.feed(std::string_view(octets).substr(0, static_cast<std::size_t>(count)), out);
+    if (auto done = append(to, out); !done) return done;
+    out.clear();
+  }
+  writer.end_source(out);
+  return append(to, out);
+}
+
+Result<Octets, ToolError> write_message(message::Draft draft, const message::BuildOptions& options,
+                                        const std::vector<std::string>& files) {
+  using Step = message::MessageWriter::Step;
+  auto writer = message::MessageWriter::make(std::move(draft), options);
+  if (!writer) return fail(bad_data(writer.error().field + ": " + writer.error().text));
+  OctetsWriter to;
+  std::string out;
+  for (Step step = Step::more; step != Step::done;) {
+    out.clear();
+    step = writer->next(out);
+    if (auto done = append(to, out); !done) return fail(done.error());
+    if (step != Step::source) continue;
+    if (auto done = write_file(*writer, files[writer->source()], to); !done)
+      return fail(done.error());
+  }
+  return finished(to);
 }
 
 std::string now_text() {
@@ -183,7 +248,8 @@ Result<Composed, ToolError> compose(const Account& account, message::Draft draft
   composed.letter.recipients = recipients_of(draft);
   if (composed.letter.recipients.empty() && !flags.draft)
     return fail(usage("the message goes to nobody", "--to ADDRESS"));
-  auto body = make_body(account, flags, std::move(text), std::move(more));
+  std::vector<std::string> files;
+  auto body = make_body(account, flags, std::move(text), std::move(more), files);
   if (!body) return fail(body.error());
   draft.body = std::move(*body);
   draft.date = now_text();
@@ -196,17 +262,18 @@ Result<Composed, ToolError> compose(const Account& account, message::Draft draft
   composed.subject = draft.subject;
   message::BuildOptions options;
   options.random = random_u64();
-  auto built = message::build_message(draft, options);
-  if (!built) return fail(bad_data(built.error().field + ": " + built.error().text));
-  composed.letter.message = std::move(*built);
-  if (draft.bcc.empty()) {
-    composed.for_draft = composed.letter.message;
-    return composed;
+  const bool bcc = flags.draft && !draft.bcc.empty();
+  if (bcc) {
+    options.write_bcc = true;
+    auto with_bcc = write_message(draft, options, files);
+    if (!with_bcc) return fail(with_bcc.error());
+    composed.for_draft = std::move(*with_bcc);
+    options.write_bcc = false;
   }
-  options.write_bcc = true;
-  auto with_bcc = message::build_message(std::move(draft), options);
-  if (!with_bcc) return fail(bad_data(with_bcc.error().field + ": " + with_bcc.error().text));
-  composed.for_draft = std::move(*with_bcc);
+  auto built = write_message(std::move(draft), options, files);
+  if (!built) return fail(built.error());
+  composed.letter.message = std::move(*built);
+  if (!bcc) composed.for_draft = composed.letter.message;
   return composed;
 }
 
@@ -225,19 +292,84 @@ std::string_view changing_option(const ComposeFlags& flags) {
 
 }  // namespace
 
+namespace {
+
+// Its octets with CRLF, without the line that an mbox puts in front.
+Result<Octets, ToolError> taken_in(const OctetSource& source) {
+  OctetsWriter to;
+  std::string wire;
+  std::string begin;
+  bool after_cr = false;
+  for (bool begun = false;;) {
+    auto piece = source();
+    if (!piece) return fail(piece.error());
+    if (!begun) {
+      begin += *piece;
+      const bool more =
+          !piece->empty() && begin.size() < Octets::piece && begin.find('\n') == std::string::npos;
+      if (more) continue;
+      begun = true;
+      if (begin.starts_with("From "))
+        begin.erase(0, std::min(begin.find('\n'), begin.size() - 1) + 1);
+      std::swap(begin, *piece);
+      if (begin.empty() && piece->empty()) return finished(to);
+    } else if (piece->empty()) {
+      return finished(to);
+    }
+    wire.clear();
+    append_crlf(*piece, after_cr, wire);
+    if (auto done = append(to, wire); !done) return fail(done.error());
+  }
+}
+
+// `first` in front of `octets`, through `filter` if there is one.
+Result<Octets, ToolError> passed_on(const std::string& first, const Octets& octets,
+                                    message::SubmissionFilter* filter) {
+  OctetsWriter to;
+  Result<void, ToolError> kept;
+  std::string out;
+  const auto take = [&](std::string_view text) {
+    out.clear();
+    if (filter != nullptr)
+      filter->feed(text, out);
+    else
+      out = text;
+    kept = append(to, out);
+    return kept.has_value() && (filter == nullptr || !filter->problem());
+  };
+  if (take(first)) {
+    const auto read = octets.each(take);
+    if (!read) return fail(tool_error(read.error()));
+  }
+  if (kept && filter != nullptr) {
+    out.clear();
+    filter->finish(out);
+    kept = append(to, out);
+  }
+  if (!kept) return fail(kept.error());
+  if (filter != nullptr && filter->problem())
+    return fail(bad_data(filter->problem()->reply_text()));
+  return finished(to);
+}
+
+Result<std::string, ToolError> header_of(const Octets& octets) {
+  auto header = octets.header();
+  if (!header) return fail(tool_error(header.error()));
+  return std::move(*header);
+}
+
+}  // namespace
+
 Result<Composed, ToolError> compose_whole(const Account& account, const ComposeFlags& flags,
-                                          std::string text) {
+                                          const OctetSource& source) {
   if (const auto option = changing_option(flags); !option.empty())
     return fail(usage(fmt::format("{} changes nothing in a whole message", option),
                       "it goes as it stands; with --to or --subject standard input is the text"));
-  if (text.starts_with("From ")) text.erase(0, std::min(text.find('\n'), text.size() - 1) + 1);
-  std::string crlf;
-  crlf.reserve(text.size() + text.size() / 32);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r')) crlf += '\r';
-    crlf += text[i];
-  }
-  const message::Header header = message::Header::parse(crlf);
+  const auto taken = taken_in(source);
+  if (!taken) return fail(taken.error());
+  const auto head = header_of(*taken);
+  if (!head) return fail(head.error());
+  const message::Header header = message::Header::parse(*head);
   message::Draft draft;
   const auto add = [&](const char* name, std::vector<Address>& into) {
     for (const message::Field* field : header.find_all(name)) {
@@ -250,38 +382,67 @@ Result<Composed, ToolError> compose_whole(const Account& account, const ComposeF
   add("Cc", draft.cc.mailboxes);
   add("Bcc", draft.bcc);
   if (auto done = apply_addresses(account, flags, draft); !done) return fail(done.error());
+  std::string from;
   if (header.find("From") == nullptr)
-    crlf.insert(0, "From: " + message::format_address(draft.from.front()) + "\r\n");
+    from = "From: " + message::format_address(draft.from.front()) + "\r\n";
   Composed composed;
-  composed.for_draft = crlf;
+  if (flags.draft) {
+    auto as_it_is = passed_on(from, *taken, nullptr);
+    if (!as_it_is) return fail(as_it_is.error());
+    composed.for_draft = std::move(*as_it_is);
+  }
   const std::string id =
       message::make_message_id(wall_now(), random_u64(), host_of(draft.from.front()));
   message::SubmissionFilter filter({now_text(), id});
-  filter.feed(crlf, composed.letter.message);
-  filter.finish(composed.letter.message);
-  if (filter.problem()) return fail(bad_data(filter.problem()->reply_text()));
+  auto fit = passed_on(from, *taken, &filter);
+  if (!fit) return fail(fit.error());
+  composed.letter.message = std::move(*fit);
   composed.letter.from = draft.from.front().addr_spec();
   composed.letter.recipients = recipients_of(draft);
   composed.letter.notify = flags.notify;
   composed.letter.ret = flags.ret;
   if (composed.letter.recipients.empty() && !flags.draft)
     return fail(usage("the message goes to nobody", "a To field, or --to ADDRESS"));
-  const message::Header sent = message::Header::parse(composed.letter.message);
+  const auto sent_head = header_of(composed.letter.message);
+  if (!sent_head) return fail(sent_head.error());
+  const message::Header sent = message::Header::parse(*sent_head);
   if (const auto* field = sent.find("Message-ID")) composed.letter.message_id = sent.value(*field);
   if (const auto* field = sent.find("Subject")) composed.subject = sent.value(*field);
   return composed;
 }
 
-Result<std::string, ToolError> read_standard_input() {
-  std::string text;
-  std::array<char, 64 * 1024> chunk{};
-  for (;;) {
-    const ssize_t count = ::read(STDIN_FILENO, chunk.data(), chunk.size());
-    if (count < 0 && errno == EINTR) continue;
+OctetSource standard_input() {
+  return []() -> Result<std::string, ToolError> {
+    std::string text(Octets::piece, '\0');
+    ssize_t count = -1;
+    do {
+      count = ::read(STDIN_FILENO, text.data(), text.size());
+    } while (count < 0 && errno == EINTR);
     if (count < 0) return fail(bad_data(io_error("read", "standard input").text()));
-    if (count == 0) return text;
-    text.append(chunk.data(), static_cast<std::size_t>(count));
-    if (text.size() > most_input) return fail(bad_data("standard input is larger than 100 MiB"));
+    text.resize(static_cast<std::size_t>(count));
+    return text;
+  };
+}
+
+OctetSource source_of(Octets octets) {
+  return [octets = std::move(octets),
+          at = std::uint64_t{0}]() mutable -> Result<std::string, ToolError> {
+    auto text = octets.read(at);
+    if (!text) return fail(tool_error(text.error()));
+    at += text->size();
+    return std::move(*text);
+  };
+}
+
+Result<std::string, ToolError> read_standard_input() {
+  const OctetSource source = standard_input();
+  std::string text;
+  for (;;) {
+    const auto piece = source();
+    if (!piece) return fail(piece.error());
+    if (piece->empty()) return text;
+    text += *piece;
+    if (text.size() > most_text) return fail(bad_data("standard input is larger than 100 MiB"));
   }
 }
 

@@ -1,6 +1,7 @@
 // From flags, standard input or an editor to a message and its envelope.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,9 +37,14 @@ struct ComposeFlags {
 
 struct Composed {
   Letter letter;
-  std::string for_draft;  // the same message with Bcc
+  Octets for_draft;  // the same message with Bcc
   std::string subject;
 };
+
+// "" at the end.
+using OctetSource = std::function<Result<std::string, service::ToolError>()>;
+[[nodiscard]] OctetSource standard_input();
+[[nodiscard]] OctetSource source_of(Octets octets);
 
 // `draft` holds what is known already (of an answer: To, Subject, References); flags are added to it, a subject replaces
 // its. `text`: the body, as people write it; `more`: parts that go behind it.
@@ -49,18 +55,18 @@ struct Composed {
 [[nodiscard]] Result<void, service::ToolError> apply_addresses(const Account& account,
                                                                const ComposeFlags& flags,
                                                                message::Draft& draft);
-// A whole message (RFC 5322), as it stands: what RFC 6409 8 allows is added, Bcc taken away. Recipients are those
-// of To, Cc and Bcc and of the flags. A flag that would change what stands in it is a usage error.
+// A whole message (RFC 5322) in pieces from `source`, as it stands: what RFC 6409 8 allows is added, Bcc taken away.
+// Recipients are those of To, Cc and Bcc and of the flags. A flag that would change what stands in it is a usage error.
 [[nodiscard]] Result<Composed, service::ToolError> compose_whole(const Account& account,
                                                                  const ComposeFlags& flags,
-                                                                 std::string message);
+                                                                 const OctetSource& source);
 
 // What an answer begins with, before its writer has said anything: To, Subject, References, and From with the address that
 // the message was sent to.
 struct Answering {
   message::Draft draft;
   std::string behind;                    // stands below what the writer says: the quoted text
-  std::vector<message::BuildPart> more;  // the forwarded message
+  std::vector<message::BuildPart> more;  // the forwarded message, a draft's attachments
 };
 struct AnswerOptions {
   bool to_all = false;
@@ -71,6 +77,9 @@ struct AnswerOptions {
                                     const AnswerOptions& how);
 [[nodiscard]] Answering make_forward(const Account& account, const std::string& octets,
                                      bool within_text);
+// A draft taken up again: its addresses, subject, fields of its own, text and attachments. HTML beside the text is left
+// behind: it would go on saying what the text no longer does.
+[[nodiscard]] Answering make_resumed(const Account& account, const std::string& octets);
 
 // The text of the message: --body, standard input if that is no terminal, else "" with `wants_editor`.
 struct BodyText {

@@ -13,8 +13,6 @@ namespace posthorn::mua {
 
 namespace {
 
-constexpr std::size_t most_octets = 64 << 20;
-
 class DraftsList final : public Tool {
  public:
   [[nodiscard]] std::string_view name() const override { return "drafts list"; }
@@ -54,35 +52,31 @@ class DraftsList final : public Tool {
   Common common_;
 };
 
-Task<Mail<std::string>> fetch_draft(const Account& account, std::uint32_t uid, Duration timeout) {
+struct Kept {
+  std::string folder;
+  Octets octets;
+};
+
+Task<Mail<Kept>> fetch_draft(const Account& account, std::uint32_t uid, Duration timeout) {
   const Deadline deadline = Deadline::in(timeout);
   auto store = co_await open_store(account, deadline);
   if (!store) co_return fail(store.error());
-  const auto folder = co_await find_folder(**store, account, "drafts");
+  Kept kept;
+  auto folder = co_await find_folder(**store, account, "drafts");
   if (!folder) co_return fail(folder.error());
-  const auto opened = co_await (*store)->open(*folder, true);
+  kept.folder = std::move(*folder);
+  const auto opened = co_await (*store)->open(kept.folder, true);
   if (!opened) co_return fail(opened.error());
-  auto octets = co_await read_whole(**store, uid, most_octets);
+  auto octets = co_await read_octets(**store, uid);
   co_await (*store)->close();
-  co_return octets;
+  if (!octets) co_return fail(octets.error());
+  kept.octets = std::move(*octets);
+  co_return kept;
 }
 
-Task<Mail<void>> delete_draft(const Account& account, std::uint32_t uid, Duration timeout) {
-  const Deadline deadline = Deadline::in(timeout);
-  auto store = co_await open_store(account, deadline);
-  if (!store) co_return fail(store.error());
-  const auto folder = co_await find_folder(**store, account, "drafts");
-  if (!folder) co_return fail(folder.error());
-  const auto opened = co_await (*store)->open(*folder, false);
-  if (!opened) co_return fail(opened.error());
-  Uids one = {uid};
-  auto done = co_await (*store)->remove(std::move(one));
-  co_await (*store)->close();
-  co_return done;
-}
-
-Task<void> drop_draft(const Account& account, std::uint32_t uid, Duration timeout) {
-  const auto done = co_await delete_draft(account, uid, timeout);
+Task<void> drop_draft(const Account& account, std::string folder, std::uint32_t uid,
+                      Duration timeout) {
+  const auto done = co_await delete_draft(account, std::move(folder), uid, timeout);
   if (!done)
     fmt::print(stderr, "mua: the draft was sent and could not be deleted: {}\n",
                shown(done.error().text));
@@ -118,13 +112,13 @@ class DraftsSend final : public DraftVerb {
 
  protected:
   Result<int, ToolError> work(const Account& account, std::uint32_t uid, bool json) override {
-    auto octets = async::run(fetch_draft(account, uid, common_.timeout));
-    if (!octets) return fail(tool_error(octets.error()));
-    auto composed = compose_whole(account, flags_, std::move(*octets));
+    const auto kept = async::run(fetch_draft(account, uid, common_.timeout));
+    if (!kept) return fail(tool_error(kept.error()));
+    auto composed = compose_whole(account, flags_, source_of(kept->octets));
     if (!composed) return fail(composed.error());
     const auto file = read_accounts(accounts_file(common_.config));
-    const std::function<Task<void>()> after = [this, &account, uid] {
-      return drop_draft(account, uid, common_.timeout);
+    const std::function<Task<void>()> after = [this, &account, &kept, uid] {
+      return drop_draft(account, kept->folder, uid, common_.timeout);
     };
     return finish(account, file ? file->outbox : "", std::move(*composed), flags_, common_.timeout,
                   json, after);
@@ -142,7 +136,7 @@ class DraftsDelete final : public DraftVerb {
 
  protected:
   Result<int, ToolError> work(const Account& account, std::uint32_t uid, bool json) override {
-    const auto done = async::run(delete_draft(account, uid, common_.timeout));
+    const auto done = async::run(delete_draft(account, "", uid, common_.timeout));
     if (!done) return fail(tool_error(done.error()));
     if (json) print_json({{"account", account.name}, {"uid", uid}, {"status", "deleted"}});
     return exit_code::ok;

@@ -10,9 +10,11 @@
 #include <set>
 
 #include "agents/mua/command.h"
+#include "agents/mua/local_store.h"
 #include "agents/mua/output.h"
 #include "agents/mua/secret.h"
 #include "agents/mua/verbs.h"
+#include "libmail/async/files.h"
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
 #include "libmail/base/fd.h"
@@ -33,9 +35,7 @@ using session::Pop3Error;
 
 namespace {
 
-constexpr std::uint64_t most_octets = 200 << 20;
-
-MailError mail_error(const Pop3Error& error) {
+MailError from_pop3(const Pop3Error& error) {
   switch (error.kind) {
     case Pop3Error::Kind::login:
     case Pop3Error::Kind::tls:
@@ -47,10 +47,20 @@ MailError mail_error(const Pop3Error& error) {
   }
 }
 
-class StringSink final : public session::Pop3Sink {
+class OctetsSink final : public session::Pop3Sink {
  public:
-  void octets(std::string_view piece) override { text += piece; }
-  std::string text;
+  void octets(std::string_view piece) override {
+    if (kept_) kept_ = writer_.append(piece);
+  }
+  [[nodiscard]] std::string_view refuses() const override {
+    if (!kept_) return kept_.error().text;
+    return writer_.size() > largest_message ? "the server's message has no end" : "";
+  }
+  Mail<Octets> finish() { return writer_.finish(); }
+
+ private:
+  OctetsWriter writer_;
+  Mail<void> kept_;
 };
 
 // The unique ids (RFC 1939 7) of messages that are safe here and may still be there. They hold for one maildrop and one
@@ -110,25 +120,29 @@ class Seen {
 class Target {
  public:
   virtual ~Target() = default;
-  virtual Task<Mail<void>> deliver(const std::string& octets, Deadline deadline) = 0;
+  virtual Task<Mail<void>> deliver(Octets octets, Deadline deadline) = 0;
   virtual Task<void> end() { co_return; }
 };
 
-std::shared_ptr<const store::Content> content_of(const std::string& octets) {
-  store::ContentWriter writer;
-  writer.append(octets);
-  (void)writer.end_text();
-  return std::make_shared<const store::Content>(writer.finish());
+// The path, or what of it is there already.
+std::string existing_directory(std::filesystem::path path) {
+  std::error_code error;
+  while (!std::filesystem::is_directory(path, error) && path.has_relative_path())
+    path = path.parent_path();
+  return path.string();
 }
 
 class MaildirTarget final : public Target {
  public:
   explicit MaildirTarget(store::MailLocation location)
       : location_(std::move(location)),
+        near_(existing_directory(location_.base)),
         delivery_(files_, service::HostOptions().hostname, static_cast<int>(::getpid())) {}
-  Task<Mail<void>> deliver(const std::string& octets, Deadline) override {
-    auto body = content_of(octets);
-    const auto done = co_await delivery_.deliver(location_, "", "", std::move(body));
+  Task<Mail<void>> deliver(Octets octets, Deadline) override {
+    auto work = [this, &octets] { return content_of(octets, files_, near_); };
+    auto body = co_await async::blocking(std::move(work));
+    if (!body) co_return fail(mail_error(body.error()));
+    const auto done = co_await delivery_.deliver(location_, "", "", std::move(*body));
     if (!done) co_return fail(MailError(Kind::try_again, done.error().text));
     co_return Mail<void>();
   }
@@ -137,22 +151,29 @@ class MaildirTarget final : public Target {
  private:
   store::SystemFiles files_;
   store::MailLocation location_;
+  std::string near_;
   store::MaildirDelivery delivery_;
 };
 
 class MboxTarget final : public Target {
  public:
   explicit MboxTarget(store::MailLocation location) : location_(std::move(location)) {}
-  Task<Mail<void>> deliver(const std::string& octets, Deadline deadline) override {
-    const auto body = content_of(octets);
-    const message::Header header = message::Header::parse(octets);
+  Task<Mail<void>> deliver(Octets octets, Deadline deadline) override {
+    const auto head = octets.header();
+    if (!head) co_return fail(head.error());
+    const message::Header header = message::Header::parse(*head);
     std::string sender = "MAILER-DAEMON";
     if (const auto* path = header.find("Return-Path")) {
       const auto list = message::read_address_list(header.raw_value(*path));
       if (!list.mailboxes.empty()) sender = list.mailboxes.front().addr_spec();
     }
+    auto make = [this, &octets] {
+      return content_of(octets, files_, existing_directory(location_.base));
+    };
+    const auto body = co_await async::blocking(std::move(make));
+    if (!body) co_return fail(mail_error(body.error()));
     auto work = [this, &body, &sender] {
-      return store::append_to_mbox(files_, location_, sender, "", *body);
+      return store::append_to_mbox(files_, location_, sender, "", **body);
     };
     const auto done = co_await store::when_unlocked(deadline, std::move(work));
     if (!done) co_return fail(MailError(Kind::try_again, done.error().text));
@@ -167,8 +188,8 @@ class MboxTarget final : public Target {
 class CommandTarget final : public Target {
  public:
   explicit CommandTarget(std::string line) : line_(std::move(line)) {}
-  Task<Mail<void>> deliver(const std::string& octets, Deadline deadline) override {
-    const auto file = file_in_memory(octets);
+  Task<Mail<void>> deliver(Octets octets, Deadline deadline) override {
+    const auto file = file_of(octets);
     if (!file) co_return fail(file.error());
     CommandCall call;
     call.argv = {"/bin/sh", "-c", line_};
@@ -226,33 +247,22 @@ Mail<std::unique_ptr<Target>> make_target(const GetRun& run) {
 }
 
 Task<Mail<std::unique_ptr<session::Pop3Client>>> connect(const Account& account, Duration timeout) {
-  const Deadline deadline = Deadline::in(timeout);
+  Deadline deadline = Deadline::in(timeout);
   const Server& server = account.server;
   session::Pop3ClientOptions options;
-  options.tls = server.tls == TlsMode::implicit   ? session::MailTls::implicit
-                : server.tls == TlsMode::starttls ? session::MailTls::starttls
-                                                  : session::MailTls::never;
+  options.tls = server.tls;
   options.tls_name = server.tls_name;
   options.silence = timeout;
-  options.clear_password = server.tls == TlsMode::none;
-  if (server.tls != TlsMode::none) {
-    tls::ClientContext::Options rules;
-    rules.verify = tls::ClientContext::Verify::require;
-    rules.ca_file = server.ca_file;
-    auto context = tls::ClientContext::load(rules);
-    if (!context) co_return fail(MailError(Kind::config, context.error().text));
-    options.tls_context = std::move(*context);
-  }
+  options.clear_password = server.tls == TlsMode::never;
+  auto context = tls_context(server);
+  if (!context) co_return fail(context.error());
+  options.tls_context = std::move(*context);
   auto login = co_await find_log_in(server, account.name, deadline);
   if (!login) co_return fail(login.error());
-  options.login = session::MailLogin(login->user, login->password);
-  options.login.token = login->token;
-  const async::Endpoint endpoint = server.socket.empty()
-                                       ? async::Endpoint::inet(server.host, server.port)
-                                       : async::Endpoint::unix_path(server.socket);
-  auto client = std::make_unique<session::Pop3Client>(endpoint, std::move(options));
+  options.login = std::move(*login);
+  auto client = std::make_unique<session::Pop3Client>(server.endpoint(), std::move(options));
   const auto opened = co_await client->open(deadline);
-  if (!opened) co_return fail(mail_error(opened.error()));
+  if (!opened) co_return fail(from_pop3(opened.error()));
   co_return client;
 }
 
@@ -268,7 +278,7 @@ Task<Mail<Fetched>> fetch_all(const Account& account, const GetRun& run,
                               session::Pop3Client& client, Target& target) {
   const auto soon = [&run] { return Deadline::in(run.timeout); };
   const auto listed = co_await client.list(soon());
-  if (!listed) co_return fail(mail_error(listed.error()));
+  if (!listed) co_return fail(from_pop3(listed.error()));
   Seen seen(account, target_name(run));
   seen.keep_only(*listed);
   Fetched result;
@@ -282,20 +292,25 @@ Task<Mail<Fetched>> fetch_all(const Account& account, const GetRun& run,
       continue;
     }
     if (result.messages >= run.limit) continue;
-    if (each.size > most_octets) {
-      fmt::print(stderr, "mua: {}: message {} is larger than 200 MiB and stays there\n",
-                 account.name, each.number);
+    if (each.size > largest_message) {
+      fmt::print(stderr, "mua: {}: message {} is larger than 1 GiB and stays there\n", account.name,
+                 each.number);
       continue;
     }
-    StringSink sink;
+    OctetsSink sink;
     // However long it is, as long as something comes.
     const auto got = co_await client.retr(each.number, sink, Deadline::never());
     if (!got) {
-      if (!trouble) trouble = mail_error(got.error());
+      if (!trouble) trouble = from_pop3(got.error());
       if (client.connected()) continue;
       break;
     }
-    const auto delivered = co_await target.deliver(sink.text, soon());
+    auto octets = sink.finish();
+    Mail<void> delivered;
+    if (!octets)
+      delivered = fail(octets.error());
+    else
+      delivered = co_await target.deliver(std::move(*octets), soon());
     if (!delivered) {
       if (!trouble) trouble = delivered.error();
       continue;
@@ -309,14 +324,14 @@ Task<Mail<Fetched>> fetch_all(const Account& account, const GetRun& run,
   if (!run.keep && !safe.empty() && client.connected()) {
     std::vector<std::uint32_t> numbers = safe;
     const auto marked = co_await client.dele(std::move(numbers), soon());
-    if (!marked && !trouble) trouble = mail_error(marked.error());
+    if (!marked && !trouble) trouble = from_pop3(marked.error());
   }
   const auto ended = co_await client.quit(soon());
   if (ended && !run.keep) {
     result.deleted = safe.size();
     result.left -= safe.size();
   } else if (!ended && !trouble) {
-    trouble = mail_error(ended.error());
+    trouble = from_pop3(ended.error());
   }
   if (trouble) co_return fail(std::move(*trouble));
   co_return result;

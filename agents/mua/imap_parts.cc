@@ -1,9 +1,8 @@
-#include <algorithm>
-
 #include "agents/mua/imap_store.h"
 #include "libmail/base/text.h"
 #include "libmail/message/encoded_word.h"
 #include "libmail/message/filename.h"
+#include "libmail/message/message_view.h"
 #include "libmail/message/parameters.h"
 
 namespace posthorn::mua {
@@ -31,32 +30,37 @@ std::string number_text(const std::vector<std::uint32_t>& number) {
   return text;
 }
 
-// The multipart a part lies in, "" for none.
-std::string container_of(const std::vector<imap::client::BodyPart>& all, std::size_t index) {
-  for (std::size_t i = index; i-- > 0;) {
-    if (all[i].depth < all[index].depth) return all[i].type + "/" + all[i].subtype;
+// As far as choose_bodies() looks at it.
+message::PartTree tree_of(const std::vector<imap::client::BodyPart>& structure) {
+  message::PartTree tree;
+  tree.parts.resize(structure.size());
+  std::vector<std::uint32_t> open;  // the parts that the current one lies in
+  std::vector<std::uint32_t> before(structure.size(), message::Part::none);  // their last child
+  for (std::uint32_t i = 0; i < structure.size(); ++i) {
+    message::Part& part = tree.parts[i];
+    part.media = message::classify(structure[i].type, structure[i].subtype);
+    while (!open.empty() && structure[open.back()].depth >= structure[i].depth) open.pop_back();
+    if (!open.empty()) {
+      part.parent = open.back();
+      std::uint32_t& sibling = before[part.parent];
+      if (sibling != message::Part::none) tree.parts[sibling].next = i;
+      sibling = i;
+    }
+    open.push_back(i);
   }
-  return "";
-}
-
-bool is_attachment(const PartInfo& part, const std::string& container) {
-  if (part.type.starts_with("multipart/")) return false;
-  if (part.disposition == "attachment") return true;
-  if (part.type == "text/plain" || part.type == "text/html")
-    return !part.filename.empty() && part.disposition != "inline";
-  const bool picture = part.type.starts_with("image/") &&
-                       (part.disposition == "inline" || container == "multipart/related");
-  return !picture;
+  for (std::uint32_t i = 0; i < structure.size(); ++i) {
+    if (tree.parts[i].media.multipart() && tree.first_child(i) == message::Part::none)
+      tree.parts[i].flags |= message::Part::opaque;
+  }
+  return tree;
 }
 
 }  // namespace
 
 std::vector<PartInfo> parts_of(const std::vector<imap::client::BodyPart>& structure) {
   std::vector<PartInfo> all;
-  std::vector<std::uint32_t> messages;  // depths of the messages/rfc822 we are in
   for (std::size_t i = 0; i < structure.size(); ++i) {
     const imap::client::BodyPart& from = structure[i];
-    while (!messages.empty() && messages.back() >= from.depth) messages.pop_back();
     PartInfo part;
     part.number = number_text(from.number);
     part.depth = from.depth;
@@ -69,12 +73,15 @@ std::vector<PartInfo> parts_of(const std::vector<imap::client::BodyPart>& struct
     part.disposition = lower(from.disposition);
     part.content_id = from.id;
     part.octets = from.octets;
-    // What lies in an attached message belongs to it.
-    part.attachment = messages.empty() && is_attachment(part, container_of(structure, i));
-    if (part.type == "message/rfc822" || part.type == "message/global")
-      messages.push_back(from.depth);
     all.push_back(std::move(part));
   }
+  const auto use = [&all](std::uint32_t i) {
+    const std::string& disposition = all[i].disposition;
+    return message::PartUse{!disposition.empty() && disposition != "inline",
+                            !all[i].filename.empty()};
+  };
+  for (const std::uint32_t i : message::choose_bodies(tree_of(structure), use).attachments)
+    all[i].attachment = true;
   return all;
 }
 

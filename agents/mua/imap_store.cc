@@ -8,6 +8,7 @@
 
 #include "agents/mua/envelope.h"
 #include "agents/mua/secret.h"
+#include "libmail/base/crlf.h"
 #include "libmail/base/text.h"
 #include "libmail/service/agent.h"
 
@@ -47,6 +48,8 @@ namespace {
 
 // Headers and small messages come in one piece with their data; larger octets stream.
 constexpr std::size_t keep_bodies = 64 * 1024;
+// So many flags are held of one folder, as the client's View does.
+constexpr std::size_t most_messages = 2'000'000;
 
 Uids to_list(const imap::NumberSet& set) {
   Uids all;
@@ -83,12 +86,20 @@ class OctetSink final : public session::ImapSink {
   bool found_ = false;
 };
 
-// Collects what FETCH says of messages; the header of each, kept or streamed.
+// Collects what FETCH says of the wanted messages, all if none are named; the header of each, kept or streamed. What a
+// server says of others is not kept.
 class SummarySink final : public session::ImapSink {
  public:
+  explicit SummarySink(Uids wanted = {}) : wanted_(std::move(wanted)) {
+    std::ranges::sort(wanted_);
+  }
   void data(imap::client::Response&& response) override {
     auto* fetched = std::get_if<Fetched>(&response);
     if (fetched == nullptr || fetched->uid == 0) return;
+    if (!wanted_.empty() && !std::ranges::binary_search(wanted_, fetched->uid)) {
+      streamed_.clear();
+      return;
+    }
     Summary& row = rows[fetched->uid];
     row.uid = fetched->uid;
     if (fetched->flags) row.flags = *fetched->flags;
@@ -116,12 +127,49 @@ class SummarySink final : public session::ImapSink {
     if (streamed_.size() < most) streamed_ += octets;
   }
 
+  [[nodiscard]] std::string_view refuses() const override {
+    return rows.size() > most_messages ? "the server tells of more than 2000000 messages" : "";
+  }
+
   std::map<std::uint32_t, Summary> rows;
   std::map<std::uint32_t, std::vector<PartInfo>> parts;
   std::map<std::uint32_t, bool> complete;  // the header came
 
  private:
+  Uids wanted_;
   std::string streamed_;
+};
+
+// A message with CRLF line ends, for APPEND.
+class WireSource final : public session::ImapSource {
+ public:
+  explicit WireSource(const Octets& octets) : octets_(octets) {}
+  [[nodiscard]] Mail<std::uint64_t> size() const {
+    std::uint64_t size = octets_.size();
+    char before = '\0';
+    const auto counted = octets_.each([&](std::string_view text) {
+      for (const char c : text) {
+        if (c == '\n' && before != '\r') ++size;
+        before = c;
+      }
+      return true;
+    });
+    if (!counted) return fail(counted.error());
+    return size;
+  }
+  Task<Result<std::string, std::string>> next() override {
+    const auto text = octets_.read(at_);
+    if (!text) co_return fail(std::string(text.error().text));
+    at_ += text->size();
+    std::string wire;
+    append_crlf(*text, after_cr_, wire);
+    co_return wire;
+  }
+
+ private:
+  const Octets& octets_;
+  std::uint64_t at_ = 0;
+  bool after_cr_ = false;
 };
 
 std::string role_of(const imap::ListEntry& entry) {
@@ -176,29 +224,18 @@ class ImapStore final : public MailStore {
   std::unique_ptr<ImapClient> client_;
   Deadline deadline_;
   bool compares_ = false;
+  std::uint32_t uid_next_ = 0;  // when the folder was opened; 0: not said
   bool woken_ = false;
   std::map<std::uint32_t, imap::Flags> seen_;  // what wait() compares with
 };
 
 Task<Mail<std::vector<Folder>>> ImapStore::folders(bool counts) {
-  imap::List what;
-  what.patterns = {"*"};
-  // RETURN options where they are known; else plain LIST says special uses on most servers (RFC 6154 section 2).
-  if (client_->offers("LIST-EXTENDED") || client_->offers("IMAP4rev2")) {
-    what.returns.subscribed = true;
-    what.returns.special_use = client_->offers("SPECIAL-USE") || client_->offers("IMAP4rev2");
-    what.extended = true;
-  }
+  imap::List what = list_of_folders(*client_);
   auto entries = co_await client_->list(std::move(what), deadline_);
   if (!entries) co_return fail(mail_error(entries.error()));
   std::vector<Folder> all;
   for (const imap::ListEntry& entry : *entries) {
-    Folder folder;
-    folder.name = entry.name;
-    folder.separator = entry.separator;
-    folder.role = role_of(entry);
-    folder.selectable = !entry.has("\\Noselect") && !entry.has("\\NonExistent");
-    folder.subscribed = entry.has("\\Subscribed");
+    Folder folder = folder_of(entry);
     if (counts && folder.selectable) {
       const auto items =
           static_cast<imap::StatusItems>(static_cast<unsigned>(imap::StatusItem::messages) |
@@ -250,6 +287,7 @@ Task<Mail<FolderState>> ImapStore::open(std::string folder, bool for_reading) {
       error.kind = Kind::not_found;
     co_return fail(std::move(error));
   }
+  uid_next_ = selected->uid_next;
   FolderState state;
   state.name = folder;
   state.uid_validity = selected->uid_validity;
@@ -290,7 +328,7 @@ Task<Mail<std::vector<Summary>>> ImapStore::summaries(Uids uids) {
                                   FetchItem(FetchItem::Kind::rfc822_size),
                                   FetchItem(FetchItem::Kind::body_structure),
                                   FetchItem::body_peek(std::move(section))};
-  SummarySink sink;
+  SummarySink sink(uids);
   SequenceSet set = to_set(uids);
   const auto done = co_await client_->uid_fetch(std::move(set), std::move(items), sink, deadline_);
   if (!done) co_return fail(mail_error(done.error()));
@@ -322,10 +360,10 @@ Task<Mail<void>> ImapStore::read(std::uint32_t uid, Sink sink) {
 }
 
 Task<Mail<std::vector<PartInfo>>> ImapStore::parts(std::uint32_t uid) {
-  SummarySink sink;
+  Uids one = {uid};
+  SummarySink sink(one);
   std::vector<FetchItem> items = {FetchItem(FetchItem::Kind::uid),
                                   FetchItem(FetchItem::Kind::body_structure)};
-  Uids one = {uid};
   SequenceSet set = to_set(one);
   const auto done = co_await client_->uid_fetch(std::move(set), std::move(items), sink, deadline_);
   if (!done) co_return fail(mail_error(done.error()));
@@ -392,34 +430,14 @@ Task<Mail<void>> ImapStore::remove(Uids uids) {
 }
 
 Task<Mail<std::uint32_t>> ImapStore::append(std::string folder, NewMessage message) {
-  imap::AppendMessage head;
-  head.flags = message.flags;
-  if (message.received)
-    head.internal_date = imap::DateTime(message.received->time_since_epoch().count(), 0);
-  // Lines end with CRLF on the wire.
-  std::string octets;
-  octets.reserve(message.octets.size());
-  char before = 0;
-  for (const char c : message.octets) {
-    if (c == '\n' && before != '\r') octets += '\r';
-    octets += c;
-    before = c;
-  }
-  const auto done =
-      co_await client_->append(std::move(folder), std::move(head), std::move(octets), deadline_);
-  if (!done) co_return fail(mail_error(done.error()));
-  std::uint32_t uid = 0;
-  if (done->uid) uid = done->uid->uids.smallest();
+  auto uid = co_await append_message(*client_, std::move(folder), std::move(message), deadline_);
   co_return uid;
 }
 
 // UIDs and flags of messages that were only counted so far.
 Task<Mail<void>> ImapStore::learn_new() {
-  std::uint32_t first = 0;
-  const auto& view = client_->view();
-  for (std::uint32_t number = view.count(); number > 0 && view.uid_of(number) == 0; --number)
-    first = number;
-  if (first == 0) co_return Mail<void>();
+  const std::uint32_t first = client_->view().first_unheard();
+  if (first > client_->view().count()) co_return Mail<void>();
   imap::Fetch what;
   what.messages.add({first, SequenceSet::star});
   what.items = {FetchItem(FetchItem::Kind::uid), FetchItem(FetchItem::Kind::flags)};
@@ -431,14 +449,11 @@ Task<Mail<void>> ImapStore::learn_new() {
 FolderNews ImapStore::compare() {
   FolderNews news;
   std::map<std::uint32_t, imap::Flags> now;
-  const auto& view = client_->view();
-  for (std::uint32_t number = 1; number <= view.count(); ++number) {
-    const auto* message = view.find(number);
-    if (message == nullptr || message->uid == 0) continue;
-    imap::Flags flags = message->flags.value_or(imap::Flags());
+  client_->view().for_each_known([&](std::uint32_t, const auto& message) {
+    imap::Flags flags = message.flags.value_or(imap::Flags());
     flags.set(imap::SystemFlag::recent, false);
-    now.emplace(message->uid, std::move(flags));
-  }
+    now.emplace(message.uid, std::move(flags));
+  });
   for (const auto& [uid, flags] : now) {
     const auto old = seen_.find(uid);
     if (old == seen_.end())
@@ -458,6 +473,9 @@ Task<Mail<FolderNews>> ImapStore::wait(Deadline deadline) {
     const auto learned = co_await learn_new();
     if (!learned) co_return fail(learned.error());
     (void)compare();
+    // What came since the folder was opened is news.
+    if (uid_next_ != 0)
+      std::erase_if(seen_, [this](const auto& each) { return each.first >= uid_next_; });
     compares_ = true;
   }
   for (;;) {
@@ -473,46 +491,63 @@ Task<Mail<FolderNews>> ImapStore::wait(Deadline deadline) {
   }
 }
 
-session::MailTls tls_of(TlsMode mode) {
-  if (mode == TlsMode::implicit) return session::MailTls::implicit;
-  return mode == TlsMode::starttls ? session::MailTls::starttls : session::MailTls::never;
-}
-
-Mail<std::shared_ptr<tls::ClientContext>> context_of(const Server& server) {
-  std::shared_ptr<tls::ClientContext> none;
-  if (server.tls == TlsMode::none) return none;
-  tls::ClientContext::Options rules;
-  rules.verify = tls::ClientContext::Verify::require;
-  rules.ca_file = server.ca_file;
-  auto context = tls::ClientContext::load(rules);
-  if (!context) return fail(MailError(Kind::config, context.error().text));
-  return std::move(*context);
-}
-
 }  // namespace
 
-Task<Mail<std::unique_ptr<ImapClient>>> connect_imap(const Account& account, Deadline deadline) {
+imap::List list_of_folders(const ImapClient& client) {
+  imap::List what;
+  what.patterns = {"*"};
+  // RETURN options where they are known; else plain LIST says special uses on most servers (RFC 6154 section 2).
+  if (client.offers("LIST-EXTENDED") || client.offers("IMAP4rev2")) {
+    what.returns.subscribed = true;
+    what.returns.special_use = client.offers("SPECIAL-USE") || client.offers("IMAP4rev2");
+    what.extended = true;
+  }
+  return what;
+}
+
+Folder folder_of(const imap::ListEntry& entry) {
+  Folder folder;
+  folder.name = entry.name;
+  folder.separator = entry.separator;
+  folder.role = role_of(entry);
+  folder.selectable = !entry.has("\\Noselect") && !entry.has("\\NonExistent");
+  folder.subscribed = entry.has("\\Subscribed");
+  return folder;
+}
+
+Task<Mail<std::uint32_t>> append_message(ImapClient& client, std::string folder, NewMessage message,
+                                         Deadline deadline) {
+  imap::AppendMessage head;
+  head.flags = message.flags;
+  if (message.received)
+    head.internal_date = imap::DateTime(message.received->time_since_epoch().count(), 0);
+  // Lines end with CRLF on the wire.
+  WireSource source(message.octets);
+  const auto size = source.size();
+  if (!size) co_return fail(size.error());
+  const auto done =
+      co_await client.append(std::move(folder), std::move(head), *size, source, deadline);
+  if (!done) co_return fail(mail_error(done.error()));
+  std::uint32_t uid = 0;
+  if (done->uid) uid = done->uid->uids.smallest();
+  co_return uid;
+}
+
+Task<Mail<std::unique_ptr<ImapClient>>> connect_imap(const Account& account, Deadline& deadline) {
   const Server& server = account.server;
-  auto context = context_of(server);
+  auto context = tls_context(server);
   if (!context) co_return fail(context.error());
   auto login = co_await find_log_in(server, account.name, deadline);
   if (!login) co_return fail(login.error());
   session::ImapClientOptions options;
-  options.tls = tls_of(server.tls);
+  options.tls = server.tls;
   options.tls_context = std::move(*context);
   options.tls_name = server.tls_name;
-  options.clear_password = server.tls == TlsMode::none;
-  if (!login->user.empty()) {
-    session::MailLogin known(login->user, login->password);
-    known.token = login->token;
-    options.login = std::move(known);
-  }
+  options.clear_password = server.tls == TlsMode::never;
+  if (!login->user.empty()) options.login = std::move(*login);
   options.enable = {"QRESYNC"};
   options.core.keep_bodies = keep_bodies;
-  const async::Endpoint endpoint = server.socket.empty()
-                                       ? async::Endpoint::inet(server.host, server.port)
-                                       : async::Endpoint::unix_path(server.socket);
-  auto client = std::make_unique<ImapClient>(endpoint, std::move(options));
+  auto client = std::make_unique<ImapClient>(server.endpoint(), std::move(options));
   const auto opened = co_await client->open(deadline);
   if (!opened) co_return fail(mail_error(opened.error()));
   co_return client;

@@ -2,22 +2,19 @@
 
 #include <algorithm>
 
+#include "libmail/base/percent.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::mua {
 
 namespace {
 
-std::optional<std::string> percent_decode(std::string_view text, bool line_ends) {
+// UTF-8 without controls, but LF if lines may end in it.
+std::optional<std::string> decoded(std::string_view text, bool line_ends) {
+  const auto octets = percent_decode(text);
+  if (!octets) return std::nullopt;
   std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c == '%') {
-      const auto value = parse_number<unsigned>(text.substr(i + 1, 2), 16);
-      if (!value || i + 2 >= text.size()) return std::nullopt;
-      c = static_cast<char>(*value);
-      i += 2;
-    }
+  for (const char c : *octets) {
     const auto octet = static_cast<unsigned char>(c);
     const bool line_end = c == '\r' || c == '\n';
     if ((octet < 32 || octet == 127) && !(line_ends && line_end)) return std::nullopt;
@@ -56,7 +53,7 @@ std::optional<MailtoUri> parse_mailto(std::string_view uri) {
   const auto take_addresses = [&](std::string_view list) {
     if (list.empty()) return true;
     for (const std::string_view each : split(list, ',')) {
-      auto address = percent_decode(each, false);
+      auto address = decoded(each, false);
       if (!address || address->empty()) return false;
       result.to.push_back(std::move(*address));
     }
@@ -71,7 +68,7 @@ std::optional<MailtoUri> parse_mailto(std::string_view uri) {
     const std::string name = lower(field.substr(0, equals));
     if (name == "to" && !take_addresses(value)) return std::nullopt;
     if (name != "subject" && name != "body") continue;
-    const auto text = percent_decode(value, name == "body");
+    const auto text = decoded(value, name == "body");
     if (!text) return std::nullopt;
     (name == "subject" ? result.subject : result.body) = *text;
   }

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <utility>
 
 #include "agents/mua/envelope.h"
+#include "agents/mua/local_parts.h"
 #include "agents/mua/query_match.h"
 #include "libmail/base/text.h"
 #include "libmail/service/options.h"
@@ -40,10 +42,32 @@ MailError mail_error(const StoreError& error) {
   }
 }
 
+StoreResult<std::shared_ptr<const store::Content>> content_of(const Octets& octets,
+                                                              store::Files& files,
+                                                              const std::string& near) {
+  store::ContentWriter writer;
+  StoreResult<void> kept;
+  const auto spill = [&]() -> StoreResult<void> {
+    auto directory = files.open_directory(near);
+    if (!directory) return fail(StoreError(directory.error()));
+    return writer.spill(**directory);
+  };
+  const auto read = octets.each([&](std::string_view text) {
+    writer.append(text);
+    if (writer.wants_spill()) kept = spill();
+    return kept.has_value();
+  });
+  if (!read) return fail(StoreError(StoreError::Kind::unavailable, read.error().text));
+  if (kept && !writer.end_text()) kept = spill();
+  if (!kept) return fail(kept.error());
+  return std::make_shared<const store::Content>(writer.finish());
+}
+
 namespace {
 
 constexpr Duration look_again = std::chrono::seconds(1);
 constexpr std::size_t piece = 64 * 1024;
+constexpr std::uint64_t in_memory = 1 << 20;  // larger messages are read in pieces
 
 constexpr std::array<std::pair<std::uint16_t, imap::SystemFlag>, 5> flag_bits{{
     {store::flag::answered, imap::SystemFlag::answered},
@@ -72,23 +96,11 @@ std::uint16_t bits_of(const imap::Flags& flags) {
   return bits;
 }
 
-// LF stored, CRLF in the size that is shown.
-store::AppendMessage to_append(const NewMessage& message) {
-  store::ContentWriter writer;
-  writer.append(message.octets);
-  (void)writer.end_text();
-  store::AppendMessage append;
-  append.body = std::make_shared<const store::Content>(writer.finish());
-  append.flags = bits_of(message.flags);
-  append.keywords = message.flags.keywords;
-  if (message.received) append.date = *message.received;
-  return append;
-}
-
 store::StoreSettings settings_of(const Account& account) {
   store::NamespaceSettings space;
   space.separator = '/';
-  space.location.format = store::MailFormat::maildir;
+  space.location.format =
+      account.store == StoreKind::mbox ? store::MailFormat::mbox : store::MailFormat::maildir;
   space.location.base = account.path;
   store::StoreSettings settings;
   settings.user = account.name;
@@ -101,7 +113,11 @@ class LocalStore final : public MailStore {
  public:
   explicit LocalStore(const Account& account)
       : host_(files_, service::HostOptions().hostname, static_cast<int>(::getpid())),
-        store_(host_, settings_of(account)) {}
+        store_(host_, settings_of(account)),
+        near_(account.store == StoreKind::mbox
+                  ? std::filesystem::path(account.path).parent_path().string()
+                  : account.path),
+        keeps_flags_(account.store != StoreKind::mbox) {}
 
   void set_deadline(Deadline deadline) override { deadline_ = deadline; }
 
@@ -174,13 +190,16 @@ class LocalStore final : public MailStore {
     for (std::size_t i = 0; i < snapshot->size(); ++i) all.push_back(snapshot->row(i).uid);
     return all;
   }
-  StoreResult<Summary> summary_of(std::uint32_t uid);
+  OpenMessage opener(std::uint32_t uid);
+  StoreResult<Summary> summary_of(const store::MessageRow& row);
   StoreResult<void> measure(const Uids& uids);
   [[nodiscard]] std::map<std::uint32_t, imap::Flags> all_flags() const;
 
   store::SystemFiles files_;
   store::StoreHost host_;
   store::Store store_;
+  std::string near_;  // a directory of the same file system
+  bool keeps_flags_;
   Deadline deadline_ = Deadline::never();
   Box box_;
   std::string folder_;
@@ -263,11 +282,21 @@ Task<Mail<Uids>> LocalStore::search(imap::SearchKey key) {
   co_return std::move(*found);
 }
 
-StoreResult<Summary> LocalStore::summary_of(std::uint32_t uid) {
-  auto text = box_->text(uid);
+OpenMessage LocalStore::opener(std::uint32_t uid) {
+  return [this, uid] { return box_->open(uid); };
+}
+
+StoreResult<Summary> LocalStore::summary_of(const store::MessageRow& row) {
+  if (row.size > in_memory) {
+    auto scanned = scan_message(opener(row.uid));
+    if (!scanned) return fail(scanned.error());
+    scanned->summary.uid = row.uid;
+    return std::move(scanned->summary);
+  }
+  auto text = box_->text(row.uid);
   if (!text) return fail(text.error());
   Summary summary;
-  summary.uid = uid;
+  summary.uid = row.uid;
   read_header(*text, summary);
   summary.has_attachment = has_attachment(message::MessageView(*text));
   summary.size = text->size();
@@ -282,7 +311,7 @@ Task<Mail<std::vector<Summary>>> LocalStore::summaries(Uids uids) {
     for (const std::uint32_t uid : uids) {
       const auto row = snapshot->find(uid);
       if (!row) continue;
-      auto summary = summary_of(uid);
+      auto summary = summary_of(*row);
       if (!summary && summary.error().kind == StoreError::Kind::not_found) continue;
       if (!summary) return fail(summary.error());
       summary->flags = flags_of(*row, *snapshot);
@@ -311,31 +340,33 @@ Task<Mail<void>> LocalStore::read(std::uint32_t uid, Sink sink) {
 }
 
 Task<Mail<std::vector<PartInfo>>> LocalStore::parts(std::uint32_t uid) {
-  auto work = [this, uid]() -> StoreResult<std::vector<PartInfo>> {
-    const auto text = box_->text(uid);
-    if (!text) return fail(text.error());
-    return list_parts(message::MessageView(*text));
-  };
-  auto parts = co_await store::when_unlocked(deadline_, std::move(work));
-  if (!parts) co_return fail(mail_error(parts.error()));
-  co_return std::move(*parts);
+  auto work = [this, uid] { return scan_message(opener(uid)); };
+  auto scanned = co_await store::when_unlocked(deadline_, std::move(work));
+  if (!scanned) co_return fail(mail_error(scanned.error()));
+  co_return std::move(scanned->parts);
 }
 
 Task<Mail<void>> LocalStore::read_part(std::uint32_t uid, std::string number, Sink sink) {
-  auto work = [this, uid] { return box_->text(uid); };
-  const auto text = co_await store::when_unlocked(deadline_, std::move(work));
-  if (!text) co_return fail(mail_error(text.error()));
-  const message::MessageView view(*text);
-  const auto parts = list_parts(view);
-  for (std::uint32_t i = 0; i < parts.size(); ++i) {
-    if (parts[i].number != number) continue;
-    (void)sink(view.raw_body(i));
-    co_return Mail<void>();
-  }
-  co_return fail(MailError(Kind::not_found, fmt::format("message {} has no part {}", uid, number)));
+  auto look = [this, uid] { return scan_message(opener(uid)); };
+  const auto scanned = co_await store::when_unlocked(deadline_, std::move(look));
+  if (!scanned) co_return fail(mail_error(scanned.error()));
+  const auto part = std::ranges::find(scanned->parts, number, &PartInfo::number);
+  if (part == scanned->parts.end())
+    co_return fail(
+        MailError(Kind::not_found, fmt::format("message {} has no part {}", uid, number)));
+  const auto body = scanned->bodies[static_cast<std::size_t>(part - scanned->parts.begin())];
+  auto work = [this, uid, body, &sink] { return read_stretch(opener(uid), body, sink); };
+  auto done = co_await store::when_unlocked(deadline_, std::move(work));
+  co_return plain(std::move(done));
 }
 
 Task<Mail<void>> LocalStore::edit_flags(Uids uids, FlagEdit edit) {
+  if (!keeps_flags_) {
+    // What reading a message sets is no reason to fail.
+    edit.add.set(imap::SystemFlag::seen, false);
+    if (edit.add.empty() && edit.remove.empty()) co_return Mail<void>();
+    co_return fail(MailError(Kind::unsupported, "an mbox keeps no flags", "a Maildir does"));
+  }
   auto work = [this, uids = std::move(uids), edit = std::move(edit)]() -> StoreResult<void> {
     const auto apply = [&](const imap::Flags& flags,
                            store::FlagChange::Kind kind) -> StoreResult<void> {
@@ -385,8 +416,13 @@ Task<Mail<std::uint32_t>> LocalStore::append(std::string folder, NewMessage mess
                message = std::move(message)]() -> StoreResult<std::uint32_t> {
     auto target = open_box(folder, false);
     if (!target) return fail(target.error());
-    std::vector<store::AppendMessage> messages;
-    messages.push_back(to_append(message));
+    auto body = content_of(message.octets, files_, near_);
+    if (!body) return fail(body.error());
+    std::vector<store::AppendMessage> messages(1);
+    messages.front().body = std::move(*body);
+    messages.front().flags = bits_of(message.flags);
+    messages.front().keywords = message.flags.keywords;
+    if (message.received) messages.front().date = *message.received;
     const auto done = (*target)->append(messages);
     if (!done) return fail(done.error());
     return done->uids.empty() ? 0 : done->uids.front();

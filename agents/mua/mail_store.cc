@@ -56,10 +56,7 @@ Task<Mail<std::unique_ptr<MailStore>>> open_store(const Account& account, Deadli
       auto store = co_await open_imap_store(account, deadline);
       co_return store;
     }
-    case StoreKind::mbox: {
-      auto store = co_await open_mbox_store(account, deadline);
-      co_return store;
-    }
+    case StoreKind::mbox:
     case StoreKind::maildir: {
       auto store = co_await open_local_store(account, deadline);
       co_return store;
@@ -74,20 +71,41 @@ Task<Mail<std::unique_ptr<MailStore>>> open_store(const Account& account, Deadli
                            "store = \"imap\" or \"maildir\" in its table"));
 }
 
-Task<Mail<std::string>> find_folder(MailStore& store, const Account& account, std::string word) {
+Mail<std::string> choose_folder(const std::vector<Folder>& folders, const Account& account,
+                                std::string word) {
   const Role* role = find_role(word);
-  if (role == nullptr) co_return word;
+  if (role == nullptr) return word;
   const auto named = account.folders.find(std::string(role->name));
-  if (named != account.folders.end()) co_return named->second;
-  if (role->name == "inbox") co_return std::string("INBOX");
+  if (named != account.folders.end()) return named->second;
+  if (role->name == "inbox") return std::string("INBOX");
+  auto found = folder_of(*role, folders);
+  if (found) return std::move(*found);
+  return fail(
+      MailError(Kind::not_found, fmt::format("there is no folder for {}", role->name),
+                fmt::format("{} = \"...\" in [accounts.{}.folders]", role->name, account.name)));
+}
+
+Task<Mail<std::string>> find_folder(MailStore& store, const Account& account, std::string word) {
+  std::vector<Folder> none;
+  auto chosen = choose_folder(none, account, word);
+  if (chosen) co_return chosen;
   const auto folders = co_await store.folders(false);
   if (!folders) co_return fail(folders.error());
-  auto found = folder_of(*role, *folders);
-  if (found) co_return std::move(*found);
-  const std::string text = fmt::format("there is no folder for {}", role->name);
-  const std::string hint =
-      fmt::format("{} = \"...\" in [accounts.{}.folders]", role->name, account.name);
-  co_return fail(MailError(Kind::not_found, text, hint));
+  chosen = choose_folder(*folders, account, std::move(word));
+  co_return chosen;
+}
+
+Task<Mail<Octets>> read_octets(MailStore& store, std::uint32_t uid) {
+  OctetsWriter writer;
+  Mail<void> kept;
+  Sink sink = [&](std::string_view octets) {
+    kept = writer.append(octets);
+    return kept.has_value();
+  };
+  const auto done = co_await store.read(uid, std::move(sink));
+  if (!done) co_return fail(done.error());
+  if (!kept) co_return fail(kept.error());
+  co_return writer.finish();
 }
 
 Task<Mail<std::string>> read_whole(MailStore& store, std::uint32_t uid, std::size_t limit) {

@@ -19,6 +19,7 @@
 
 #include "agents/mua/accounts.h"
 #include "agents/mua/error.h"
+#include "agents/mua/octets.h"
 #include "libmail/async/task.h"
 #include "libmail/async/timer.h"
 #include "libmail/imap/flags.h"
@@ -82,11 +83,8 @@ struct PartInfo {
   bool attachment = false;   // a reader lists it as one
 };
 
-// Takes a piece of a message; false stops the reading, which is no error.
-using Sink = std::function<bool(std::string_view)>;
-
 struct NewMessage {
-  std::string_view octets;  // a whole message, any line ends; stays valid until append() returns
+  Octets octets;  // a whole message, any line ends
   imap::Flags flags;
   std::optional<std::chrono::sys_seconds> received;  // nothing: now
 };
@@ -159,6 +157,11 @@ Task<Mail<std::unique_ptr<MailStore>>> open_store(const Account& account, Deadli
 // The folder a word means: a role ("sent", "trash") by the account's own list, special-use and common names; else the
 // word itself. The error says which folders there are, or that none has the role.
 Task<Mail<std::string>> find_folder(MailStore& store, const Account& account, std::string word);
+// The same among folders that are known.
+[[nodiscard]] Mail<std::string> choose_folder(const std::vector<Folder>& folders,
+                                              const Account& account, std::string word);
+// The whole message, however large.
+Task<Mail<Octets>> read_octets(MailStore& store, std::uint32_t uid);
 // The whole message in memory; bad_data above `limit` octets.
 Task<Mail<std::string>> read_whole(MailStore& store, std::uint32_t uid, std::size_t limit);
 

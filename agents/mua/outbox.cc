@@ -113,8 +113,7 @@ class OutboxFlush final : public OutboxVerb {
       return complain(sent.error(), id, as_json);
     }
     if (auto done = outbox.remove(id); !done) return complain(done.error(), id, as_json);
-    if (account->copy_to_sent &&
-        (account->store == StoreKind::imap || account->store == StoreKind::maildir)) {
+    if (waiting.copy && account->copy_to_sent && account->keeps_folders()) {
       imap::Flags flags;
       flags.set(imap::SystemFlag::seen);
       const auto kept = async::run(

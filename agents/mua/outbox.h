@@ -17,7 +17,8 @@ namespace posthorn::mua {
 struct Waiting {
   std::string id;  // the file's name
   std::string account;
-  Letter letter;  // message only from read_waiting()
+  Letter letter;     // its message only from claim()
+  bool copy = true;  // keep one in the folder of sent mail
   std::string subject;
   std::chrono::sys_seconds queued{};
   unsigned attempts = 0;

@@ -14,7 +14,6 @@
 #include "agents/mua/outbox.h"
 #include "libmail/base/clock.h"
 #include "libmail/base/random.h"
-#include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::mua {
@@ -40,6 +39,7 @@ std::string first_line_of(const Waiting& waiting) {
                      {"ret", waiting.letter.ret},
                      {"message_id", waiting.letter.message_id},
                      {"subject", waiting.subject},
+                     {"copy", waiting.copy},
                      {"queued", waiting.queued.time_since_epoch().count()},
                      {"attempts", waiting.attempts},
                      {"last_error", waiting.last_error}};
@@ -65,6 +65,7 @@ std::optional<Waiting> parse_first_line(const std::string& text) {
   waiting.letter.ret = word("ret");
   waiting.letter.message_id = word("message_id");
   waiting.subject = word("subject");
+  waiting.copy = !line.contains("copy") || line["copy"] != false;
   waiting.last_error = word("last_error");
   waiting.attempts = static_cast<unsigned>(number("attempts"));
   waiting.queued = std::chrono::sys_seconds(std::chrono::seconds(number("queued")));
@@ -89,9 +90,13 @@ Mail<void> Outbox::write(const std::string& id, const Waiting& waiting) {
   const std::string final = directory_ + "/new/" + id;
   const Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!file) return fail(io_trouble("open", temporary));
-  if (!write_all(file.get(), first_line_of(waiting)) ||
-      !write_all(file.get(), waiting.letter.message) || ::fsync(file.get()) != 0)
-    return fail(io_trouble("write", temporary));
+  bool fine = write_all(file.get(), first_line_of(waiting));
+  const auto read = waiting.letter.message.each([&](std::string_view text) {
+    fine = fine && write_all(file.get(), text);
+    return fine;
+  });
+  if (!read) return read;
+  if (!fine || ::fsync(file.get()) != 0) return fail(io_trouble("write", temporary));
   if (::rename(temporary.c_str(), final.c_str()) != 0) return fail(io_trouble("rename", final));
   const Fd folder(::open((directory_ + "/new").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || ::fsync(folder.get()) != 0) return fail(io_trouble("sync", directory_));
@@ -137,14 +142,15 @@ Mail<std::optional<Outbox::Claimed>> Outbox::claim(const std::string& id) {
   if (::fstat(lock.get(), &ours) != 0 || ::stat(path.c_str(), &there) != 0 ||
       ours.st_ino != there.st_ino)
     return nothing;  // it was sent, or written anew, while we came
-  auto octets = read_file(path, SIZE_MAX);
-  if (!octets) return fail(MailError(Kind::try_again, octets.error().text()));
-  const std::size_t line = std::min(octets->find('\n'), octets->size());
-  auto waiting = parse_first_line(octets->substr(0, line));
+  std::ifstream in(path, std::ios::binary);
+  std::string line;
+  auto waiting = std::getline(in, line) ? parse_first_line(line) : std::nullopt;
   if (!waiting) return fail(MailError(Kind::bad_data, path + " is no message of the outbox"));
   waiting->id = id;
-  octets->erase(0, line + 1);
-  waiting->letter.message = std::move(*octets);
+  auto file = std::make_shared<const Fd>(::fcntl(lock.get(), F_DUPFD_CLOEXEC, 0));
+  if (!*file) return fail(io_trouble("open", path));
+  const auto size = static_cast<std::uint64_t>(ours.st_size);
+  waiting->letter.message = Octets(std::move(file), line.size() + 1, size - line.size() - 1);
   return Claimed{std::move(*waiting), std::move(lock)};
 }
 

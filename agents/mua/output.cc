@@ -207,7 +207,19 @@ json part_json(const PartInfo& part) {
 }
 
 void print_json(const json& value) {
-  fmt::print("{}\n", value.dump(-1, ' ', false, json::error_handler_t::replace));
+  // JSON allows DEL and C1 controls as they are; a terminal that shows the line may obey them.
+  const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string line;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+    if (text[i] == '\x7f')
+      line += "\\u007f";
+    else if (text[i] == '\xc2' && next >= 0x80 && next < 0xa0)
+      line += fmt::format("\\u{:04x}", static_cast<unsigned char>(text[++i]));
+    else
+      line += text[i];
+  }
+  fmt::print("{}\n", line);
 }
 
 void print_summary(const Summary& message, const std::string& account, bool with_account,

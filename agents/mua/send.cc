@@ -34,9 +34,7 @@ class Send final : public Tool {
  private:
   Result<Composed, ToolError> make(const Account& account) {
     if (!flags_.any() && ::isatty(STDIN_FILENO) == 0) {
-      auto whole = read_standard_input();
-      if (!whole) return fail(whole.error());
-      return compose_whole(account, flags_, std::move(*whole));
+      return compose_whole(account, flags_, standard_input());
     }
     auto body = find_body(flags_);
     if (!body) return fail(body.error());

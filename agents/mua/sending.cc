@@ -15,10 +15,6 @@ namespace exit_code = service::exit_code;
 
 namespace {
 
-bool keeps_folders(const Account& account) {
-  return account.store == StoreKind::imap || account.store == StoreKind::maildir;
-}
-
 imap::Flags flag(imap::SystemFlag which) {
   imap::Flags flags;
   flags.set(which);
@@ -52,13 +48,16 @@ void report(const Sent& sent, const Composed& composed, const Account& account, 
     if (!sent.folder.empty()) result["folder"] = sent.folder;
     if (!sent.outbox_id.empty()) result["outbox_id"] = sent.outbox_id;
     if (!sent.trouble.empty()) result["trouble"] = shown(sent.trouble);
-    if (sent.how == Sent::How::printed) result["message"] = composed.letter.message;
+    if (sent.how == Sent::How::printed)
+      result["message"] = composed.letter.message.whole().value_or("");
     print_json(result);
     return;
   }
   switch (sent.how) {
     case Sent::How::printed:
-      fmt::print("{}", composed.letter.message);
+      (void)composed.letter.message.each([](std::string_view text) {
+        return std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+      });
       return;
     case Sent::How::draft:
       fmt::print("draft in {}\n", shown(sent.folder));
@@ -76,8 +75,8 @@ void report(const Sent& sent, const Composed& composed, const Account& account, 
 
 }  // namespace
 
-Task<Mail<std::string>> keep_copy(const Account& account, std::string role,
-                                  const std::string& message, imap::Flags flags, Duration timeout) {
+Task<Mail<std::string>> keep_copy(const Account& account, std::string role, Octets message,
+                                  imap::Flags flags, Duration timeout) {
   const Deadline deadline = Deadline::in(timeout);
   auto store = co_await open_store(account, deadline);
   if (!store) co_return fail(store.error());
@@ -93,7 +92,7 @@ Task<Mail<std::string>> keep_copy(const Account& account, std::string role,
   Mail<std::uint32_t> appended = 0;
   if (folder) {
     NewMessage copy;
-    copy.octets = message;
+    copy.octets = std::move(message);
     copy.flags = std::move(flags);
     appended = co_await (*store)->append(*folder, std::move(copy));
   }
@@ -101,6 +100,26 @@ Task<Mail<std::string>> keep_copy(const Account& account, std::string role,
   if (!folder) co_return fail(folder.error());
   if (!appended) co_return fail(appended.error());
   co_return std::move(*folder);
+}
+
+Task<Mail<void>> delete_draft(const Account& account, std::string folder, std::uint32_t uid,
+                              Duration timeout) {
+  const Deadline deadline = Deadline::in(timeout);
+  auto store = co_await open_store(account, deadline);
+  if (!store) co_return fail(store.error());
+  Mail<std::string> found = folder;
+  if (folder.empty()) found = co_await find_folder(**store, account, "drafts");
+  Mail<void> done;
+  if (found) {
+    const auto opened = co_await (*store)->open(*found, false);
+    if (!opened) done = fail(opened.error());
+  } else {
+    done = fail(found.error());
+  }
+  Uids one = {uid};
+  if (done) done = co_await (*store)->remove(std::move(one));
+  co_await (*store)->close();
+  co_return done;
 }
 
 Task<void> mark_answered(const Account& account, std::string folder, std::uint32_t uid,
@@ -128,6 +147,7 @@ Task<Mail<Sent>> send_letter(const Account& account, std::string outbox, Compose
     Waiting waiting;
     waiting.account = account.name;
     waiting.letter = std::move(composed.letter);
+    waiting.copy = copy;
     waiting.subject = composed.subject;
     waiting.queued = std::chrono::time_point_cast<std::chrono::seconds>(wall_now());
     waiting.attempts = 1;
@@ -139,7 +159,7 @@ Task<Mail<Sent>> send_letter(const Account& account, std::string outbox, Compose
     sent.trouble = handed.error().text;
     co_return sent;
   }
-  if (copy && account.copy_to_sent && keeps_folders(account)) {
+  if (copy && account.copy_to_sent && account.keeps_folders()) {
     const auto kept = co_await keep_copy(account, "sent", composed.letter.message,
                                          flag(imap::SystemFlag::seen), timeout);
     if (kept)

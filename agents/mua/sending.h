@@ -22,9 +22,12 @@ struct Sent {
 async::Task<Mail<Sent>> send_letter(const Account& account, std::string outbox, Composed composed,
                                     bool copy, Duration timeout);
 // Into the folder of a role, through a store of its own; its name.
-async::Task<Mail<std::string>> keep_copy(const Account& account, std::string role,
-                                         const std::string& message, imap::Flags flags,
-                                         Duration timeout);
+async::Task<Mail<std::string>> keep_copy(const Account& account, std::string role, Octets message,
+                                         imap::Flags flags, Duration timeout);
+
+// Deletes a draft for good, through a store of its own. `folder`: as the store names it, "" = the account's of drafts.
+async::Task<Mail<void>> delete_draft(const Account& account, std::string folder, std::uint32_t uid,
+                                     Duration timeout);
 
 // Sets a flag (\Answered, $Forwarded) on the message that was answered, through a store of its own; no harm if it can't.
 async::Task<void> mark_answered(const Account& account, std::string folder, std::uint32_t uid,

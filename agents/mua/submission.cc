@@ -64,14 +64,19 @@ Mail<smtp::Envelope> make_envelope(const Letter& letter) {
   }
   if (letter.ret == "FULL") envelope.ret = smtp::Ret::full;
   if (letter.ret == "HDRS") envelope.ret = smtp::Ret::headers;
-  const std::size_t header = std::min(letter.message.find("\r\n\r\n"), letter.message.size());
-  if (!is_ascii(std::string_view(letter.message).substr(0, header))) envelope.smtputf8 = true;
-  if (!is_ascii(letter.message)) envelope.body = smtp::Body::eight_bit_mime;
+  const auto header = letter.message.header();
+  if (!header) return fail(header.error());
+  if (!is_ascii(*header)) envelope.smtputf8 = true;
+  const auto read = letter.message.each([&](std::string_view text) {
+    if (!is_ascii(text)) envelope.body = smtp::Body::eight_bit_mime;
+    return envelope.body != smtp::Body::eight_bit_mime;
+  });
+  if (!read) return fail(read.error());
   envelope.size = letter.message.size();
   return envelope;
 }
 
-smtp::Credentials credentials_of(const Server& server, const LogIn& login) {
+smtp::Credentials credentials_of(const Server& server, const session::MailLogin& login) {
   smtp::Credentials credentials{login.user, login.password, {}};
   if (login.token.empty()) return credentials;
   credentials.tokens = {{"OAUTHBEARER", sasl::oauthbearer_response(login.user, login.token,
@@ -80,24 +85,20 @@ smtp::Credentials credentials_of(const Server& server, const LogIn& login) {
   return credentials;
 }
 
-Mail<session::SmtpClientOptions> client_options(const Server& server, const LogIn& login) {
+Mail<session::SmtpClientOptions> client_options(const Server& server,
+                                                const session::MailLogin& login) {
   session::SmtpClientOptions options;
   options.core.name = service::HostOptions().hostname;
   options.core.remote_name = server.host;
   // Who wrote tls = "none" wants a password to pass in clear.
-  options.core.private_path = server.tls == TlsMode::none;
+  options.core.private_path = server.tls == TlsMode::never;
   options.core.tls =
       server.tls == TlsMode::starttls ? smtp::TlsLevel::required : smtp::TlsLevel::never;
   options.implicit_tls = server.tls == TlsMode::implicit;
   options.tls_name = server.tls_name;
-  if (server.tls != TlsMode::none) {
-    tls::ClientContext::Options rules;
-    rules.verify = tls::ClientContext::Verify::require;
-    rules.ca_file = server.ca_file;
-    auto context = tls::ClientContext::load(rules);
-    if (!context) return fail(MailError(Kind::config, context.error().text));
-    options.tls_context = std::move(*context);
-  }
+  auto context = tls_context(server);
+  if (!context) return fail(context.error());
+  options.tls_context = std::move(*context);
   if (!login.user.empty()) options.core.login = credentials_of(server, login);
   return options;
 }
@@ -134,10 +135,7 @@ Task<Mail<void>> submit_by_smtp(const Server& server, std::string account, const
   if (!login) co_return fail(login.error());
   auto options = client_options(server, *login);
   if (!options) co_return fail(options.error());
-  const async::Endpoint endpoint = server.socket.empty()
-                                       ? async::Endpoint::inet(server.host, server.port)
-                                       : async::Endpoint::unix_path(server.socket);
-  session::SmtpClient client(session::NextHop(smtp::ClientDialect::smtp, endpoint),
+  session::SmtpClient client(session::NextHop(smtp::ClientDialect::smtp, server.endpoint()),
                              std::move(*options));
   const auto opened = co_await client.open(deadline);
   if (!opened) co_return fail(from_opening(opened.error(), server.host));
@@ -151,7 +149,13 @@ Task<Mail<void>> submit_by_smtp(const Server& server, std::string account, const
   // From here on only silence counts (RFC 5321 4.5.3.2: 3 minutes a piece, 10 for the reply to the last dot): who goes away
   // before that reply sends the message twice.
   const bool begun = co_await client.begin_body(deadline);
-  if (begun) (void)co_await client.body(letter.message, Deadline::never());
+  for (std::uint64_t at = 0; begun && at < letter.message.size(); at += Octets::piece) {
+    const auto piece = letter.message.read(at);
+    if (!piece) client.reset();  // the connection ends in the middle of the message: nobody gets it
+    if (!piece) co_return fail(piece.error());
+    const bool wanted = co_await client.body(*piece, Deadline::never());
+    if (!wanted) break;
+  }
   const auto statuses = co_await client.finish(Deadline::never());
   co_await client.quit(deadline);
   if (!statuses.front().succeeded()) co_return fail(from_status(statuses.front(), "message"));
@@ -178,13 +182,25 @@ MailError sendmail_error(const std::string& program, int code) {
 Task<Mail<void>> submit_by_sendmail(const Account& account, const Letter& letter,
                                     Deadline deadline) {
   // Line ends as programs write them to sendmail.
-  std::string text;
-  text.reserve(letter.message.size());
-  for (std::size_t i = 0; i < letter.message.size(); ++i) {
-    const bool crlf = letter.message[i] == '\r' && letter.message.compare(i, 2, "\r\n") == 0;
-    if (!crlf) text += letter.message[i];
-  }
-  auto input = file_in_memory(text);
+  OctetsWriter text;
+  std::string lines;
+  bool after_cr = false;
+  Mail<void> kept;
+  const auto read = letter.message.each([&](std::string_view crlf) {
+    lines.clear();
+    for (const char c : crlf) {
+      if (after_cr && c != '\n') lines += '\r';
+      after_cr = c == '\r';
+      if (!after_cr) lines += c;
+    }
+    kept = text.append(lines);
+    return kept.has_value();
+  });
+  if (!read) co_return fail(read.error());
+  if (!kept) co_return fail(kept.error());
+  const auto written = text.finish();
+  if (!written) co_return fail(written.error());
+  auto input = file_of(*written);
   if (!input) co_return fail(input.error());
   CommandCall call;
   call.argv = account.sendmail;

@@ -6,6 +6,7 @@
 
 #include "agents/mua/accounts.h"
 #include "agents/mua/error.h"
+#include "agents/mua/octets.h"
 #include "libmail/async/task.h"
 #include "libmail/async/timer.h"
 #include "libmail/smtp/envelope.h"
@@ -16,7 +17,7 @@ namespace posthorn::mua {
 struct Letter {
   std::string from;                     // addr-spec
   std::vector<std::string> recipients;  // addr-specs, none twice
-  std::string message;                  // CRLF lines, no Bcc
+  Octets message;                       // CRLF lines, no Bcc
   std::string message_id;
   std::string notify;  // NOTIFY= of every recipient (RFC 3461): "SUCCESS,FAILURE", "NEVER", ""
   std::string ret;     // "FULL", "HDRS" or ""

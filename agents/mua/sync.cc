@@ -1,4 +1,5 @@
-// mua sync: an IMAP account's folders into a Maildir, new mail, flags and expunges since the last run (RFC 7162).
+// mua sync: an IMAP account's folders into a Maildir, new mail, flags and expunges since the last run (RFC 7162), and
+// with --two-way what was added and deleted here into the account.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "agents/mua/imap_store.h"
 #include "agents/mua/local_store.h"
@@ -30,53 +32,95 @@ namespace {
 constexpr std::size_t batch =
     20;  // messages on their way at once, and the most that comes twice after a crash
 
-// Flags and expunges that a SELECT with QRESYNC, or a FETCH, tells.
+// So many flags are held of one folder, as the client's View does.
+constexpr std::size_t most_messages = 2'000'000;
+
+// Flags and expunges that a SELECT with QRESYNC, or a FETCH, tells. Of what vanished only what is known here counts,
+// however many UIDs a server names.
 class ChangeSink final : public session::ImapSink {
  public:
+  explicit ChangeSink(const SyncedFolder& known) : known_(&known) {}
   void data(imap::client::Response&& response) override {
     if (auto* fetched = std::get_if<Fetched>(&response);
         fetched != nullptr && fetched->uid != 0 && fetched->flags) {
-      imap::Flags known = std::move(*fetched->flags);
-      known.set(imap::SystemFlag::recent, false);
-      flags[fetched->uid] = std::move(known);
+      imap::Flags flags_now = std::move(*fetched->flags);
+      flags_now.set(imap::SystemFlag::recent, false);
+      flags[fetched->uid] = std::move(flags_now);
     }
-    if (auto* gone = std::get_if<imap::client::Vanished>(&response))
-      gone->uids.for_each([this](std::uint32_t uid) { vanished.push_back(uid); });
+    if (auto* gone = std::get_if<imap::client::Vanished>(&response)) {
+      for (const imap::NumberRange& range : gone->uids.ranges()) {
+        auto at = known_->messages.lower_bound(range.first);
+        for (; at != known_->messages.end() && at->first <= range.last; ++at)
+          vanished.insert(at->first);
+      }
+    }
+  }
+  [[nodiscard]] std::string_view refuses() const override {
+    return flags.size() > most_messages ? "the server tells of more than 2000000 messages" : "";
   }
   Flags flags;
-  Uids vanished;
+  std::set<std::uint32_t> vanished;
+
+ private:
+  const SyncedFolder* known_;
 };
 
-// Whole messages with their flags and dates.
+// The whole messages that were asked for, with their flags and dates.
 class MessageSink final : public session::ImapSink {
  public:
   struct Message {
-    std::string octets;
+    Octets octets;
     imap::Flags flags;
     std::optional<std::chrono::sys_seconds> received;
   };
+  explicit MessageSink(Uids wanted) : wanted_(std::move(wanted)) {}
   void data(imap::client::Response&& response) override {
     auto* fetched = std::get_if<Fetched>(&response);
     if (fetched == nullptr || fetched->uid == 0 || fetched->bodies.empty()) return;
+    auto& part = fetched->bodies.front();
+    Mail<Octets> octets;
+    if (part.octets)
+      octets = Octets(std::move(*part.octets));
+    else
+      octets = streamed_.finish();
+    streamed_ = OctetsWriter();
+    if (!octets) kept_ = fail(octets.error());
+    if (!octets || !std::ranges::binary_search(wanted_, fetched->uid)) return;
     Message& message = messages[fetched->uid];
+    message.octets = std::move(*octets);
     if (fetched->flags) message.flags = *fetched->flags;
     message.flags.set(imap::SystemFlag::recent, false);
     if (fetched->internal_date)
       message.received =
           std::chrono::sys_seconds(std::chrono::seconds(fetched->internal_date->seconds));
-    auto& body = fetched->bodies.front();
-    message.octets = body.octets ? std::move(*body.octets) : std::move(streamed_);
-    streamed_.clear();
   }
-  void body(std::string_view octets) override { streamed_ += octets; }
+  void body(std::string_view octets) override {
+    if (kept_) kept_ = streamed_.append(octets);
+  }
+  [[nodiscard]] std::string_view refuses() const override {
+    if (!kept_) return kept_.error().text;
+    return streamed_.size() > largest_message ? "the server's message has no end" : "";
+  }
   std::map<std::uint32_t, Message> messages;
 
  private:
-  std::string streamed_;
+  Uids wanted_;
+  OctetsWriter streamed_;
+  Mail<void> kept_;
 };
 
 struct Counts {
   std::size_t fetched = 0, removed = 0, flags_here = 0, flags_there = 0;
+  std::size_t appended = 0, removed_there = 0;
+};
+
+enum class Direction { flags_both_ways, one_way, two_way };
+
+struct SyncHow {
+  Direction direction = Direction::flags_both_ways;
+  bool dry_run = false;
+  bool force = false;  // believes in many deletions
+  Duration timeout{};
 };
 
 imap::SequenceSet to_set(const Uids& uids) {
@@ -87,12 +131,13 @@ imap::SequenceSet to_set(const Uids& uids) {
 
 class Syncing {
  public:
-  Syncing(const Account& account, std::string directory, Duration timeout)
-      : account_(account), directory_(std::move(directory)), timeout_(timeout) {}
+  Syncing(const Account& account, std::string directory, SyncHow how)
+      : account_(account), directory_(std::move(directory)), how_(how) {}
 
   Task<Mail<Counts>> run(std::vector<std::string> folders) {
     if (auto done = load(); !done) co_return fail(done.error());
-    auto client = co_await connect_imap(account_, soon());
+    Deadline deadline = soon();
+    auto client = co_await connect_imap(account_, deadline);
     if (!client) co_return fail(client.error());
     client_ = std::move(*client);
     Account local = account_;
@@ -101,24 +146,26 @@ class Syncing {
     auto opened = co_await open_local_store(local, soon());
     if (!opened) co_return fail(opened.error());
     local_ = std::move(*opened);
-    imap::List what;
-    what.patterns = {"*"};
-    const auto entries = co_await client_->list(std::move(what), soon());
-    if (!entries) co_return fail(mail_error(entries.error()));
-    for (const imap::ListEntry& entry : *entries) {
-      if (entry.has("\\Noselect") || entry.has("\\NonExistent") || entry.has("\\All")) continue;
-      const bool wanted =
-          folders.empty() || std::ranges::find(folders, entry.name) != folders.end();
-      if (!wanted) continue;
-      const auto done = co_await sync_folder(entry);
-      if (!done) co_return fail(done.error());
+    auto chosen = co_await choose(std::move(folders));
+    if (!chosen) co_return fail(chosen.error());
+    // What one folder has to complain of keeps no other from being synced.
+    std::optional<MailError> trouble;
+    for (const Folder& folder : *chosen) {
+      auto done = co_await sync_folder(folder);
+      if (done) continue;
+      MailError error = std::move(done.error());
+      error.text = folder.name + ": " + error.text;
+      if (!client_->connected()) co_return fail(std::move(error));
+      if (trouble) print_error(tool_error(*trouble, account_.name), account_.name, false);
+      trouble = std::move(error);
     }
     co_await client_->logout(soon());
+    if (trouble) co_return fail(std::move(*trouble));
     co_return counts_;
   }
 
  private:
-  [[nodiscard]] Deadline soon() const { return Deadline::in(timeout_); }
+  [[nodiscard]] Deadline soon() const { return Deadline::in(how_.timeout); }
   [[nodiscard]] std::string state_file() const { return directory_ + "/mua-sync"; }
 
   Mail<void> load() {
@@ -151,56 +198,70 @@ class Syncing {
     return {};
   }
 
-  // The name here: levels parted by '/'.
-  static std::string local_name(const imap::ListEntry& entry) {
-    std::string name = entry.name;
-    for (char& c : name) {
-      if (c == entry.separator)
-        c = '/';
-      else if (c == '/')
-        c = '_';
+  // All that can be opened, or those named: by role, or as the server names them.
+  Task<Mail<std::vector<Folder>>> choose(std::vector<std::string> words) {
+    const auto entries = co_await client_->list(list_of_folders(*client_), soon());
+    if (!entries) co_return fail(mail_error(entries.error()));
+    std::vector<Folder> all;
+    for (const imap::ListEntry& entry : *entries) {
+      Folder folder = folder_of(entry);
+      if (folder.selectable && folder.role != "all") all.push_back(std::move(folder));
     }
-    return name;
+    if (words.empty()) co_return all;
+    std::vector<Folder> chosen;
+    for (const std::string& word : words) {
+      const auto name = choose_folder(all, account_, word);
+      if (!name) co_return fail(name.error());
+      const auto folder = std::ranges::find(all, *name, &Folder::name);
+      if (folder == all.end())
+        co_return fail(MailError(MailError::Kind::not_found, "there is no folder " + *name,
+                                 "mua folders list"));
+      chosen.push_back(*folder);
+    }
+    co_return chosen;
   }
 
   Task<Mail<FolderState>> open_local(std::string name) {
     local_->set_deadline(soon());
     auto opened = co_await local_->open(name, false);
-    if (opened || opened.error().kind != MailError::Kind::not_found) co_return opened;
+    if (opened || opened.error().kind != MailError::Kind::not_found || how_.dry_run)
+      co_return opened;
     const auto made = co_await local_->create_folder(name);
     if (!made) co_return fail(made.error());
     opened = co_await local_->open(name, false);
     co_return opened;
   }
 
-  Task<Mail<void>> sync_folder(const imap::ListEntry& entry) {
-    const std::string name = local_name(entry);
-    const auto local = co_await open_local(name);
-    if (!local) co_return fail(local.error());
+  Task<Mail<void>> sync_folder(const Folder& folder) {
+    const std::string name = local_folder_name(folder.name, folder.separator);
+    auto local = co_await open_local(name);
+    const bool absent = !local && how_.dry_run && local.error().kind == MailError::Kind::not_found;
+    if (!local && !absent) co_return fail(local.error());
     SyncedFolder& known = state_[name];
-    if (!known.messages.empty() && known.local_validity != local->uid_validity) {
+    if (local && !known.messages.empty() && known.local_validity != local->uid_validity) {
       const std::string text =
           fmt::format("{} in {} was made anew by somebody else", name, directory_);
       co_return fail(MailError(MailError::Kind::bad_data, text,
                                "delete " + state_file() + " and the Maildir to fetch all again"));
     }
-    known.local_validity = local->uid_validity;
+    if (local) known.local_validity = local->uid_validity;
     // What the server changed since, if it can say; else everything.
     const bool delta = known.modseq != 0 && client_->is_enabled("QRESYNC");
     imap::Select select;
-    select.mailbox = imap::MailboxName(entry.name);
+    select.mailbox = imap::MailboxName(folder.name);
+    select.read_only = how_.dry_run || how_.direction == Direction::one_way;
     if (delta) {
       select.qresync.emplace();
       select.qresync->uid_validity = known.remote_validity;
       select.qresync->modseq = known.modseq;
     }
-    ChangeSink told;
+    ChangeSink told(known);
     const auto selected = co_await client_->select(std::move(select), told, soon());
     if (!selected) co_return fail(mail_error(selected.error()));
     const bool same = known.remote_validity == selected->uid_validity;
-    Uids outdated;  // here, under UIDs there that mean nothing any more
     if (!same) {
-      for (const auto& [uid, message] : known.messages) outdated.push_back(message.local);
+      // UIDs there mean nothing any more. In the state file, so that a run that ends early forgets none of them.
+      for (const auto& [uid, message] : known.messages) known.outdated.insert(message.local);
       known.messages.clear();
       known.remote_validity = selected->uid_validity;
       // It counts changes of the UIDs before: what is saved between two batches must not pass for the whole folder.
@@ -208,7 +269,7 @@ class Syncing {
     }
     const bool complete = !delta || !same;
     if (complete && selected->exists > 0) {
-      told = ChangeSink();
+      told.flags.clear();
       std::vector<imap::FetchItem> items = {imap::FetchItem(imap::FetchItem::Kind::uid),
                                             imap::FetchItem(imap::FetchItem::Kind::flags)};
       imap::SequenceSet all = imap::SequenceSet::all();
@@ -216,32 +277,60 @@ class Syncing {
           co_await client_->uid_fetch(std::move(all), std::move(items), told, soon());
       if (!fetched) co_return fail(mail_error(fetched.error()));
     }
-    std::ranges::sort(told.vanished);
-    auto done = co_await apply(known, told, complete);
-    if (!done) co_return done;
-    std::ranges::sort(outdated);
+    Flags here;
+    if (local) {
+      local_->set_deadline(soon());
+      auto flags = co_await local_->flags();
+      if (!flags) co_return fail(flags.error());
+      here = std::move(*flags);
+    }
+    auto done = co_await apply(known, folder.name, told, complete, here);
+    if (!done || how_.dry_run) co_return done;
+    Uids outdated(known.outdated.begin(), known.outdated.end());
+    std::erase_if(outdated, [&here](std::uint32_t uid) { return !here.contains(uid); });
     if (!outdated.empty()) done = co_await local_->remove(std::move(outdated));
     if (!done) co_return done;
+    known.outdated.clear();
     known.modseq = selected->highest_modseq;
     co_return save();
   }
 
-  Task<Mail<void>> apply(SyncedFolder& known, const ChangeSink& told, bool complete) {
-    local_->set_deadline(soon());
-    const auto here = co_await local_->flags();
-    if (!here) co_return fail(here.error());
-    const SyncPlan plan = plan_sync(known, told.flags, complete, told.vanished, *here);
+  void count(const SyncPlan& plan) {
+    counts_.fetched += plan.fetch.size();
+    counts_.removed += plan.remove_here.size();
+    counts_.flags_here += plan.flags_here.size();
+    if (how_.direction == Direction::one_way) return;
+    counts_.flags_there += plan.flags_there.size();
+    if (how_.direction != Direction::two_way) return;
+    counts_.appended += plan.append_there.size();
+    counts_.removed_there += plan.remove_there.size();
+  }
+
+  Task<Mail<void>> apply(SyncedFolder& known, std::string there, const ChangeSink& told,
+                         bool complete, const Flags& here) {
+    const SyncPlan plan = plan_sync(known, told.flags, complete, told.vanished, here);
+    const bool two_way = how_.direction == Direction::two_way;
+    if (two_way && !how_.force && deletes_too_much(known, plan))
+      co_return fail(
+          MailError(MailError::Kind::bad_data,
+                    fmt::format("{} of {} messages were deleted here: is that meant?",
+                                plan.remove_there.size(), known.messages.size()),
+                    "--force deletes them there, too; without --two-way they stay there"));
+    if (how_.dry_run) count(plan);
+    if (how_.dry_run) co_return Mail<void>();
     auto done = co_await fetch_all(known, plan.fetch);
     if (!done) co_return done;
     for (const auto& [local, flags] : plan.flags_here) {
-      done = co_await set_here(local, here->at(local), flags);
+      done = co_await set_here(local, here.at(local), flags);
       if (!done) co_return done;
     }
-    for (const auto& [uid, flags] : plan.flags_there) {
-      done = co_await set_there(uid, known.messages[uid].flags, flags);
-      if (!done) co_return done;
-      known.messages[uid].flags = flags;
-      ++counts_.flags_there;
+    if (how_.direction != Direction::one_way) {
+      for (const auto& [uid, flags] : plan.flags_there) {
+        done = co_await set_there(uid, known.messages[uid].flags, flags);
+        if (!done) co_return done;
+        known.messages[uid].flags = flags;
+        ++counts_.flags_there;
+      }
     }
     for (const auto& [uid, flags] : told.flags) {
       if (const auto place = known.messages.find(uid);
@@ -253,10 +342,59 @@ class Syncing {
     counts_.removed += gone.size();
     if (!gone.empty()) done = co_await local_->remove(std::move(gone));
     std::erase_if(known.messages, [&](const auto& each) {
-      return complete ? !told.flags.contains(each.first)
-                      : std::ranges::binary_search(told.vanished, each.first);
+      return complete ? !told.flags.contains(each.first) : told.vanished.contains(each.first);
     });
+    if (!done || !two_way) co_return done;
+    done = co_await remove_there(known, plan.remove_there);
+    for (std::size_t i = 0; done && i < plan.append_there.size(); ++i) {
+      const std::uint32_t local = plan.append_there[i];
+      done = co_await append_there(known, there, local, here.at(local));
+      if (done && i % batch == batch - 1) done = save();
+    }
     co_return done;
+  }
+
+  // Only what was here once, by UID: nothing of others goes with it.
+  Task<Mail<void>> remove_there(SyncedFolder& known, Uids uids) {
+    if (uids.empty()) co_return Mail<void>();
+    imap::Flags deleted;
+    deleted.set(imap::SystemFlag::deleted);
+    auto done = co_await store_there(uids, imap::Store::How::add, deleted);
+    if (!done) co_return done;
+    const auto gone = co_await client_->uid_expunge(to_set(uids), soon());
+    if (!gone) co_return fail(mail_error(gone.error()));
+    for (const std::uint32_t uid : uids) known.messages.erase(uid);
+    counts_.removed_there += uids.size();
+    co_return save();
+  }
+
+  // The server has to say its UID (UIDPLUS): else the next run would fetch it as something new.
+  Task<Mail<void>> append_there(SyncedFolder& known, const std::string& folder, std::uint32_t local,
+                                imap::Flags flags) {
+    if (!client_->offers("UIDPLUS") && !client_->capabilities().rev2())
+      co_return fail(MailError(MailError::Kind::unsupported,
+                               "the server says no UIDs of what it takes (UIDPLUS)"));
+    local_->set_deadline(soon());
+    Uids one = {local};
+    const auto rows = co_await local_->summaries(std::move(one));
+    if (!rows) co_return fail(rows.error());
+    if (rows->empty()) co_return Mail<void>();  // gone meanwhile
+    const auto octets = co_await read_octets(*local_, local);
+    if (!octets) co_return fail(octets.error());
+    NewMessage message;
+    message.octets = *octets;
+    message.flags = flags;
+    message.received = rows->front().received;
+    const auto uid = co_await append_message(*client_, folder, std::move(message), soon());
+    if (!uid) co_return fail(uid.error());
+    if (*uid == 0)
+      co_return fail(MailError(MailError::Kind::unsupported,
+                               "the server doesn't say the UID of what it took"));
+    SyncedMessage& entry = known.messages[*uid];
+    entry.local = local;
+    entry.flags = std::move(flags);
+    ++counts_.appended;
+    co_return Mail<void>();
   }
 
   Task<Mail<void>> set_here(std::uint32_t local, const imap::Flags& before,
@@ -272,16 +410,16 @@ class Syncing {
   Task<Mail<void>> set_there(std::uint32_t uid, const imap::Flags& before,
                              const imap::Flags& flags) {
     const FlagEdit edit = flag_edit(before, flags);
-    Mail<void> done = co_await store_there(uid, imap::Store::How::add, edit.add);
-    if (done) done = co_await store_there(uid, imap::Store::How::remove, edit.remove);
+    const Uids one = {uid};
+    Mail<void> done = co_await store_there(one, imap::Store::How::add, edit.add);
+    if (done) done = co_await store_there(one, imap::Store::How::remove, edit.remove);
     co_return done;
   }
-  Task<Mail<void>> store_there(std::uint32_t uid, imap::Store::How how, const imap::Flags& flags) {
+  Task<Mail<void>> store_there(const Uids& uids, imap::Store::How how, const imap::Flags& flags) {
     if (flags.empty()) co_return Mail<void>();
     imap::Store what;
     what.uid = true;
-    Uids one = {uid};
-    what.messages = to_set(one);
+    what.messages = to_set(uids);
     what.silent = true;
     what.how = how;
     what.flags = flags;
@@ -297,7 +435,7 @@ class Syncing {
       const auto begin = uids.begin() + static_cast<std::ptrdiff_t>(at);
       const Uids some(begin,
                       begin + static_cast<std::ptrdiff_t>(std::min(batch, uids.size() - at)));
-      MessageSink sink;
+      MessageSink sink(some);
       std::vector<imap::FetchItem> items = {imap::FetchItem(imap::FetchItem::Kind::uid),
                                             imap::FetchItem(imap::FetchItem::Kind::flags),
                                             imap::FetchItem(imap::FetchItem::Kind::internal_date),
@@ -341,7 +479,7 @@ class Syncing {
 
   const Account& account_;
   std::string directory_;
-  Duration timeout_;
+  SyncHow how_;
   Fd lock_;
   SyncState state_;
   std::unique_ptr<session::ImapClient> client_;
@@ -352,7 +490,7 @@ class Syncing {
 struct SyncRun {
   std::vector<std::string> folders;
   std::string to;
-  Duration timeout{};
+  SyncHow how;
   bool json = false;
   bool many = false;
   int failure = 0;
@@ -360,7 +498,7 @@ struct SyncRun {
 
 Task<void> sync_account(Account account, SyncRun* run) {
   const std::string directory = run->many ? run->to + "/" + account.name : run->to;
-  Syncing syncing(account, directory, run->timeout);
+  Syncing syncing(account, directory, run->how);
   Mail<Counts> counts;
   if (account.store == StoreKind::imap) {
     counts = co_await syncing.run(run->folders);
@@ -380,11 +518,17 @@ Task<void> sync_account(Account account, SyncRun* run) {
                 {"fetched", counts->fetched},
                 {"removed", counts->removed},
                 {"flags_here", counts->flags_here},
-                {"flags_there", counts->flags_there}});
+                {"flags_there", counts->flags_there},
+                {"appended", counts->appended},
+                {"removed_there", counts->removed_there},
+                {"dry_run", run->how.dry_run}});
   } else {
-    fmt::print("{}: {} fetched, {} removed, flags of {} here and {} there changed\n",
-               shown(account.name), counts->fetched, counts->removed, counts->flags_here,
-               counts->flags_there);
+    fmt::print("{}: {}{} fetched, {} removed, flags of {} here and {} there changed",
+               shown(account.name), run->how.dry_run ? "would be: " : "", counts->fetched,
+               counts->removed, counts->flags_here, counts->flags_there);
+    if (run->how.direction == Direction::two_way)
+      fmt::print(", {} added and {} deleted there", counts->appended, counts->removed_there);
+    fmt::print("\n");
   }
   std::fflush(stdout);
 }
@@ -400,12 +544,21 @@ class Sync final : public Tool {
   [[nodiscard]] std::string_view name() const override { return "sync"; }
   [[nodiscard]] std::string_view words() const override { return "[FOLDER...]"; }
   [[nodiscard]] std::string_view purpose() const override {
-    return "bring a Maildir up to date with an IMAP account: mail, flags, what was deleted there";
+    return "bring a Maildir up to date with an IMAP account: mail and deletions from there to "
+           "here, flags both ways";
   }
   void describe(OptionTable& table) override {
     common_.describe(table);
     table.group("Where to");
     table.add("to", run_.to, "the Maildir; with several accounts a directory of Maildirs")
+        .flag_only();
+    table.add("two-way", two_way_, "what was added or deleted here goes there, too; folders do not")
+        .flag_only();
+    table.add("one-way", one_way_, "nothing goes there, not even flags").flag_only();
+    table.add("dry-run", run_.how.dry_run, "say what would be done, and do nothing").flag_only();
+    table
+        .add("force", run_.how.force,
+             "with --two-way: delete there even if most of a folder went here")
         .flag_only();
   }
   Result<int, ToolError> run(const ToolCall& call) override {
@@ -415,7 +568,11 @@ class Sync final : public Tool {
       return fail(ToolError(exit_code::usage, "usage", "the Maildir is missing", "--to DIRECTORY"));
     run_.to = std::filesystem::absolute(run_.to).string();
     run_.folders = call.words;
-    run_.timeout = common_.timeout;
+    if (one_way_ && two_way_)
+      return fail(ToolError(exit_code::usage, "usage", "--one-way or --two-way"));
+    run_.how.timeout = common_.timeout;
+    if (one_way_) run_.how.direction = Direction::one_way;
+    if (two_way_) run_.how.direction = Direction::two_way;
     run_.json = call.json;
     run_.many = accounts->size() > 1;
     async::run(sync_all(*accounts, run_));
@@ -425,6 +582,8 @@ class Sync final : public Tool {
  private:
   Common common_;
   SyncRun run_;
+  bool one_way_ = false;
+  bool two_way_ = false;
 };
 
 }  // namespace

@@ -21,6 +21,7 @@ std::string format_sync_state(const SyncState& state) {
                         folder.local_validity);
     for (const auto& [uid, message] : folder.messages)
       text += fmt::format("{}\t{}\t{}\n", uid, message.local, message.flags.text());
+    for (const std::uint32_t uid : folder.outdated) text += fmt::format("outdated\t{}\n", uid);
   }
   return text;
 }
@@ -48,6 +49,12 @@ Result<SyncState, std::string> parse_sync_state(std::string_view text) {
       folder->local_validity = *here;
       continue;
     }
+    if (fields[0] == "outdated" && fields.size() == 2 && folder != nullptr) {
+      const auto here = parse_number<std::uint32_t>(fields[1]);
+      if (!here) return wrong();
+      folder->outdated.insert(*here);
+      continue;
+    }
     const auto uid = parse_number<std::uint32_t>(fields[0]);
     if (folder == nullptr || fields.size() != 3 || !uid) return wrong();
     const auto local = parse_number<std::uint32_t>(fields[1]);
@@ -60,19 +67,24 @@ Result<SyncState, std::string> parse_sync_state(std::string_view text) {
 }
 
 SyncPlan plan_sync(const SyncedFolder& known, const std::map<std::uint32_t, imap::Flags>& there,
-                   bool complete, const std::vector<std::uint32_t>& vanished,
+                   bool complete, const std::set<std::uint32_t>& vanished,
                    const std::map<std::uint32_t, imap::Flags>& here) {
   SyncPlan plan;
+  std::set<std::uint32_t> known_here = known.outdated;
   for (const auto& [uid, message] : known.messages) {
     const auto now_there = there.find(uid);
-    const bool gone =
-        complete ? now_there == there.end() : std::ranges::binary_search(vanished, uid);
+    const bool gone = complete ? now_there == there.end() : vanished.contains(uid);
     const auto now_here = here.find(message.local);
     if (gone) {
+      known_here.insert(message.local);
       if (now_here != here.end()) plan.remove_here.push_back(message.local);
       continue;
     }
-    if (now_here == here.end()) continue;  // deleted here: the server keeps it
+    known_here.insert(message.local);
+    if (now_here == here.end()) {
+      plan.remove_there.push_back(uid);
+      continue;
+    }
     const bool changed_there = now_there != there.end() && !(now_there->second == message.flags);
     const bool changed_here = !(now_here->second == message.flags);
     if (changed_there && !(now_here->second == now_there->second))
@@ -82,7 +94,29 @@ SyncPlan plan_sync(const SyncedFolder& known, const std::map<std::uint32_t, imap
   for (const auto& [uid, flags] : there) {
     if (!known.messages.contains(uid)) plan.fetch.push_back(uid);
   }
+  for (const auto& [local, flags] : here) {
+    if (!known_here.contains(local)) plan.append_there.push_back(local);
+  }
   return plan;
+}
+
+bool deletes_too_much(const SyncedFolder& known, const SyncPlan& plan) {
+  constexpr std::size_t unremarkable = 10;
+  return plan.remove_there.size() > unremarkable &&
+         plan.remove_there.size() > known.messages.size() / 2;
+}
+
+std::string local_folder_name(std::string_view name, char separator) {
+  std::string local;
+  for (const char c : name) {
+    if (c == separator)
+      local += '/';
+    else if (c == '.' || c == '/' || c == '%')
+      local += c == '.' ? "%2E" : c == '/' ? "%2F" : "%25";
+    else
+      local += c;
+  }
+  return local;
 }
 
 FlagEdit flag_edit(const imap::Flags& before, const imap::Flags& now) {

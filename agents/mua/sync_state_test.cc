@@ -20,6 +20,7 @@ SyncedFolder folder() {
   known.messages[7].local = 1;
   known.messages[7].flags = flags({"\\Seen", "$Work"});
   known.messages[9].local = 2;
+  known.outdated = {3, 5};
   return known;
 }
 
@@ -31,6 +32,7 @@ TEST_CASE("what a sync remembers is read back") {
   REQUIRE(again.has_value());
   CHECK(*again == state);
   CHECK_FALSE(parse_sync_state("mua-sync 1\n7\t1\t\n").has_value());
+  CHECK_FALSE(parse_sync_state("mua-sync 1\noutdated\t1\n").has_value());
 }
 
 TEST_CASE("without a modseq every message that is not remembered is fetched") {
@@ -40,6 +42,33 @@ TEST_CASE("without a modseq every message that is not remembered is fetched") {
       plan_sync(known, {{7, known.messages[7].flags}, {8, {}}, {9, {}}}, true, {}, {{1, {}}});
   CHECK(plan.fetch == Uids{8, 9});
   CHECK(plan.remove_here.empty());
+}
+
+TEST_CASE("what is new here and what was deleted here is told apart, whoever deleted what") {
+  const SyncedFolder known = folder();
+  // 1 and 2 are known (UIDs 7 and 9 there), 3 and 5 wait for their end, 8 is new; 9 there is gone.
+  const SyncPlan plan = plan_sync(known, {}, false, {9}, {{2, {}}, {3, {}}, {5, {}}, {8, {}}});
+  CHECK(plan.append_there == Uids{8});
+  CHECK(plan.remove_there == Uids{7});
+  CHECK(plan.remove_here == Uids{2});
+  CHECK(plan.fetch.empty());
+}
+
+TEST_CASE("an emptied folder is not believed") {
+  SyncedFolder known;
+  for (std::uint32_t uid = 1; uid <= 30; ++uid) known.messages[uid].local = uid;
+  SyncPlan plan;
+  plan.remove_there.assign(10, 1);
+  CHECK_FALSE(deletes_too_much(known, plan));
+  plan.remove_there.assign(16, 1);
+  CHECK(deletes_too_much(known, plan));
+}
+
+TEST_CASE("no two folders there become one here") {
+  CHECK(local_folder_name("a.b/c", '/') == "a%2Eb/c");
+  CHECK(local_folder_name("a.b/c", '.') == "a/b%2Fc");
+  CHECK(local_folder_name("100%", '/') == "100%25");
+  CHECK(local_folder_name("a%2Eb", '/') == "a%252Eb");
 }
 
 TEST_CASE("only flags that changed are sent, those of others stay") {

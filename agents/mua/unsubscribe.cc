@@ -74,7 +74,7 @@ class Unsubscribe final : public Tool {
                        : way.url.empty() ? "mailto"
                                          : "web"},
             {"url", way.url},
-            {"mailto", way.mailto.empty() ? "" : way.mailto.front()},
+            {"mailto", fmt::format("{}", fmt::join(way.mailto, ","))},
             {"subject", way.subject}};
   }
   static int show(const UnsubscribeWay& way, bool json) {
@@ -85,7 +85,8 @@ class Unsubscribe final : public Tool {
     } else if (way.one_click) {
       fmt::print("would POST List-Unsubscribe=One-Click to {}\n", shown(way.url));
     } else if (!way.mailto.empty()) {
-      fmt::print("would send \"{}\" to {}\n", shown(way.subject), shown(way.mailto.front()));
+      fmt::print("would send \"{}\" to {}\n", shown(way.subject),
+                 shown(fmt::format("{}", fmt::join(way.mailto, ", "))));
     } else {
       fmt::print("only a person with a browser can: {}\n", shown(way.url));
     }

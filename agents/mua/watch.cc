@@ -33,6 +33,12 @@ struct Watching {
   Deadline until = Deadline::never();
 };
 
+// Where a folder stood when its connection was lost: what came meanwhile is told after the next one.
+struct LastSeen {
+  std::uint32_t uid_validity = 0;
+  std::uint32_t uid_next = 0;
+};
+
 json event_row(std::string_view event, const std::string& account, const std::string& folder) {
   return {{"event", event}, {"account", account}, {"folder", folder}};
 }
@@ -109,8 +115,19 @@ void tell_changes(const FolderNews& news, const Account& account, const std::str
   std::fflush(stdout);
 }
 
+// What came between two connections.
+Task<Mail<Uids>> missed(MailStore& store, FolderState now, LastSeen before) {
+  Uids none;
+  if (before.uid_validity != now.uid_validity || now.uid_next <= before.uid_next) co_return none;
+  imap::SequenceSet since;
+  since.add({before.uid_next, UINT32_MAX});
+  imap::SearchKey key = imap::SearchKey::of_uids(std::move(since));
+  auto uids = co_await store.search(std::move(key));
+  co_return uids;
+}
+
 // Until the connection is lost. True: something was told, and --once is content.
-Task<Mail<bool>> watch_connection(const Account& account, Watching& watching) {
+Task<Mail<bool>> watch_connection(const Account& account, Watching& watching, LastSeen& last) {
   Deadline deadline = Deadline::in(watching.timeout);
   auto store = co_await open_store(account, deadline);
   if (!store) co_return fail(store.error());
@@ -119,7 +136,16 @@ Task<Mail<bool>> watch_connection(const Account& account, Watching& watching) {
   const auto opened = co_await (*store)->open(*folder, true);
   if (!opened) co_return fail(opened.error());
   say_state("watching", account, watching, "");
-  bool told = false;
+  auto meanwhile = co_await missed(**store, *opened, last);
+  if (!meanwhile) co_return fail(meanwhile.error());
+  if (last.uid_validity != opened->uid_validity) last.uid_next = 0;
+  last = LastSeen{opened->uid_validity, std::max(opened->uid_next, last.uid_next)};
+  const Uids between = *meanwhile;
+  bool told = !between.empty();
+  if (told) {
+    last.uid_next = std::max(last.uid_next, meanwhile->back() + 1);
+    co_await tell_arrivals(account, **store, *folder, std::move(*meanwhile), watching);
+  }
   while (!watching.stop.is_set() && !watching.until.passed() && !(told && watching.once)) {
     const Deadline wait_until = Deadline::in(one_wait).or_before(watching.until);
     (*store)->set_deadline(wait_until);
@@ -129,9 +155,14 @@ Task<Mail<bool>> watch_connection(const Account& account, Watching& watching) {
     (*store)->set_deadline(deadline);
     tell_changes(*news, account, *folder, watching);
     Uids arrived = news->arrived;
-    if (!arrived.empty())
+    std::erase_if(arrived, [&between](std::uint32_t uid) {
+      return std::ranges::binary_search(between, uid);
+    });
+    const bool has_arrived = !arrived.empty();
+    if (has_arrived) last.uid_next = std::max(last.uid_next, arrived.back() + 1);
+    if (has_arrived)
       co_await tell_arrivals(account, **store, *folder, std::move(arrived), watching);
-    told = told || !news->arrived.empty();
+    told = told || has_arrived;
   }
   deadline = Deadline::in(std::chrono::seconds(2));
   (*store)->set_deadline(deadline);
@@ -141,8 +172,9 @@ Task<Mail<bool>> watch_connection(const Account& account, Watching& watching) {
 
 Task<void> watch_account(Account account, Watching* watching, int* code) {
   Duration pause = first_pause;
+  LastSeen last;
   while (!watching->stop.is_set() && !watching->until.passed()) {
-    const auto told = co_await watch_connection(account, *watching);
+    const auto told = co_await watch_connection(account, *watching, last);
     if (told) {
       if (*told) *code = exit_code::ok;
       break;

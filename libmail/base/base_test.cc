@@ -6,6 +6,7 @@
 #include "libmail/base/base64.h"
 #include "libmail/base/clock.h"
 #include "libmail/base/crc32c.h"
+#include "libmail/base/percent.h"
 #include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
 #include "test/support/test_folder.h"
@@ -90,4 +91,11 @@ TEST_CASE("read_file: all of a regular file, and nothing else") {
   CHECK(read_file(folder.path()).error().text().find("not a regular file") == 0);
   REQUIRE(::mkfifo(folder.path("fifo").c_str(), 0600) == 0);
   CHECK_FALSE(read_file(folder.path("fifo")));  // and it doesn't wait for a writer
+}
+
+TEST_CASE("percent_decode: two digits of either case, or nothing at all") {
+  CHECK(percent_decode("a%20b%C3%bc%00%25") == std::string("a b\xc3\xbc\0%", 7));
+  CHECK(percent_decode("") == "");
+  for (const char* bad : {"%", "a%2", "%g0", "%0g", "%%20", "%+1", "% 1", "%-1"})
+    CHECK_FALSE(percent_decode(bad).has_value());
 }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "libmail/base/percent.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::imap {
@@ -10,21 +11,10 @@ namespace {
 
 // %XX as octets; nothing if an escape is none, or if the result is no UTF-8 or holds controls.
 std::optional<std::string> decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i]);
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    const auto octet = parse_number<std::uint8_t>(text.substr(i + 1, 2), 16);
-    if (!octet) return std::nullopt;
-    out.push_back(static_cast<char>(*octet));
-    i += 2;
-  }
-  for (const char c : out)
+  auto out = percent_decode(text);
+  if (!out || !is_utf8(*out)) return std::nullopt;
+  for (const char c : *out)
     if (static_cast<unsigned char>(c) < 32 || c == 127) return std::nullopt;
-  if (!is_utf8(out)) return std::nullopt;
   return out;
 }
 

@@ -27,7 +27,8 @@ struct Frame {
 
 class Chooser {
  public:
-  explicit Chooser(const MessageView& message) : message_(message) {}
+  Chooser(const PartTree& tree, const std::function<PartUse(std::uint32_t)>& use)
+      : tree_(tree), use_(use) {}
 
   BodyChoice choose() {
     Frame message;
@@ -42,7 +43,7 @@ class Chooser {
       }
       const std::uint32_t part = frame.next;
       // The message itself has no sibling.
-      frame.next = message_.part(part).next;
+      frame.next = tree_.parts[part].next;
       const bool first = frame.first;
       frame.first = false;
       take(part, first);
@@ -53,10 +54,10 @@ class Chooser {
  private:
   void take(std::uint32_t index, bool first) {
     Frame& frame = frames_.back();
-    const Part& part = message_.part(index);
+    const Part& part = tree_.parts[index];
     if (part.media.multipart() && !part.has(Part::opaque)) {
       Frame inner;
-      inner.next = message_.tree().first_child(index);
+      inner.next = tree_.first_child(index);
       inner.multipart = part.media.sub;
       inner.in_alternative = frame.in_alternative || part.media.sub == Subtype::alternative;
       inner.adds_text = frame.adds_text;
@@ -72,18 +73,18 @@ class Chooser {
   }
 
   bool is_inline(std::uint32_t index, bool first) {
-    const MediaType media = message_.part(index).media;
+    const MediaType media = tree_.parts[index].media;
     const bool shown =
         is_text(media, Subtype::plain) || is_text(media, Subtype::html) || is_media(media);
     if (!shown) return false;
-    const PartContent content = message_.content(index);
-    if (content.disposition && !content.disposition->is_inline()) return false;
-    return first || (frames_.back().multipart != Subtype::related &&
-                     (is_media(media) || content.filename.empty()));
+    const PartUse use = use_(index);
+    if (use.kept_apart) return false;
+    return first ||
+           (frames_.back().multipart != Subtype::related && (is_media(media) || !use.named));
   }
 
   void take_inline(std::uint32_t index, Frame& frame) {
-    const MediaType media = message_.part(index).media;
+    const MediaType media = tree_.parts[index].media;
     if (frame.multipart == Subtype::alternative) {
       if (is_text(media, Subtype::plain)) {
         choice_.text.push_back(index);
@@ -116,7 +117,8 @@ class Chooser {
     to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(begin), from.end());
   }
 
-  const MessageView& message_;
+  const PartTree& tree_;
+  const std::function<PartUse(std::uint32_t)>& use_;
   BodyChoice choice_;
   std::vector<Frame> frames_;
 };
@@ -124,7 +126,15 @@ class Chooser {
 }  // namespace
 
 BodyChoice choose_bodies(const MessageView& message) {
-  return Chooser(message).choose();
+  return choose_bodies(message.tree(), [&message](std::uint32_t index) {
+    const PartContent content = message.content(index);
+    return PartUse{content.disposition && !content.disposition->is_inline(),
+                   !content.filename.empty()};
+  });
+}
+
+BodyChoice choose_bodies(const PartTree& tree, const std::function<PartUse(std::uint32_t)>& use) {
+  return Chooser(tree, use).choose();
 }
 
 }  // namespace posthorn::message

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libmail/base/base64.h"
+#include "libmail/base/percent.h"
 #include "libmail/base/text.h"
 #include "libmail/message/base64.h"
 #include "libmail/message/charset.h"

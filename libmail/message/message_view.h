@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,5 +65,14 @@ struct BodyChoice {
   std::vector<std::uint32_t> attachments;
 };
 [[nodiscard]] BodyChoice choose_bodies(const MessageView& message);
+
+// The same of a tree whose octets are elsewhere (an IMAP server's BODYSTRUCTURE): of `tree` only media, next, parent and
+// Part::opaque count, and `use` tells of a leaf what its header says.
+struct PartUse {
+  bool kept_apart = false;  // Content-Disposition, and not "inline"
+  bool named = false;       // it has a file name
+};
+[[nodiscard]] BodyChoice choose_bodies(const PartTree& tree,
+                                       const std::function<PartUse(std::uint32_t)>& use);
 
 }  // namespace posthorn::message

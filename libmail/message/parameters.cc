@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "libmail/base/percent.h"
 #include "libmail/base/text.h"
 #include "libmail/message/charset.h"
 #include "libmail/message/encoded_word.h"

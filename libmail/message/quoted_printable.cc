@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libmail/base/percent.h"
 #include "libmail/base/text.h"
 
 #if defined(__SSE2__)
@@ -47,12 +48,6 @@ std::size_t blanks_at_end(std::string_view text) {
 }
 
 }  // namespace
-
-int hex_digit(char c) {
-  if (is_digit(c)) return c - '0';
-  const char low = to_lower(c);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
 
 void append_escape(std::string& out, char octet) {
   const auto value = static_cast<unsigned char>(octet);

@@ -80,7 +80,5 @@ class QuotedPrintableEncoder {
 
 // The octets of one "Q" or quoted-printable escape: "=E4".
 void append_escape(std::string& out, char octet);
-// 0 to 15, or -1.
-[[nodiscard]] int hex_digit(char c);
 
 }  // namespace posthorn::message

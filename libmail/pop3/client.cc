@@ -149,6 +149,7 @@ std::optional<ClientEvent> ClientCore::on_reply(const Reply& reply) {
   inside_ = true;
   first_ = reply;
   lines_ = 0;
+  list_octets_ = 0;
   decoder_ = BodyDecoder();
   heard_ = ServerCapabilities();
   heard_.known = true;
@@ -159,7 +160,8 @@ std::optional<ClientEvent> ClientCore::on_list_line(std::string line) {
   const Command& command = commands_.front();
   if (line == ".") return finish(first_);
   const std::size_t most = command.kind == Kind::capa ? limits_.capabilities : limits_.list;
-  if (++lines_ > most) {
+  list_octets_ += line.size();
+  if (++lines_ > most || list_octets_ > limits_.list_octets) {
     close("the server's list is too long");
     return std::nullopt;
   }

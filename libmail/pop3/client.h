@@ -20,9 +20,10 @@
 namespace posthorn::pop3 {
 
 struct ClientLimits {
-  std::size_t line = 64 * 1024;        // of a reply or a line of a list
-  std::size_t list = 4 * 1024 * 1024;  // lines of LIST or UIDL
-  std::size_t capabilities = 1000;     // lines of CAPA
+  std::size_t line = 64 * 1024;                // of a reply or a line of a list
+  std::size_t list = 1'000'000;                // lines of LIST or UIDL
+  std::size_t list_octets = 64 * 1024 * 1024;  // and all of them
+  std::size_t capabilities = 1000;             // lines of CAPA
 
   ClientLimits() = default;
 };
@@ -126,6 +127,7 @@ class ClientCore {
   bool inside_ = false;  // +OK was heard, its lines or octets come
   Reply first_;          // that +OK
   std::size_t lines_ = 0;
+  std::size_t list_octets_ = 0;
   BodyDecoder decoder_;
   Reply greeting_;
   ServerCapabilities capabilities_;

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "libmail/base/crc32c.h"
+#include "libmail/base/percent.h"
 #include "libmail/base/text.h"
 #include "libmail/queue/bytes.h"
 #include "libmail/queue/layout.h"
@@ -75,22 +76,10 @@ class Words {
   }
   std::string text() {
     const std::string_view coded = word();
-    std::string out;
-    if (coded == "-") return out;
-    for (std::size_t i = 0; i < coded.size(); ++i) {
-      if (coded[i] != '%') {
-        out += coded[i];
-        continue;
-      }
-      const std::optional<unsigned> octet = parse_number<unsigned>(coded.substr(i + 1, 2), 16);
-      if (i + 2 >= coded.size() || !octet) {
-        good_ = false;
-        return {};
-      }
-      out += static_cast<char>(*octet);
-      i += 2;
-    }
-    return out;
+    if (coded == "-") return {};
+    auto octets = percent_decode(coded);
+    if (!octets) good_ = false;
+    return std::move(octets).value_or("");
   }
   template <class T>
   T number() {

@@ -49,6 +49,12 @@ TEST_CASE("HtmlTokenizer: cuts as browsers do") {
       {"&amp;&lt;&nbsp;&#228;&#xE4;&#128;&#0;&#xd800;&bogus;&auml&euro",
        "'&<\u00a0ää€\ufffd\ufffd&bogus;ä&euro'"},
       {"&#x110000;&#99999999999;&#;&", "'\ufffd\ufffd&#;&'"},
+      // Names of HTML 5; those that were there before do without ';', and with more letters behind them.
+      {"&apos;&lpar;&Tab;&hearts;&NewLine;&OpenCurlyDoubleQuote;&scaron;&DZcy;&ffilig;",
+       "''(\t\u2665\n\u201cš\u040f\ufb03'"},
+      {"&copy2026 &notit; &num=1 &excl &CounterClockwiseContourIntegral;",
+       "'©2026 ¬it; &num=1 &excl &CounterClockwiseContourIntegral;'"},
+      {"<a href='?x&copy2=1&copy;&not&amp'>", "<a href=?x&copy2=1©¬&>"},
       {"<=x>", "'<=x>'"},
       {"<a\"b=c>", "<a\"b=c>"},
   }));

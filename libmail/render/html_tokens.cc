@@ -65,13 +65,20 @@ std::size_t decode_number(std::string_view text, std::string& out) {
 std::size_t decode_name(std::string_view text, bool in_attribute, std::string& out) {
   std::size_t end = 1;
   while (end < text.size() && end <= longest_entity && is_alnum(text[end])) ++end;
-  const bool closed = end < text.size() && text[end] == ';';
-  if (!closed && in_attribute && end < text.size() && text[end] == '=') return 0;
-  const char32_t c = find_entity(text.substr(1, end - 1));
-  // Without ';' only the names of Latin-1 and of markup itself are understood.
-  if (c == 0 || (!closed && c > 0xff)) return 0;
+  std::string_view name = text.substr(1, end - 1);
+  if (end < text.size() && text[end] == ';') {
+    if (const char32_t c = find_entity(name); c != 0) {
+      message::append_utf8(out, c);
+      return end + 1;
+    }
+  }
+  const char32_t c = find_open_entity(name);
+  if (c == 0) return 0;
+  end = 1 + name.size();
+  // Half of a link's query: "?a=1&copy=2".
+  if (in_attribute && end < text.size() && (text[end] == '=' || is_alnum(text[end]))) return 0;
   message::append_utf8(out, c);
-  return end + (closed ? 1 : 0);
+  return end;
 }
 
 }  // namespace

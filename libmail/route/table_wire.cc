@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "libmail/base/percent.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::route {
@@ -32,21 +33,6 @@ TableAnswer read_socketmap(std::string_view text) {
 
 bool stands_plain(char c) {
   return is_graph(c) && c != '%';
-}
-
-std::optional<std::string> percent_decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    const auto octet = parse_number<unsigned>(text.substr(i + 1, 2), 16);
-    if (!octet || i + 2 >= text.size()) return std::nullopt;
-    out += static_cast<char>(*octet);
-    i += 2;
-  }
-  return out;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "libmail/base/percent.h"
 #include "libmail/base/text.h"
 #include "libmail/service/ops.h"
 
@@ -161,20 +162,10 @@ std::string format_http_request(std::string_view method, std::string_view target
 }
 
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_space) {
-      out.push_back(' ');
-    } else if (text[i] != '%') {
-      out.push_back(text[i]);
-    } else {
-      if (i + 2 >= text.size()) return std::nullopt;
-      const auto octet = parse_number<unsigned>(text.substr(i + 1, 2), 16);
-      if (!octet || *octet == 0) return std::nullopt;
-      out.push_back(static_cast<char>(*octet));
-      i += 2;
-    }
-  }
+  std::string octets(text);
+  if (plus_is_space) std::ranges::replace(octets, '+', ' ');
+  auto out = posthorn::percent_decode(octets);
+  if (out && out->find('\0') != std::string::npos) return std::nullopt;
   return out;
 }
 

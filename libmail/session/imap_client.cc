@@ -14,17 +14,6 @@ using imap::client::Core;
 using imap::client::Event;
 using imap::client::Request;
 
-namespace {
-
-Deadline earlier(Duration span, Deadline deadline) {
-  return Deadline::in(span).or_before(deadline);
-}
-
-// The quiet sink of commands whose data nobody wants.
-struct NoSink final : ImapSink {};
-
-}  // namespace
-
 ImapClient::ImapClient(async::Endpoint server, ImapClientOptions options)
     : server_(std::move(server)),
       options_(std::move(options)),
@@ -58,7 +47,7 @@ ImapError ImapClient::refusal(std::string_view name, const imap::StatusText& sta
 // --- opening ---
 
 Task<ImapResult<void>> ImapClient::open(Deadline deadline) {
-  const Deadline until = earlier(options_.timeouts.connect, deadline);
+  const Deadline until = Deadline::in(options_.timeouts.connect).or_before(deadline);
   async::Endpoint to = server_;
   auto stream = co_await async::connect(std::move(to), until);
   if (!stream) {
@@ -89,7 +78,7 @@ Task<ImapResult<void>> ImapClient::open_on(std::unique_ptr<async::Stream> stream
 }
 
 Task<bool> ImapClient::shake_hands(Deadline deadline) {
-  const Deadline until = earlier(options_.timeouts.greeting, deadline);
+  const Deadline until = Deadline::in(options_.timeouts.greeting).or_before(deadline);
   auto secured =
       co_await tls::connect(std::move(stream_), options_.tls_context, options_.tls_name, until);
   if (!secured) {
@@ -104,7 +93,7 @@ Task<bool> ImapClient::shake_hands(Deadline deadline) {
 }
 
 Task<ImapResult<void>> ImapClient::hello(Deadline deadline) {
-  NoSink sink;
+  ImapSink sink;
   while (core_->phase() == Core::Phase::greeting) {
     auto event = co_await next_event(options_.timeouts.greeting, deadline);
     if (!event) co_return fail(trouble());
@@ -138,7 +127,7 @@ Task<ImapResult<void>> ImapClient::start_tls(Deadline deadline) {
   if (!asked) co_return asked;
   if (!offers("STARTTLS"))
     co_return fail(ImapError(ImapError::Kind::tls, "the server offers no STARTTLS"));
-  NoSink sink;
+  ImapSink sink;
   const auto id = core_->send(imap::client::simple("STARTTLS", imap::client::Answers::alone));
   while (core_->phase() != Core::Phase::handshake) {
     auto event = co_await next_event(options_.timeouts.silence, deadline);
@@ -200,7 +189,7 @@ Task<void> ImapClient::flush(Deadline deadline) {
     core_->output().clear();
     co_return;
   }
-  const Deadline until = earlier(options_.timeouts.block, deadline);
+  const Deadline until = Deadline::in(options_.timeouts.block).or_before(deadline);
   const std::string octets = std::exchange(core_->output(), std::string());
   auto written = co_await stream_->write(octets, until);
   if (written) co_return;
@@ -220,10 +209,12 @@ Task<void> ImapClient::wait_for_input(Duration silence, Deadline deadline) {
     co_return;
   }
   input_.clear();
-  const Deadline until = earlier(silence, deadline);
+  const Deadline until = Deadline::in(silence).or_before(deadline);
   auto count = co_await stream_->read(input_, until);
   if (count && *count > 0) {
     core_->feed(input_.view());
+    if (answer_left_ && *count > *answer_left_) give_up("the server's answer has no end");
+    if (answer_left_) *answer_left_ -= std::min<std::uint64_t>(*answer_left_, *count);
     co_return;
   }
   if (count) {
@@ -268,7 +259,13 @@ bool ImapClient::hand_on(Event& event, ImapSink& sink) {
   } else {
     return false;
   }
+  if (const std::string_view why = sink.refuses(); !why.empty()) give_up(why);
   return true;
+}
+
+void ImapClient::give_up(std::string_view why) {
+  if (!failure_) failure_ = ImapError(ImapError::Kind::lost, std::string(why));
+  core_->lost(why);
 }
 
 Task<ImapResult<imap::StatusText>> ImapClient::run(Request request, ImapSink& sink,
@@ -312,8 +309,18 @@ Task<ImapResult<void>> ImapClient::run_all(std::vector<Request> requests, ImapSi
   co_return result;
 }
 
+// For answers that are kept whole.
+Task<ImapResult<imap::StatusText>> ImapClient::run_collected(Request request, ImapSink& sink,
+                                                             Deadline deadline) {
+  constexpr std::uint64_t longest_answer = 64 * 1024 * 1024;
+  answer_left_ = longest_answer;
+  auto done = co_await run(std::move(request), sink, deadline);
+  answer_left_.reset();
+  co_return done;
+}
+
 Task<ImapResult<void>> ImapClient::run_plain(Request request, Deadline deadline) {
-  NoSink sink;
+  ImapSink sink;
   auto done = co_await run(std::move(request), sink, deadline);
   if (!done) co_return fail(std::move(done.error()));
   co_return ImapResult<void>();
@@ -323,7 +330,7 @@ Task<void> ImapClient::logout(Deadline deadline) {
   if (stream_ == nullptr) co_return;
   if (core_->phase() != Core::Phase::closed) {
     constexpr Duration last_words = std::chrono::seconds(5);
-    const Deadline until = earlier(last_words, deadline);
+    const Deadline until = Deadline::in(last_words).or_before(deadline);
     (void)co_await run_plain(imap::client::simple("LOGOUT", imap::client::Answers::alone), until);
     co_await stream_->shutdown(until);
   }

@@ -84,6 +84,9 @@ class ImapSink {
   virtual void body_begins(const imap::client::BodyBegins& body) { (void)body; }
   virtual void body(std::string_view octets) { (void)octets; }
   virtual void body_ends() {}
+  // Why no more is taken of what the server says; "": it is. The connection ends then: nobody has to hold all that a
+  // server likes to send.
+  [[nodiscard]] virtual std::string_view refuses() const { return {}; }
 };
 
 // Octets of a message that is appended.
@@ -212,6 +215,7 @@ class ImapClient {
   async::Task<void> wait_for_input(Duration silence, async::Deadline deadline);
   async::Task<std::optional<imap::client::Event>> next_event(Duration silence,
                                                              async::Deadline deadline);
+  void give_up(std::string_view why);
   [[nodiscard]] bool hand_on(imap::client::Event& event, ImapSink& sink);
   [[nodiscard]] ImapError trouble() const;
   [[nodiscard]] static ImapError refusal(std::string_view name, const imap::StatusText& status);
@@ -220,6 +224,8 @@ class ImapClient {
   async::Task<ImapResult<void>> say_login(async::Deadline deadline);
   async::Task<ImapResult<void>> authenticate(std::string mechanism, async::Deadline deadline);
   // imap_client_commands.cc
+  async::Task<ImapResult<imap::StatusText>> run_collected(imap::client::Request request,
+                                                          ImapSink& sink, async::Deadline deadline);
   async::Task<ImapResult<void>> run_plain(imap::client::Request request, async::Deadline deadline);
   async::Task<ImapResult<void>> idle_once(async::Deadline until);
   async::Task<void> rest(async::Deadline until);
@@ -233,7 +239,8 @@ class ImapClient {
   tls::TlsStream* tls_ = nullptr;
   async::Buffer input_;
   ImapSink* listener_ = nullptr;
-  std::optional<ImapError> failure_;  // why the connection ended, if it was us
+  std::optional<ImapError> failure_;          // why the connection ended, if it was us
+  std::optional<std::uint64_t> answer_left_;  // octets that the answer under way may still have
   bool private_path_ = false;
   bool resting_ = false;  // idle() waits in a read
   bool woken_ = false;

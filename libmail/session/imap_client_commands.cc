@@ -15,16 +15,22 @@ using imap::client::Response;
 
 namespace {
 
-struct NoSink final : ImapSink {};
-
 // Collects the answers of one type.
 template <class T>
 struct Collect final : ImapSink {
+  static constexpr std::size_t most = 200'000;
   std::vector<T> all;
   void data(Response&& response) override {
     if (auto* const one = std::get_if<T>(&response)) all.push_back(std::move(*one));
   }
+  [[nodiscard]] std::string_view refuses() const override {
+    return all.size() > most ? "the server's answer has more than 200000 lines" : "";
+  }
 };
+
+// More UIDs than any mailbox has are a trick.
+constexpr std::uint64_t most_found = 10'000'000;
+constexpr std::string_view too_many_found = "the server's answer has more than 10000000 UIDs";
 
 // SEARCH's and SORT's answers, in either form.
 struct Found final : ImapSink {
@@ -38,10 +44,10 @@ struct Found final : ImapSink {
       if (found->uid) ranges.insert(ranges.end(), found->all_order.begin(), found->all_order.end());
     }
   }
+  [[nodiscard]] std::string_view refuses() const override {
+    return numbers.size() > most_found || ranges.size() > most_found ? too_many_found : "";
+  }
 };
-
-// More UIDs than a mailbox can have are a trick.
-constexpr std::uint64_t most_found = 50'000'000;
 
 struct Changes final : ImapSink {
   bool& changed;
@@ -90,7 +96,7 @@ Task<ImapResult<imap::client::Selected>> ImapClient::select(imap::Select what, I
 }
 
 Task<ImapResult<imap::client::Selected>> ImapClient::select(std::string name, Deadline deadline) {
-  NoSink sink;
+  ImapSink sink;
   imap::Select what;
   what.mailbox.name = std::move(name);
   what.condstore = true;
@@ -99,7 +105,7 @@ Task<ImapResult<imap::client::Selected>> ImapClient::select(std::string name, De
 }
 
 Task<ImapResult<imap::client::Selected>> ImapClient::examine(std::string name, Deadline deadline) {
-  NoSink sink;
+  ImapSink sink;
   imap::Select what;
   what.mailbox.name = std::move(name);
   what.read_only = true;
@@ -127,7 +133,7 @@ Task<ImapResult<void>> ImapClient::unselect(Deadline deadline) {
 Task<ImapResult<std::vector<imap::ListEntry>>> ImapClient::list(imap::List what,
                                                                 Deadline deadline) {
   Collect<imap::client::ListData> sink;
-  auto done = co_await run(imap::client::list(manner(), what), sink, deadline);
+  auto done = co_await run_collected(imap::client::list(manner(), what), sink, deadline);
   if (!done) co_return failed<std::vector<imap::ListEntry>>(std::move(done.error()));
   std::vector<imap::ListEntry> entries;
   for (imap::client::ListData& one : sink.all)
@@ -138,7 +144,7 @@ Task<ImapResult<std::vector<imap::ListEntry>>> ImapClient::list(imap::List what,
 Task<ImapResult<imap::StatusData>> ImapClient::status(std::string name, imap::StatusItems items,
                                                       Deadline deadline) {
   Collect<imap::client::StatusAnswer> sink;
-  auto done = co_await run(imap::client::status(manner(), name, items), sink, deadline);
+  auto done = co_await run_collected(imap::client::status(manner(), name, items), sink, deadline);
   if (!done) co_return failed<imap::StatusData>(std::move(done.error()));
   for (imap::client::StatusAnswer& one : sink.all)
     if (one.mailbox == name) co_return std::move(one.data);
@@ -194,10 +200,14 @@ Task<ImapResult<imap::NumberSet>> ImapClient::uid_search(imap::SearchKey key, De
   what.key = std::move(key);
   if (offers("ESEARCH") || capabilities().rev2()) what.returns.emplace().all = true;
   Found found;
-  auto done = co_await run(imap::client::search(manner(), what), found, deadline);
+  auto done = co_await run_collected(imap::client::search(manner(), what), found, deadline);
   if (!done) co_return failed<imap::NumberSet>(std::move(done.error()));
   for (const std::uint32_t uid : found.numbers) found.ranges.emplace_back(uid, uid);
-  co_return imap::NumberSet::of_ranges(std::move(found.ranges));
+  auto uids = imap::NumberSet::of_ranges(std::move(found.ranges));
+  if (uids.count() > most_found)
+    co_return failed<imap::NumberSet>(
+        ImapError(ImapError::Kind::lost, std::string(too_many_found)));
+  co_return uids;
 }
 
 Task<ImapResult<std::vector<std::uint32_t>>> ImapClient::uid_sort(
@@ -209,7 +219,7 @@ Task<ImapResult<std::vector<std::uint32_t>>> ImapClient::uid_sort(
   what.key = std::move(key);
   if (offers("ESORT")) what.returns.emplace().all = true;
   Found found;
-  auto done = co_await run(imap::client::sort(manner(), what), found, deadline);
+  auto done = co_await run_collected(imap::client::sort(manner(), what), found, deadline);
   if (!done) co_return failed<std::vector<std::uint32_t>>(std::move(done.error()));
   std::uint64_t count = found.numbers.size();
   for (const imap::NumberRange& range : found.ranges)
@@ -217,7 +227,7 @@ Task<ImapResult<std::vector<std::uint32_t>>> ImapClient::uid_sort(
              std::uint64_t{1};
   if (count > most_found)
     co_return failed<std::vector<std::uint32_t>>(
-        ImapError(ImapError::Kind::bad, "SORT: too many UIDs in the answer"));
+        ImapError(ImapError::Kind::lost, std::string(too_many_found)));
   for (const imap::NumberRange& range : found.ranges) {
     std::uint32_t uid = range.first;
     found.numbers.push_back(uid);
@@ -235,7 +245,7 @@ Task<ImapResult<std::vector<imap::ThreadEntry>>> ImapClient::uid_thread(imap::Th
   what.charset = "UTF-8";
   what.key = std::move(key);
   Collect<imap::client::ThreadData> sink;
-  auto done = co_await run(imap::client::thread(manner(), what), sink, deadline);
+  auto done = co_await run_collected(imap::client::thread(manner(), what), sink, deadline);
   if (!done) co_return failed<std::vector<imap::ThreadEntry>>(std::move(done.error()));
   std::vector<imap::ThreadEntry> all;
   for (const imap::client::ThreadData& one : sink.all)
@@ -244,7 +254,7 @@ Task<ImapResult<std::vector<imap::ThreadEntry>>> ImapClient::uid_thread(imap::Th
 }
 
 Task<ImapResult<imap::NumberSet>> ImapClient::store(imap::Store what, Deadline deadline) {
-  NoSink sink;
+  ImapSink sink;
   auto done = co_await run(imap::client::store(what), sink, deadline);
   if (!done) co_return failed<imap::NumberSet>(std::move(done.error()));
   imap::NumberSet unchanged;
@@ -312,7 +322,7 @@ Task<ImapResult<void>> ImapClient::uid_expunge(imap::SequenceSet uids, Deadline 
 Task<ImapResult<AppendResult>> ImapClient::append(std::string mailbox, imap::AppendMessage message,
                                                   std::uint64_t size, ImapSource& source,
                                                   Deadline deadline) {
-  NoSink sink;
+  ImapSink sink;
   const auto id = core_->send(imap::client::append(manner(), mailbox, message, size));
   std::uint64_t left = size;
   while (true) {

@@ -8,12 +8,6 @@ namespace posthorn::session {
 using async::Deadline;
 using async::Task;
 
-namespace {
-
-struct NoSink final : ImapSink {};
-
-}  // namespace
-
 Task<ImapResult<void>> ImapClient::log_in(Deadline deadline) {
   auto asked = co_await ask_capabilities(deadline);
   if (!asked) co_return asked;
@@ -57,7 +51,7 @@ Task<ImapResult<void>> ImapClient::authenticate(std::string mechanism, Deadline 
   if (unsaid && (offers("SASL-IR") || capabilities().rev2()))
     initial = std::exchange(unsaid, std::nullopt);
   const auto id = core_->send(imap::client::authenticate(mechanism, initial));
-  NoSink sink;
+  ImapSink sink;
   std::string problem;
   while (true) {
     auto event = co_await next_event(options_.timeouts.silence, deadline);

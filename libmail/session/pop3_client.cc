@@ -22,10 +22,6 @@ namespace {
 // So many commands may be under way: neither side's buffers fill up.
 constexpr std::size_t most_pipelined = 50;
 
-Deadline earlier(Duration span, Deadline deadline) {
-  return Deadline::in(span).or_before(deadline);
-}
-
 Pop3Error refusal(std::string_view command, const pop3::Reply& reply) {
   const std::string code = reply.code.empty() ? "" : "[" + reply.code + "] ";
   Pop3Error error(Pop3Error::Kind::refused,
@@ -68,7 +64,7 @@ Pop3Error Pop3Client::trouble() const {
 // --- opening ---
 
 Task<Pop3Result<void>> Pop3Client::open(Deadline deadline) {
-  const Deadline until = earlier(options_.connect, deadline);
+  const Deadline until = Deadline::in(options_.connect).or_before(deadline);
   async::Endpoint to = server_;
   auto stream = co_await async::connect(std::move(to), until);
   if (!stream) {
@@ -99,7 +95,7 @@ Task<Pop3Result<void>> Pop3Client::open_on(std::unique_ptr<async::Stream> stream
 }
 
 Task<bool> Pop3Client::shake_hands(Deadline deadline) {
-  const Deadline until = earlier(options_.silence, deadline);
+  const Deadline until = Deadline::in(options_.silence).or_before(deadline);
   auto secured =
       co_await tls::connect(std::move(stream_), options_.tls_context, options_.tls_name, until);
   if (!secured) {
@@ -237,12 +233,12 @@ Task<std::optional<ClientEvent>> Pop3Client::next_event(Deadline deadline) {
     if (core_->phase() == ClientCore::Phase::closed || stream_ == nullptr) break;
     if (!core_->output().empty()) {
       const std::string octets = std::exchange(core_->output(), std::string());
-      const Deadline until = earlier(options_.block, deadline);
+      const Deadline until = Deadline::in(options_.block).or_before(deadline);
       // If it fails, the server may have said why: the next read tells.
       (void)co_await stream_->write(octets, until);
     }
     input_.clear();
-    const Deadline until = earlier(options_.silence, deadline);
+    const Deadline until = Deadline::in(options_.silence).or_before(deadline);
     auto count = co_await stream_->read(input_, until);
     if (count && *count > 0) {
       core_->feed(input_.view());
@@ -267,8 +263,12 @@ Task<Pop3Result<void>> Pop3Client::finish(std::vector<pop3::RequestId> open,
     auto event = co_await next_event(deadline);
     if (!event) co_return fail(trouble());
     if (auto* const octets = std::get_if<pop3::MessageOctets>(&*event)) {
-      if (answered < sinks.size() && octets->id == open[answered])
-        sinks[answered]->octets(octets->octets);
+      if (answered >= sinks.size() || octets->id != open[answered]) continue;
+      sinks[answered]->octets(octets->octets);
+      const std::string_view why = sinks[answered]->refuses();
+      if (why.empty()) continue;
+      failure_ = Pop3Error(Pop3Error::Kind::lost, std::string(why));
+      core_->lost(why);
     } else if (const auto* const done = std::get_if<pop3::Answered>(&*event); done != nullptr) {
       if (done->id != open[answered]) continue;
       ++answered;
@@ -392,7 +392,8 @@ Task<Pop3Result<void>> Pop3Client::noop(Deadline deadline) {
 
 Task<Pop3Result<void>> Pop3Client::quit(Deadline deadline) {
   auto result = co_await say("QUIT", deadline);
-  if (stream_ != nullptr) co_await stream_->shutdown(earlier(std::chrono::seconds(1), deadline));
+  if (stream_ != nullptr)
+    co_await stream_->shutdown(Deadline::in(std::chrono::seconds(1)).or_before(deadline));
   stream_.reset();
   tls_ = nullptr;
   co_return result;

@@ -60,6 +60,8 @@ class Pop3Sink {
  public:
   virtual ~Pop3Sink() = default;
   virtual void octets(std::string_view piece) = 0;
+  // Why no more is taken; "": it is. The connection ends then.
+  [[nodiscard]] virtual std::string_view refuses() const { return {}; }
 };
 
 class Pop3Client {

@@ -30,10 +30,6 @@ constexpr std::size_t idle_buffer = 16 * 1024;
 // How long a server that broke the connection may take to say why.
 constexpr Duration last_words = std::chrono::seconds(1);
 
-Deadline earlier(Duration span, Deadline deadline) {
-  return Deadline::in(span).or_before(deadline);
-}
-
 void give_back_memory(std::string& buffer) {
   buffer.clear();
   if (buffer.capacity() > idle_buffer) std::string().swap(buffer);
@@ -128,7 +124,7 @@ async::Task<Result<void, Status>> SmtpClient::open(Deadline deadline) {
 
 async::Task<Result<void, Status>> SmtpClient::connect_once(TlsLevel tls, Deadline deadline) {
   start(tls);
-  const Deadline until = earlier(options_.timeouts.connect, deadline);
+  const Deadline until = Deadline::in(options_.timeouts.connect).or_before(deadline);
   auto stream = co_await connect_socket(hop_.endpoint, options_.source_address, until);
   if (!stream) {
     Status status(EnhancedStatus(4, 4, 1), printable(stream.error().text()));
@@ -173,7 +169,7 @@ async::Task<Result<void, Status>> SmtpClient::hello(Deadline deadline) {
 }
 
 async::Task<bool> SmtpClient::shake_hands(Deadline deadline) {
-  const Deadline until = earlier(options_.timeouts.command, deadline);
+  const Deadline until = Deadline::in(options_.timeouts.command).or_before(deadline);
   auto stream =
       co_await tls::connect(std::move(stream_), options_.tls_context, options_.tls_name, until);
   if (!stream) {
@@ -196,7 +192,7 @@ async::Task<bool> SmtpClient::shake_hands(Deadline deadline) {
 async::Task<void> SmtpClient::pump(Duration wait, Deadline deadline) {
   co_await flush(deadline);
   if (core_->phase() == ClientCore::Phase::closed) co_return;
-  const Deadline until = earlier(wait, deadline);
+  const Deadline until = Deadline::in(wait).or_before(deadline);
   co_await read_some(until);
 }
 
@@ -207,7 +203,7 @@ async::Task<void> SmtpClient::flush(Deadline deadline) {
     output.clear();
     co_return;
   }
-  const Deadline until = earlier(options_.timeouts.block, deadline);
+  const Deadline until = Deadline::in(options_.timeouts.block).or_before(deadline);
   auto written = co_await stream_->write(output, until);
   give_back_memory(core_->output());
   if (written) co_return;
@@ -255,7 +251,7 @@ async::Task<void> SmtpClient::quit(Deadline deadline) {
   if (stream_ == nullptr) co_return;
   if (core_->phase() == ClientCore::Phase::ready) {
     core_->quit();
-    const Deadline until = earlier(last_words, deadline);
+    const Deadline until = Deadline::in(last_words).or_before(deadline);
     auto written = co_await stream_->write(core_->output(), until);
     core_->output().clear();
     if (written) co_await stream_->shutdown(until);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "libmail/base/percent.h"
 #include "libmail/base/text.h"
 
 namespace posthorn::smtp {
@@ -10,12 +11,6 @@ namespace {
 
 constexpr std::string_view digits = "0123456789ABCDEF";
 constexpr std::uint32_t greatest_code_point = 0x10FFFF;
-
-// RFC 3461 says upper case; senders that write +2b mean the same.
-int hex_value(char c) {
-  const std::size_t at = digits.find(to_upper(c));
-  return at == std::string_view::npos ? -1 : static_cast<int>(at);
-}
 
 // QCHAR of RFC 6533 section 3.
 bool is_qchar(char c) {
@@ -99,8 +94,9 @@ std::optional<std::string> decode_xtext(std::string_view text) {
       continue;
     }
     if (text.size() - i < 3) return std::nullopt;
-    const int high = hex_value(text[i + 1]);
-    const int low = hex_value(text[i + 2]);
+    // RFC 3461 says upper case; senders that write +2b mean the same.
+    const int high = hex_digit(text[i + 1]);
+    const int low = hex_digit(text[i + 2]);
     if (high < 0 || low < 0) return std::nullopt;
     octets.push_back(static_cast<char>(high * 16 + low));
     i += 2;

@@ -254,6 +254,34 @@ def changes(world):
         window.ended()
 
 
+def takes_up(world, window):
+    """The draft "not yet", with its file, is kept once more, then sent."""
+    window.press("r")
+    window.wait_for("nothing was written")
+    window.press("e")
+    window.wait_for("this is no draft")
+    window.press("Tab")
+    screen = window.text()
+    folders = sorted((line.split()[0] for line in screen.splitlines() if line.split() and line.split()[0] in ("Archive", "Drafts", "INBOX", "Sent", "Trash")),
+                     key=lambda name: screen.index(name))
+    window.press("Home", *["j"] * folders.index("Drafts"), "Enter")
+    window.wait_for("not yet", "1 message")
+    window.press("e")
+    window.wait_for("Subject: not yet", "note.txt", "y:send")
+    window.press("q")
+    window.wait_for("kept as a draft in Drafts")
+    window.wait_for("not yet", "1 message", absent=["2 messages"])
+    window.press("e")
+    window.wait_for("Subject: not yet", "y:send")
+    world.script.write_text(f"sed -i 's/^To:.*/To: {BOB}/' \"$1\"\n")
+    window.press("e")
+    window.wait_for(f"To: {BOB}", "note.txt", "y:send")
+    window.press("y")
+    window.wait_for(" sent", absent=["not yet"])
+    mail = email.message_from_bytes(world.site.wait_for_messages(BOB, 3)[2], policy=email.policy.default)
+    expect("with its file", [part.get_filename() for part in mail.iter_attachments()] == ["note.txt"])
+
+
 def letters(world):
     """compose in an editor, reply, drafts; what is sent arrives"""
     with Terminal(world, "alice") as window:
@@ -282,18 +310,23 @@ def letters(world):
         window.wait_for("Subject: not yet", "q:keep as draft")
         window.press("y")
         window.wait_for("the message goes to nobody", "y:send")
+        window.press("a")
+        window.wait_for("Attach file")
+        window.press(str(world.home) + "/note.txt", "Enter")
+        window.wait_for("Attach: ")
         window.press("q")
         window.wait_for("kept as a draft in Drafts")
         world.script.write_text("true\n")
         window.press("c")
         window.wait_for("nothing was written")
+        takes_up(world, window)
         window.press("q")
         window.ended()
     client = world.imap()
     client.select("Drafts")
-    expect("the draft", client.search(None, "SUBJECT", '"not yet"', "DRAFT")[1] == [b"1"])
+    expect("no draft is left", client.search(None, "ALL")[1] == [b""])
     client.select("Sent")
-    expect("copies of both", client.search(None, "ALL")[1] == [b"1 2"])
+    expect("copies of all", client.search(None, "ALL")[1] == [b"1 2 3"])
     client.logout()
     expect("no file of the editor stays", not list(world.home.glob("mua-*")))
 

@@ -21,6 +21,7 @@ constexpr std::string_view help_rows[] = {
     "/                 search: from:ann is:unread",
     "c                 compose",
     "r R f             reply, to all, forward",
+    "e                 take a draft up again",
     "d u               delete, undo",
     "m                 move to a folder",
     "s a               save attachments",
@@ -110,7 +111,8 @@ void draw_review(Screen& screen, const Model& model) {
   field("Bcc", plain_addresses(letter.draft.bcc));
   field("Subject", shown(letter.draft.subject));
   for (const std::string& each : letter.attach) field("Attach", shown(each));
-  if (!letter.more.empty()) field("Attach", "the forwarded message");
+  for (const message::BuildPart& part : letter.more)
+    field("Attach", part.filename.empty() ? "the forwarded message" : shown(part.filename));
   lines.emplace_back();
   const std::string text = shown_text(letter.text);
   for (const std::string_view line : split(text, '\n')) {

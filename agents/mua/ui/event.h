@@ -96,6 +96,7 @@ struct LetterEdited {
 struct LetterSent {
   std::uint64_t request = 0;
   Sent sent;
+  std::string left;  // why the draft that was taken up is still there; "": it is not
 };
 // The message could not be handed over for good, or the draft not kept: it is back for review.
 struct LetterReturned {
@@ -184,8 +185,8 @@ struct SaveParts {
   std::vector<std::string> parts;
   std::string directory;
 };
-enum class AnswerHow : std::uint8_t { reply, reply_all, forward };
-struct BeginLetter {  // an answer; its original is fetched
+enum class AnswerHow : std::uint8_t { reply, reply_all, forward, take_up };
+struct BeginLetter {  // an answer, or a draft again; its original is fetched
   std::uint64_t request = 0;
   std::string folder;
   std::uint32_t uid = 0;

@@ -57,6 +57,16 @@ void MailSide::give_back(std::uint64_t request, Letter letter, const ToolError& 
   tell_(LetterReturned{request, std::move(letter), error.message});
 }
 
+// Why the draft it was made of is still there.
+Task<std::string> MailSide::drop_draft(const Account& account, const Letter& letter) {
+  std::string left;
+  if (!letter.taken_up) co_return left;
+  const auto done =
+      co_await delete_draft(account, letter.taken_up->folder, letter.taken_up->uid, timeout_);
+  if (!done) left = done.error().text;
+  co_return left;
+}
+
 Task<void> MailSide::send(Account account, SendLetter action) {
   auto composed = co_await compose_letter(account, action.letter, false);
   if (!composed) {
@@ -70,7 +80,8 @@ Task<void> MailSide::send(Account account, SendLetter action) {
   }
   forget_typed(action.letter);
   const auto& answered = action.letter.answered;
-  tell_(LetterSent{action.request, std::move(*sent)});
+  std::string left = co_await drop_draft(account, action.letter);
+  tell_(LetterSent{action.request, std::move(*sent), std::move(left)});
   if (answered)
     co_await mark_answered(account, answered->folder, answered->uid, answered->flag, timeout_);
 }
@@ -95,6 +106,7 @@ Task<void> MailSide::keep(Account account, KeepDraft action) {
   sent.request = action.request;
   sent.sent.how = Sent::How::draft;
   sent.sent.folder = std::move(*kept);
+  sent.left = co_await drop_draft(account, action.letter);
   tell_(std::move(sent));
 }
 

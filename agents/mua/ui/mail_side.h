@@ -59,6 +59,7 @@ class MailSide {
   // mail_letters.cc
   Task<void> send(Account account, SendLetter action);
   Task<void> keep(Account account, KeepDraft action);
+  Task<std::string> drop_draft(const Account& account, const Letter& letter);
   void give_back(std::uint64_t request, Letter letter, const service::ToolError& error);
 
   std::vector<Account>& accounts_;

@@ -266,14 +266,23 @@ Task<Mail<void>> MailSide::begin_letter(Line& line, BeginLetter action, std::siz
   if (!summaries->empty()) line.store().set_deadline(deadline_for(line, summaries->front().size));
   const auto octets = co_await read_whole(line.store(), action.uid, most_octets);
   if (!octets) co_return fail(octets.error());
+  LetterBegun begun;
+  begun.request = action.request;
+  begun.letter.account = account;
+  if (action.how == AnswerHow::take_up) {
+    Answering resumed = make_resumed(line.account(), *octets);
+    begun.letter.draft = std::move(resumed.draft);
+    begun.letter.text = std::move(resumed.behind);
+    begun.letter.more = std::move(resumed.more);
+    begun.letter.taken_up = TakenUp{action.folder, action.uid};
+    tell_(std::move(begun));
+    co_return Mail<void>();
+  }
   const bool forward = action.how == AnswerHow::forward;
   AnswerOptions options;
   options.to_all = action.how == AnswerHow::reply_all;
   Answering answering = forward ? make_forward(line.account(), *octets, false)
                                 : make_answer(line.account(), *octets, options);
-  LetterBegun begun;
-  begun.request = action.request;
-  begun.letter.account = account;
   begun.letter.draft = std::move(answering.draft);
   begun.letter.text = "\n\n" + answering.behind;
   begun.letter.more = std::move(answering.more);

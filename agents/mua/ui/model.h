@@ -106,15 +106,22 @@ struct Answered {
   std::string flag;  // "\Answered"
 };
 
+// The draft that is being taken up again: it goes once the message is somewhere else.
+struct TakenUp {
+  std::string folder;
+  std::uint32_t uid = 0;
+};
+
 // A message that is being written.
 struct Letter {
   std::size_t account = 0;
   message::Draft draft;
   std::string text;
-  std::vector<message::BuildPart> more;  // a forwarded message
+  std::vector<message::BuildPart> more;  // a forwarded message, attachments of a draft
   std::vector<std::string> attach;       // files
   std::string typed;                     // the editor's file, until the message is somewhere else
   std::optional<Answered> answered;
+  std::optional<TakenUp> taken_up;
 };
 
 // A line to be typed.

@@ -132,7 +132,7 @@ Result<std::unique_ptr<TerminalScreen>, std::string> TerminalScreen::take() {
   taken->input_ = std::move(input);
   taken->set_modes();
   // Warnings of helpers would tear the screen: they are said when it is gone.
-  if (auto said = file_in_memory("")) {
+  if (auto said = file_in_memory()) {
     taken->errors_ = Fd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
     taken->said_ = std::move(*said);
     ::dup2(taken->said_.get(), STDERR_FILENO);

@@ -81,8 +81,12 @@ class Ui {
   }
   void take(Step step) {
     model_ = std::move(step.model);
-    for (const Action& action : step.actions)
-      std::visit([this](const auto& each) { perform(each); }, action);
+    for (Action& action : step.actions) {
+      if (asking_ && !std::holds_alternative<Quit>(action))
+        deferred_.push_back(std::move(action));
+      else
+        std::visit([this](const auto& each) { perform(each); }, action);
+    }
   }
   void draw_now() {
     if (away_) return;
@@ -114,7 +118,7 @@ class Ui {
     screen_->leave();
   }
   void come_back() {
-    if (editing_) return;
+    if (editing_ || asking_) return;
     screen_->come_back();
     away_ = false;
     keys_.want(true, false);
@@ -126,8 +130,9 @@ class Ui {
     mail_.perform(action);
   }
   void perform(const OpenAccount& action) {
-    ask_passwords(accounts_[action.account]);
-    mail_.perform(action);
+    if (!wants_password(accounts_[action.account])) return mail_.perform(action);
+    asking_ = true;
+    edits_.spawn(ask_passwords(action));
   }
   void perform(const EditLetter& action) { edits_.spawn(edit_letter(action.letter)); }
   void perform(const Redraw&) { screen_->redraw(); }
@@ -137,21 +142,33 @@ class Ui {
   }
   void perform(const Quit&) { quitting_ = true; }
 
-  // Those that an account keeps nowhere, before its connections need them.
-  void ask_passwords(Account& account) {
-    const auto wants = [](const Server& server) {
-      return !server.empty() && !server.user.empty() && server.secret.empty();
-    };
-    std::string known;
+  static bool wants(const Server& server) {
+    return !server.empty() && !server.user.empty() && server.secret.empty();
+  }
+  static bool wants_password(const Account& account) {
+    return wants(account.server) || wants(account.submission);
+  }
+  // Those that an account keeps nowhere, before its connections need them. What is to be done with it waits meanwhile.
+  Task<void> ask_passwords(OpenAccount action) {
+    Account& account = accounts_[action.account];
+    leave();
+    std::optional<std::string> known;
     for (Server* server : {&account.server, &account.submission}) {
       if (!wants(*server)) continue;
-      if (known.empty() || server->user != account.server.user) {
-        leave();
-        known = ask_password(server->user, account.name).value_or("");
-        come_back();
+      // Who typed nothing is not asked again.
+      if (!known || (!known->empty() && server->user != account.server.user)) {
+        const auto password = co_await ask_password(server->user, account.name);
+        known = password.value_or("");
       }
       server->secret.typed = known;
     }
+    asking_ = false;
+    if (quitting_) co_return;
+    come_back();
+    mail_.perform(action);
+    Step rest{std::move(model_), std::exchange(deferred_, {})};
+    take(std::move(rest));
+    changed_.set();
   }
 
   // The editor has the terminal; the loop goes on beside it.
@@ -176,7 +193,7 @@ class Ui {
       const ToolError& error = edited.error();
       event.error = error.hint.empty() ? error.message : error.message + "; " + error.hint;
       // What was looked at before is looked at again; what never was has nothing in it.
-      event.given_up = letter.typed.empty();
+      event.given_up = letter.typed.empty() && !letter.taken_up;
       event.letter = std::move(letter);
     }
     tell(std::move(event));
@@ -192,6 +209,8 @@ class Ui {
   async::Scope edits_;
   bool away_ = false;
   bool editing_ = false;
+  bool asking_ = false;
+  std::vector<Action> deferred_;
   bool quitting_ = false;
   async::FdWatch keys_;
   async::SignalWatch resized_;

@@ -181,6 +181,8 @@ bool Updating::character(char32_t c) {
       return answer(AnswerHow::reply_all, "fetching the message to answer"), true;
     case 'f':
       return answer(AnswerHow::forward, "fetching the message to forward"), true;
+    case 'e':
+      return take_up(), true;
     case 'd':
       return delete_chosen(), true;
     case 'm':
@@ -367,6 +369,16 @@ void Updating::fold(bool all) {
     while (list.cursor > 0 && list.rows[list.cursor].depth > 0) --list.cursor;
   }
   list.arrange();
+}
+
+void Updating::take_up() {
+  const Summary* message = chosen();
+  if (message == nullptr) return;
+  const Folder* folder = ui::open_folder(m_);
+  const bool draft = message->flags.has(imap::SystemFlag::draft) ||
+                     (folder != nullptr && folder->role == "drafts");
+  if (!draft) return say("this is no draft: r answers it, f sends it on");
+  answer(AnswerHow::take_up, "fetching the draft");
 }
 
 void Updating::answer(AnswerHow how, std::string what) {

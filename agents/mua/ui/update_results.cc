@@ -169,7 +169,10 @@ void Updating::on(const Saved& event) {
 
 void Updating::on(const LetterBegun& event) {
   if (!answered(event.request)) return;
-  act(EditLetter{event.letter});
+  if (!event.letter.taken_up) return act(EditLetter{event.letter});
+  if (m_.review) return say("another message is being looked at", true);
+  m_.review = event.letter;  // e edits it
+  m_.review_top = 0;
 }
 
 void Updating::on(const LetterEdited& event) {
@@ -190,6 +193,7 @@ void Updating::on(const LetterSent& event) {
     say("sent, but no copy was kept: " + sent.trouble, true);
   else
     say("sent");
+  if (!event.left.empty()) say("the draft is still there: " + event.left, true);
   const bool others = std::ranges::any_of(m_.pending, &Request::sends);
   if (m_.quit_when_sent && !others) act(Quit{});
 }

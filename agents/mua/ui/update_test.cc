@@ -93,6 +93,36 @@ TEST_CASE(
   CHECK(sample.model().status.error);
 }
 
+TEST_CASE("mua ui: a draft is taken up again where it can be looked at, and nothing else is") {
+  Sample sample;
+  sample.fill().press('e');
+  CHECK(find_action<BeginLetter>(sample.step) == nullptr);
+  CHECK(sample.model().status.text.find("no draft") != std::string::npos);
+  Model model = sample.model();
+  model.list.messages[model.list.rows[model.list.cursor].index].flags.set(imap::SystemFlag::draft);
+  sample.step = update(std::move(model), KeyPressed{Key::of('e'), {}});
+  const auto* begin = find_action<BeginLetter>(sample.step);
+  REQUIRE(begin != nullptr);
+  CHECK(begin->how == AnswerHow::take_up);
+  LetterBegun begun;
+  begun.request = begin->request;
+  begun.letter.draft.subject = "half done";
+  begun.letter.taken_up = TakenUp{"Drafts", 3};
+  sample.tell(begun);
+  REQUIRE(sample.model().review.has_value());
+  CHECK(find_action<EditLetter>(sample.step) == nullptr);
+  sample.press('y');
+  const auto* send = find_action<SendLetter>(sample.step);
+  REQUIRE(send != nullptr);
+  CHECK(send->letter.taken_up->uid == 3);
+  LetterSent sent;
+  sent.request = send->request;
+  sent.left = "no answer in time";
+  sample.tell(sent);
+  CHECK(sample.model().status.error);
+  CHECK(sample.model().status.text == "the draft is still there: no answer in time");
+}
+
 TEST_CASE("mua ui: u brings a deleted message back from where it went") {
   Sample sample;
   sample.fill().press('d');
@@ -287,7 +317,7 @@ TEST_CASE("mua ui: a letter is edited, looked at, and sent; mua ends when it is 
   const auto request = send->request;
   sample.press('q');
   CHECK(find_action<Quit>(sample.step) == nullptr);
-  sample.tell(LetterSent{request, {}});
+  sample.tell(LetterSent{request, {}, {}});
   CHECK(find_action<Quit>(sample.step) != nullptr);
 }
 

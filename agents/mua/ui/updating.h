@@ -69,6 +69,7 @@ class Updating {
   void switch_account(std::size_t account);
   [[nodiscard]] Summary* chosen();
   void answer(AnswerHow how, std::string what);
+  void take_up();
 
   // ---- changes, update_changes.cc ----
   void toggle(imap::SystemFlag flag);

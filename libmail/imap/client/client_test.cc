@@ -297,6 +297,52 @@ TEST_CASE("view: messages nobody has heard of are only counted") {
   CHECK(view.find(2999999998U) != nullptr);
 }
 
+TEST_CASE("view: mail that comes and goes one by one costs no walk over all messages each") {
+  View view;
+  constexpr std::uint32_t most = 20'000;
+  for (std::uint32_t n = 1; n <= most; ++n) {
+    Fetched one;
+    one.number = n;
+    one.uid = n * 2;
+    REQUIRE(view.exists(n));
+    REQUIRE(view.fetched(one));
+  }
+  // 79 stretches at the end, a few of the tree each time.
+  CHECK(view.work() / most < 400);
+  std::uint64_t sum = 0;
+  view.for_each_known([&](std::uint32_t number, const View::Message& message) {
+    sum += message.uid == number * 2 ? 1 : 0;
+  });
+  CHECK(sum == most);
+  CHECK(view.first_unheard() == most + 1);
+  REQUIRE(view.exists(4'294'967'295U));
+  CHECK(view.first_unheard() == most + 1);
+  const std::uint64_t before = view.work();
+  for (std::uint32_t n = 1; n <= 8000; ++n) {
+    REQUIRE(view.vanished(NumberSet{(most - n) * 2}, false));
+    REQUIRE(view.expunged(n % 7 + 1));
+  }
+  CHECK(view.count() == 4'294'967'295U - 16'000U);
+  CHECK((view.work() - before) / 16'000 < 200);
+}
+
+TEST_CASE("view: messages named all over four thousand million are found without a walk") {
+  View view(200'000);
+  REQUIRE(view.exists(4'294'967'295U));
+  const auto fetch = [&view](std::uint32_t n) {
+    Fetched one;
+    one.number = (n * 2'654'435'761U) | 1U;
+    one.flags = Flags();
+    REQUIRE(view.fetched(one));
+  };
+  for (std::uint32_t n = 1; n <= 1000; ++n) fetch(n);
+  // As many stretches as it remembers, and as many between them.
+  const std::uint64_t before = view.work();
+  for (std::uint32_t n = 1; n <= 5000; ++n) fetch(n);
+  CHECK((view.work() - before) / 5000 < 100);
+  CHECK(view.first_unheard() == 1);
+}
+
 TEST_CASE("responses: body structures are a list of parts with their numbers") {
   const auto response =
       parse_response(Line("* 1 FETCH (BODYSTRUCTURE ((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"utf-8\") "

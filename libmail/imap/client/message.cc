@@ -8,6 +8,10 @@ namespace posthorn::imap::client {
 
 namespace {
 
+// Of one message. What a server says beyond that is no message that anybody could show.
+constexpr std::size_t most_parts = 20'000;
+constexpr std::size_t most_flags = 1000;
+
 std::string text_or_empty(Scanner& in) {
   return in.nstring().value_or("");
 }
@@ -92,7 +96,7 @@ class StructureParser {
 
   void part(const std::vector<std::uint32_t>& number, std::uint32_t depth) {
     if (!in_.enter()) return;
-    if (parts.size() > in_.dialect().items) in_.fail_here("fewer parts");
+    if (parts.size() > most_parts) in_.fail_here("fewer parts");
     const std::size_t at = parts.size();
     parts.emplace_back();
     parts[at].number = number;
@@ -200,6 +204,7 @@ void scan_value(Scanner& in, FetchItem item, Fetched& into) {
       break;
     case Kind::flags:
       into.flags = scan_flag_list(in, FlagUse::reading);
+      if (into.flags->keywords.size() > most_flags) in.fail_here("fewer flags");
       break;
     case Kind::internal_date:
       into.internal_date = scan_date_time(in);
