@@ -13,10 +13,10 @@ using Uids = std::vector<std::uint32_t>;
 Uids applied(Uids list, const ContextChange& change) {
   for (const ContextChange::Step& step : change.removed) {
     REQUIRE(list.at(step.position - 1) == step.uid);
-    list.erase(list.begin() + static_cast<std::ptrdiff_t>(step.position) - 1);
+    list.erase(list.begin() + static_cast<std::ptrdiff_t>(step.position - 1));
   }
   for (const ContextChange::Step& step : change.added)
-    list.insert(list.begin() + static_cast<std::ptrdiff_t>(step.position) - 1, step.uid);
+    list.insert(list.begin() + static_cast<std::ptrdiff_t>(step.position - 1), step.uid);
   return list;
 }
 

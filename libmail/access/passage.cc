@@ -9,12 +9,15 @@ namespace {
 
 // So long octets wait for a worker that does not end: they were its own after all.
 constexpr auto longest_wait = std::chrono::seconds(2);
+// So long a client may stay that has been told of its worker's end.
+constexpr auto farewell = std::chrono::seconds(1);
 
 using Count = Result<std::size_t, IoError>;
 
 struct Ends {
   ReturnWatch& watch;
   async::Event worker_ended;
+  async::Event client_ended;
   [[nodiscard]] bool returned() const { return worker_ended.is_set() && watch.has_returned(); }
 };
 
@@ -34,6 +37,8 @@ class ClientSide final : public async::Stream {
     if (held_.empty()) {
       async::Buffer fresh;
       const auto count = co_await under_.read(fresh, deadline);
+      const bool later = !count && count.error().code == IoError::timed_out;
+      if (!later && (!count || *count == 0)) ends_.client_ended.set();
       if (!count || *count == 0) co_return count;
       held_ = fresh.view();
     }
@@ -48,8 +53,12 @@ class ClientSide final : public async::Stream {
     auto written = co_await under_.write(octets, deadline);
     co_return written;
   }
+  // Nobody would hear what a client says after its worker's end.
   Task<void> shutdown(Deadline deadline) override {
-    if (!ends_.returned()) co_await under_.shutdown(deadline);
+    if (ends_.returned()) co_return;
+    co_await under_.shutdown(deadline);
+    const bool went = co_await ends_.client_ended.wait_until(Deadline::in(farewell));
+    if (!went) under_.close();
   }
   void close() override {
     if (!ends_.returned()) under_.close();

@@ -60,6 +60,8 @@ class File {
   // The whole file, locked for writing until this File dies (an OFD lock, which fcntl(2) locks of
   // other programs respect). False if somebody else holds a lock.
   virtual IoResult<bool> try_lock() = 0;
+  // The kernel's descriptor of it, for a signal handler; -1 if there is none.
+  [[nodiscard]] virtual int descriptor() const { return -1; }
 };
 
 // How open_file() opens. No mode follows a symbolic link, and none waits for a FIFO.

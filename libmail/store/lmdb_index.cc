@@ -12,6 +12,7 @@
 #include <shared_mutex>
 
 #include "libmail/base/crc32c.h"
+#include "libmail/store/index_guard.h"
 #include "libmail/store/index_values.h"
 #include "libmail/store/maildir.h"
 
@@ -33,6 +34,7 @@ StoreError error_of(int code, const char* what) {
   using Kind = StoreError::Kind;
   const std::string text = fmt::format("index: {}: {}", what, mdb_strerror(code));
   switch (code) {
+    // Some of these LMDB means for a program's mistakes; what makes none meets them in a file that was scribbled on.
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_VERSION_MISMATCH:
@@ -40,6 +42,14 @@ StoreError error_of(int code, const char* what) {
     case MDB_BAD_VALSIZE:
     case MDB_INCOMPATIBLE:
     case MDB_PANIC:
+    case MDB_NOTFOUND:
+    case MDB_KEYEXIST:
+    case MDB_MAP_RESIZED:
+    case MDB_CURSOR_FULL:
+    case MDB_PAGE_FULL:
+    case MDB_BAD_TXN:
+    case MDB_BAD_DBI:
+    case EINVAL:
       return {Kind::corrupt_index, text};
     case ENOSPC:
     case MDB_MAP_FULL:
@@ -169,6 +179,7 @@ class LmdbIndex final : public MailIndex {
 };
 
 int LmdbIndex::open() {
+  const IndexGuard guard(owner_->descriptor());
   int code = mdb_env_create(&environment_);
   if (code != 0) return code;
   mdb_env_set_maxdbs(environment_, tables);
@@ -221,6 +232,7 @@ StoreResult<void> LmdbIndex::reading(const char* what, F work) {
   const std::shared_lock hold(resizing_);
   if (environment_ == nullptr) return fail(corrupt("not open"));
   if (!has_tables_) return {};
+  const IndexGuard guard(owner_->descriptor());
   MDB_txn* transaction = nullptr;
   int code = mdb_txn_begin(environment_, nullptr, MDB_RDONLY, &transaction);
   if (code == MDB_READERS_FULL) {
@@ -243,6 +255,7 @@ StoreResult<void> LmdbIndex::writing(const char* what, F work) {
     {
       const std::shared_lock hold(resizing_);
       if (environment_ == nullptr) return fail(corrupt("not open"));
+      const IndexGuard guard(owner_->descriptor());
       MDB_txn* transaction = nullptr;
       code = mdb_txn_begin(environment_, nullptr, 0, &transaction);
       if (code == 0) {

@@ -1,5 +1,8 @@
 #include "libmail/store/lmdb_index.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <random>
 
 #include "libmail/store/index_values.h"
@@ -14,6 +17,41 @@ using Uids = std::vector<std::uint32_t>;
 std::unique_ptr<MaildirBox> open_indexed(Site& site) {
   auto directories = site.directories();
   return site.open({}, open_lmdb_index(*directories.root));
+}
+
+// Rows enough for some pages.
+IndexBatch a_thousand_rows() {
+  IndexBatch batch;
+  batch.header = IndexHeader();
+  for (std::uint32_t uid = 1; uid <= 1000; ++uid) {
+    MessageRow row;
+    row.uid = uid;
+    batch.rows.push_back(row);
+    batch.names.emplace_back(uid, "name" + std::to_string(uid));
+  }
+  return batch;
+}
+
+TEST_CASE("LmdbIndex: cut while it is open, it ends who reads it, and only that one") {
+  Site site;
+  auto directories = site.directories();
+  const pid_t reader = fork();
+  if (reader == 0) {
+    const auto index = open_lmdb_index(*directories.root);
+    if (!index || !index->write(a_thousand_rows())) _exit(11);
+    auto file = directories.root->open_file(index_name, OpenMode::update, 0600);
+    if (!file || !(*file)->truncate(8192)) _exit(12);
+    const auto read = index->rows([](const MessageRow&) {});
+    _exit(read ? 13 : 14);
+  }
+  int status = 0;
+  REQUIRE(waitpid(reader, &status, 0) == reader);
+  // A sanitizer ends a process in its own way.
+  CHECK((WIFSIGNALED(status) ? WTERMSIG(status) == SIGBUS : WEXITSTATUS(status) < 10));
+  CHECK(directories.root->status(index_name)->size == 0);
+  const auto index = open_lmdb_index(*directories.root);
+  REQUIRE(index);
+  CHECK_FALSE(index->header().value());
 }
 
 TEST_CASE("LmdbIndex: what was written is there after opening it again") {

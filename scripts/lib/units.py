@@ -2,11 +2,11 @@
 in build/check-cache what passed: a unit is looked at again when it, a header of ours that it includes, its command
 line, the rules or the tool have changed.
 
-Most of the time goes into the standard library's headers, which both tools walk for every unit. So the units of a
-room are looked at together, as one file that includes them (together.py), and a group in which anything is found is
-looked at again in halves, down to the unit.
+Most of the time goes into the standard library's headers, which both tools walk for every unit. So with --together the
+units of a room are looked at as one file that includes them (together.py), and a group in which anything is found is
+looked at again in halves, down to the unit. Without it each is looked at by itself, and must compile by itself.
 
-usage: units.py --build DIR (tidy|coroutines) FILES..."""
+usage: units.py --build DIR [--together] (tidy|coroutines) FILES..."""
 
 import concurrent.futures
 import hashlib
@@ -193,7 +193,9 @@ def main():
         return told
 
     told, by_source = [], {str(u.source): u for u in units}
-    groups = grouped(list(by_source), lambda source: tuple(flags_of(by_source[source])))
+    groups = [[source] for source in by_source]
+    if "--together" in sys.argv:
+        groups = grouped(list(by_source), lambda source: tuple(flags_of(by_source[source])))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for text in pool.map(look, ([by_source[s] for s in group] for group in groups)):
             told += [line for line in text.splitlines() if line not in told]

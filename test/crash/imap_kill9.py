@@ -42,13 +42,19 @@ def connected(site):
 
 def worker(site):
     for pid in site.pids("imapd"):
-        if b"--worker" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-            return pid
+        try:
+            if b"--worker" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                return pid
+        except OSError:  # it has ended meanwhile
+            pass
     return None
 
 
 def kill_worker(site):
-    os.kill(wait_until("a worker to kill", lambda: worker(site)), 9)
+    """Its front ends with it; until the next one is there a client might still meet the old one."""
+    old = wait_until("a worker to kill", lambda: worker(site))
+    os.kill(old, 9)
+    wait_until("the next worker", lambda: worker(site) not in (None, old), 60)
 
 
 def opened(wire, mailbox, how="EXAMINE"):
@@ -169,6 +175,9 @@ def kills(site, chance):
     wire = connected(site)
     truth.look(wire)
     wire.close()
+    log = (site.directory / "log/imapd.log").read_text()
+    if "gave-up" in log:
+        raise Failed("a front waited for sessions whose worker was dead")
     print(f"ok      {KILLS} kills in {truth.lines} commands, {truth.count} messages appended, {len(truth.there)} there", flush=True)
 
 
@@ -254,9 +263,21 @@ def change(site, chance):
     wire.close()
 
 
+def survive(deaths, step, *arguments):
+    """A worker dies of a damaged index as soon as it comes to the damage, once; the next one makes the index anew."""
+    try:
+        step(*arguments)
+    except Ended:
+        deaths[0] += 1
+        if deaths[0] > 1:
+            raise Failed("a second worker died of the same index") from None
+        step(*arguments)
+
+
 def damaged_index(site, chance, damage, running, times):
     for _ in range(times):
         fresh_supervisor(site)
+        (site.maildir(USER) / INDEX).unlink(missing_ok=True)  # may have damage of the last time that nobody met
         qresync, condstore = Away(site), Away(site)
         holder = connected(site)  # keeps the mailbox open
         opened(holder, "INBOX", "SELECT")
@@ -266,16 +287,14 @@ def damaged_index(site, chance, damage, running, times):
         if not running:
             kill_worker(site)
         damage(index, chance)
-        try:
-            change(site, chance)
-        except Ended:  # a worker whose mapped index was cut dies of it; the next one goes on
-            change(site, chance)
-        holder.close()
         how = f"index {damage.__name__}, worker {'running' if running else 'killed'}"
-        qresync.by_qresync(site)
-        qresync.check(site, how + ", QRESYNC")
-        condstore.by_condstore(site)
-        condstore.check(site, how + ", CONDSTORE")
+        deaths = [0]
+        survive(deaths, change, site, chance)
+        holder.close()
+        survive(deaths, qresync.by_qresync, site)
+        survive(deaths, qresync.check, site, how + ", QRESYNC")
+        survive(deaths, condstore.by_condstore, site)
+        survive(deaths, condstore.check, site, how + ", CONDSTORE")
     print(f"ok      index damaged by {damage.__name__} {times} times, worker {'running' if running else 'killed'}", flush=True)
 
 

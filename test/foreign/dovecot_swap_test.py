@@ -290,7 +290,7 @@ def both_at_once(site):
             try:
                 found = listing(site, port)
             except poplib.error_proto as refused:
-                if b"[IN-USE]" in refused.args[0]:
+                if "[IN-USE]" in str(refused):
                     continue
                 problems.append(f"port {port}: {refused}")
                 return

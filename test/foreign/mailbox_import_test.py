@@ -265,6 +265,9 @@ def bad_sources(ground):
 
 
 def run():
+    # Who writes into another's Maildir becomes that user, and the kernel lets nobody trace such a process: the leak
+    # checker of a sanitizer build can't look at it. All else in ASAN_OPTIONS stays.
+    os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
     ground = Ground()
     failures = 0
     for step in (maildir_round_trip, mbox_round_trip, python_mbox, dovecot_pull, on_a_terminal, bad_sources):
