@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "agents/imapd/account_news.h"
+#include "agents/imapd/kept_answers.h"
 #include "agents/imapd/search_filler.h"
 #include "agents/imapd/value_keeper.h"
+#include "libmail/imap/sort.h"
 #include "libmail/session/deflate.h"
 #include "libmail/store/store.h"
 
@@ -31,6 +33,10 @@ class Accounts {
   [[nodiscard]] store::Files& files() { return files_; }
   [[nodiscard]] SearchFiller& search_filler() { return search_filler_; }
   [[nodiscard]] ValueKeeper& value_keeper() { return value_keeper_; }
+  [[nodiscard]] KeptAnswers<std::vector<std::uint32_t>>& kept_sorts() { return kept_sorts_; }
+  [[nodiscard]] KeptAnswers<std::vector<imap::ThreadEntry>>& kept_threads() {
+    return kept_threads_;
+  }
   // Of all sessions that compress; made with the first of them.
   [[nodiscard]] session::Deflater& deflater();
 
@@ -40,6 +46,8 @@ class Accounts {
   store::StoreHost host_;
   std::map<std::string, std::weak_ptr<Account>> open_;
   std::unique_ptr<session::Deflater> deflater_;
+  KeptAnswers<std::vector<std::uint32_t>> kept_sorts_;
+  KeptAnswers<std::vector<imap::ThreadEntry>> kept_threads_;
   SearchFiller search_filler_;
   ValueKeeper value_keeper_;
 };

@@ -1,12 +1,17 @@
 // FETCH and UID FETCH (RFC 9051 6.4.5; RFC 7162 3.1.4, 3.2.6): in runs that are made in the pool and written before the next, so
 // that neither the loop nor the memory knows how many there are.
 #include <algorithm>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
 
 #include "agents/imapd/commands.h"
 #include "agents/imapd/fetch_render.h"
 #include "agents/imapd/flags_line.h"
 #include "agents/imapd/large_message.h"
 #include "agents/imapd/message_limit.h"
+#include "libmail/async/scope.h"
 
 namespace posthorn::imapd {
 
@@ -15,7 +20,9 @@ using Kind = imap::FetchItem::Kind;
 namespace {
 
 constexpr std::size_t run_messages = 500;
-constexpr std::size_t run_octets = 256 * 1024;
+constexpr std::size_t run_bodies = 16;  // the same where whole messages are asked for
+constexpr std::size_t run_octets = 128 * 1024;
+constexpr std::size_t side_by_side = 2;  // runs that are made, or wait to be written
 
 bool has(const std::vector<imap::FetchItem>& items, Kind kind) {
   return std::any_of(items.begin(), items.end(),
@@ -95,42 +102,117 @@ struct Sent {
   Sent() = default;
 };
 
-Task<Sent> send_all(Session& session, const FetchPlan& plan,
-                    const std::vector<FetchedMessage>& messages) {
+// Messages of a FETCH, made in the pool.
+struct Run {
+  std::span<const FetchedMessage> messages;
+  std::optional<store::StoreResult<Rendered>> made;
+  async::Event ready;
+  explicit Run(std::span<const FetchedMessage> some) : messages(some) {}
+};
+
+// All messages of a FETCH, run by run: the next ones are made side by side while one is written. A run that has said enough leaves
+// its last messages to another in its place.
+class Runs {
+ public:
+  Runs(Session& session, const FetchPlan& plan, const std::vector<FetchedMessage>& messages)
+      : session_(session),
+        mailbox_(session.selected()->mailbox),
+        plan_(plan),
+        messages_(messages) {}
+  [[nodiscard]] store::OpenMailbox& mailbox() { return *mailbox_; }
+  [[nodiscard]] bool is_done() const { return at_ == messages_.size(); }
+  [[nodiscard]] const FetchedMessage& message() const { return messages_[at_]; }
+  // Something: this message is sent by itself, and then passed.
+  [[nodiscard]] std::optional<std::size_t> large() const {
+    if (!queue_.empty()) return std::nullopt;
+    return find_large(*mailbox_, plan_, message());
+  }
+  void pass() { next_ = ++at_; }
+  Task<store::StoreResult<Rendered>> take() {
+    fill();
+    const std::shared_ptr<Run> run = std::move(queue_.front());
+    queue_.pop_front();
+    co_await run->ready.wait();
+    store::StoreResult<Rendered> made = std::move(*run->made);
+    if (made) {
+      for (MadeValues& values : made->made)
+        session_.accounts().value_keeper().keep(mailbox_, std::move(values));
+      at_ += made->done;
+      if (made->done < run->messages.size())
+        queue_.push_front(start(run->messages.subspan(made->done)));
+      fill();
+    }
+    co_return made;
+  }
+  // Before it goes away.
+  Task<void> end() { co_await scope_.join(); }
+
+ private:
+  std::shared_ptr<Run> start(std::span<const FetchedMessage> messages) {
+    auto run = std::make_shared<Run>(messages);
+    scope_.spawn(make(run));
+    return run;
+  }
+  Task<void> make(std::shared_ptr<Run> run) {
+    auto work = [this, &run] { return render(*mailbox_, plan_, run->messages, run_octets); };
+    auto made = co_await session_.in_store(std::move(work));
+    run->made.emplace(std::move(made));
+    run->ready.set();
+  }
+  void fill() {
+    const std::size_t most = plan_.text ? run_bodies : run_messages;
+    while (queue_.size() < side_by_side && next_ < messages_.size()) {
+      const auto rest = messages_.subspan(next_);
+      const auto run = until_large(*mailbox_, plan_, rest.first(std::min(most, rest.size())));
+      if (run.empty()) return;
+      next_ += run.size();
+      queue_.push_back(start(run));
+    }
+  }
+
+  Session& session_;
+  std::shared_ptr<store::OpenMailbox> mailbox_;
+  const FetchPlan& plan_;
+  std::span<const FetchedMessage> messages_;
+  std::size_t at_ = 0;    // answered
+  std::size_t next_ = 0;  // in no run yet
+  std::deque<std::shared_ptr<Run>> queue_;
+  async::Scope scope_;
+};
+
+Task<Sent> send_runs(Session& session, const FetchPlan& plan, Runs& runs) {
   Sent sent;
-  auto mailbox = session.selected()->mailbox;
-  std::size_t at = 0;
-  while (at < messages.size()) {
-    const auto large = find_large(*mailbox, plan, messages[at]);
+  while (!runs.is_done()) {
+    const auto large = runs.large();
     if (large) {
-      auto one = co_await send_large(session, *mailbox, plan, messages[at], *large);
+      auto one = co_await send_large(session, runs.mailbox(), plan, runs.message(), *large);
       if (one.error) sent.failed = session.refusal(*one.error);
       if (one.error || !one.goes_on) co_return sent;
       if (one.gone) ++sent.gone;
       sent.unknown_cte = sent.unknown_cte || one.unknown_cte;
       sent.too_much = sent.too_much || one.too_much;
-      ++at;
+      runs.pass();
       continue;
     }
-    const std::size_t count = std::min(run_messages, messages.size() - at);
-    const std::span<const FetchedMessage> run(messages.data() + at, count);
-    auto work = [&] {
-      return render(*mailbox, plan, until_large(*mailbox, plan, run), run_octets);
-    };
-    auto rendered = co_await session.in_store(std::move(work));
+    auto rendered = co_await runs.take();
     if (!rendered) {
       sent.failed = session.refusal(rendered.error());
       co_return sent;
     }
-    for (MadeValues& made : rendered->made)
-      session.accounts().value_keeper().keep(mailbox, std::move(made));
-    at += rendered->done;
     sent.gone += rendered->gone;
     sent.unknown_cte = sent.unknown_cte || rendered->unknown_cte;
     sent.too_much = sent.too_much || rendered->too_much;
     const bool goes_on = co_await session.out().write(std::move(rendered->octets));
     if (!goes_on) co_return sent;
   }
+  co_return sent;
+}
+
+Task<Sent> send_all(Session& session, const FetchPlan& plan,
+                    const std::vector<FetchedMessage>& messages) {
+  Runs runs(session, plan, messages);
+  Sent sent = co_await send_runs(session, plan, runs);
+  co_await runs.end();
   co_return sent;
 }
 

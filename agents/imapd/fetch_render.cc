@@ -31,12 +31,16 @@ class Values {
   StoreResult<void> load(std::span<const std::uint32_t> uids) {
     uids_ = uids;
     found_.assign(uids.size(), {});
+    count_ = 0;
     std::size_t at = 0;
     return mailbox_.values(kind_, uids, [&](std::uint32_t uid, std::string_view value) {
       while (at < uids_.size() && uids_[at] < uid) ++at;
-      if (at < uids_.size() && uids_[at] == uid) found_[at] = value;
+      if (at == uids_.size() || uids_[at] != uid) return;
+      found_[at] = value;
+      ++count_;
     });
   }
+  [[nodiscard]] bool has_all() const { return count_ == uids_.size(); }
   [[nodiscard]] const std::string& at(std::size_t index) const { return found_[index]; }
   const std::string& put(std::size_t index, std::string value) {
     found_[index] = std::move(value);
@@ -50,6 +54,7 @@ class Values {
   store::OpenMailbox& mailbox_;
   std::span<const std::uint32_t> uids_;
   std::vector<std::string> found_;
+  std::size_t count_ = 0;  // of found_ when it was loaded
   MadeValues made_;
 };
 
@@ -124,7 +129,7 @@ StoreResult<void> Renderer::prepare() {
     auto loaded = envelopes_.load(uids_);
     if (!loaded) return loaded;
   }
-  if (plan_.envelope || plan_.known) {
+  if (plan_.known || (plan_.envelope && !envelopes_.has_all())) {
     auto loaded = headers_.load(uids_);
     if (!loaded) return loaded;
   }
@@ -148,6 +153,7 @@ StoreResult<Rendered> Renderer::run(std::size_t limit) {
   auto prepared = prepare();
   if (!prepared) return fail(std::move(prepared.error()));
   Rendered rendered;
+  if (plan_.text) rendered.octets.reserve(limit);
   for (std::size_t i = 0; i < messages_.size() && rendered.octets.size() < limit; ++i) {
     const std::size_t begin = rendered.octets.size();
     auto there = message(i, rendered);
@@ -177,12 +183,12 @@ StoreResult<bool> Renderer::load(std::size_t index, const store::MessageRow& row
     auto text = mailbox_.text(row.uid);
     if (!text) return fail(std::move(text.error()));
     text_ = std::make_unique<FetchedText>(std::move(*text));
-    if (plan_.known || plan_.envelope) headers_.put(index, text_->octets());
+    if (headers_.is_loaded()) headers_.put(index, text_->octets());
   } else if (plan_.header) {
     auto text = read_header(mailbox_, row.uid);
     if (!text) return fail(std::move(text.error()));
     header_ = std::make_unique<FetchedText>(message::with_crlf(*text));
-    if (plan_.known || plan_.envelope) headers_.put(index, *text);
+    if (headers_.is_loaded()) headers_.put(index, *text);
   } else if (plan_.known) {
     const auto known = headers_.header(index);
     if (!known) return fail(known.error());

@@ -54,7 +54,7 @@ Task<Reply> idle(Session& session) {
     const bool rings = session.selected() == nullptr || session.selected()->listening;
     const Deadline look = rings ? word : word.or_before(Deadline::in(look_anyway));
     const Deadline next = look.or_before(session.next_look());
-    const bool woken = co_await session.wait(next.or_before(over));
+    const bool woken = co_await session.wait(next.or_before(over), true);
     if (!woken && word.passed()) {
       session.out().untagged("OK still here");
       word = Deadline::in(still_here);

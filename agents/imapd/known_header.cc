@@ -76,6 +76,25 @@ std::string known_header(std::string_view message) {
   return kept += "\r\n";
 }
 
+std::optional<std::string_view> FieldFinder::next() {
+  while (!rest_.empty()) {
+    // A field and the lines that go on with it.
+    std::size_t end = rest_.find('\n');
+    const bool is_end = end == 0 || (end == 1 && rest_.front() == '\r');
+    while (!is_end && end != std::string_view::npos && end + 1 < rest_.size() &&
+           is_space(rest_[end + 1]))
+      end = rest_.find('\n', end + 1);
+    std::string_view field = rest_.substr(0, end);
+    rest_.remove_prefix(std::min(end, rest_.size() - 1) + 1);
+    if (field.ends_with('\r')) field.remove_suffix(1);
+    if (field.empty()) rest_ = {};  // the body comes
+    if (field.size() <= name_.size() || !istarts_with(field, name_)) continue;
+    const std::size_t colon = field.find_first_not_of(" \t", name_.size());
+    if (colon != std::string_view::npos && field[colon] == ':') return field.substr(colon + 1);
+  }
+  return std::nullopt;
+}
+
 store::StoreResult<void> KnownHeaders::load(std::span<const std::uint32_t> uids) {
   uids_ = uids;
   octets_.clear();

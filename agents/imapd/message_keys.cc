@@ -19,18 +19,23 @@ using store::StoreResult;
 namespace {
 
 constexpr auto slice = std::chrono::milliseconds(100);
-constexpr std::size_t at_once = 4000;  // known headers loaded
+constexpr std::size_t at_once = 4000;      // known headers loaded
+constexpr std::size_t look_at_clock = 16;  // messages
 
 struct FirstAddress {
   std::string mailbox;
   std::string display;
 };
 
-FirstAddress first_address(const message::Header& header, std::string_view name) {
+std::optional<std::string_view> first_value(std::string_view header, std::string_view name) {
+  return FieldFinder(header, name).next();
+}
+
+FirstAddress first_address(std::string_view header, std::string_view name) {
   FirstAddress first;
-  const message::Field* field = header.find(name);
-  if (field == nullptr) return first;
-  const message::AddressList list = message::read_address_list(header.raw_value(*field));
+  const auto value = first_value(header, name);
+  if (!value) return first;
+  const message::AddressList list = message::read_address_list(*value);
   if (list.mailboxes.empty()) return first;
   const message::Address& address = list.mailboxes.front();
   first.mailbox = fold_case(address.local_part);
@@ -40,11 +45,10 @@ FirstAddress first_address(const message::Header& header, std::string_view name)
   return first;
 }
 
-void read_references(const message::Header& header, MessageKeys& keys) {
-  const auto ids = [&header](std::string_view name) {
-    const message::Field* field = header.find(name);
-    return field == nullptr ? std::vector<std::string>()
-                            : message::parse_message_ids(header.raw_value(*field));
+void read_references(std::string_view header, MessageKeys& keys) {
+  const auto ids = [header](std::string_view name) {
+    const auto value = first_value(header, name);
+    return value ? message::parse_message_ids(*value) : std::vector<std::string>();
   };
   auto own = ids("Message-ID");
   if (!own.empty()) keys.message_id = std::move(own.front());
@@ -54,13 +58,12 @@ void read_references(const message::Header& header, MessageKeys& keys) {
   if (!replied.empty()) keys.references.push_back(std::move(replied.front()));
 }
 
-void read_header_keys(std::string_view text, MessageKeys::Needs needs, MessageKeys& keys) {
-  const message::Header header = message::Header::parse(text);
-  if (const message::Field* field = needs.date ? header.find("Date") : nullptr)
-    if (const auto date = message::parse_date(header.value(*field)))
+void read_header_keys(std::string_view header, MessageKeys::Needs needs, MessageKeys& keys) {
+  if (const auto value = needs.date ? first_value(header, "Date") : std::nullopt)
+    if (const auto date = message::parse_date(message::unfold(*value)))
       keys.sent = date->time.time_since_epoch().count();
-  if (const message::Field* field = needs.subject ? header.find("Subject") : nullptr) {
-    const auto base = message::base_subject(header.raw_value(*field));
+  if (const auto value = needs.subject ? first_value(header, "Subject") : std::nullopt) {
+    const auto base = message::base_subject(*value);
     keys.subject = fold_case(base.text);
     keys.is_reply = base.reply;
   }
@@ -76,10 +79,9 @@ void read_header_keys(std::string_view text, MessageKeys::Needs needs, MessageKe
 }
 
 // From `next` on for a while. An error is about the message `next`; `locked`: come again.
-StoreResult<void> read_slice(store::OpenMailbox& mailbox, const store::Snapshot& snapshot,
-                             std::span<const std::uint32_t> uids, MessageKeys::Needs needs,
-                             std::size_t& next, std::vector<MessageKeys>& into,
-                             KnownHeaders& headers) {
+StoreResult<void> read_slice(const store::Snapshot& snapshot, std::span<const std::uint32_t> uids,
+                             MessageKeys::Needs needs, std::size_t& next,
+                             std::vector<MessageKeys>& into, KnownHeaders& headers) {
   using Kind = store::StoreError::Kind;
   const std::size_t first = next;
   const MonoTime end = std::chrono::steady_clock::now() + slice;
@@ -88,7 +90,8 @@ StoreResult<void> read_slice(store::OpenMailbox& mailbox, const store::Snapshot&
     if (auto loaded = headers.load(uids.subspan(first)); !loaded) return loaded;
   }
   for (; next < uids.size(); ++next) {
-    if (needs.header() && std::chrono::steady_clock::now() >= end) return {};
+    const bool looks = needs.header() && (next - first) % look_at_clock == 0;
+    if (looks && next != first && std::chrono::steady_clock::now() >= end) return {};
     const auto row = snapshot.find(uids[next]);
     if (!row) continue;
     MessageKeys keys;
@@ -126,7 +129,7 @@ Task<StoreResult<std::vector<MessageKeys>>> read_keys(Session& session,
   KnownHeaders headers(*mailbox);
   std::size_t next = 0;
   while (next < uids.size() && !session.is_over()) {
-    auto work = [&] { return read_slice(*mailbox, *snapshot, uids, needs, next, keys, headers); };
+    auto work = [&] { return read_slice(*snapshot, uids, needs, next, keys, headers); };
     auto read = co_await session.in_store(std::move(work));
     session.accounts().value_keeper().keep(mailbox, headers.take_made());
     if (!read) co_return fail(std::move(read.error()));

@@ -38,7 +38,17 @@ std::optional<std::size_t> UnauthenticateWatch::from_client(std::string_view oct
 }
 
 void UnauthenticateWatch::from_worker(std::string_view octets) {
-  for (std::size_t at = 0; at < octets.size();) {
+  std::size_t begin = 0;
+  if (tag_.empty()) {
+    // No line can be the answer, so that only the begin of the last one counts.
+    const std::size_t last = octets.rfind('\n');
+    if (last != std::string_view::npos) {
+      told_ok_ = false;
+      told_.clear();
+      begin = last + 1;
+    }
+  }
+  for (std::size_t at = begin; at < octets.size();) {
     const std::size_t end = octets.find('\n', at);
     told_.add(octets.substr(at, end == std::string_view::npos ? end : end - at));
     if (end == std::string_view::npos) break;

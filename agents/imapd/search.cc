@@ -26,6 +26,7 @@ store::StoreResult<void> search_slice(store::OpenMailbox& mailbox, const SearchF
                                       const PreparedKey& key, std::uint32_t& next, Found& found) {
   const MonoTime end = std::chrono::steady_clock::now() + slice;
   const store::MailboxView& view = facts.selected->view;
+  HeadersAhead headers(mailbox, facts.snapshot);
   const std::uint32_t first = next;
   std::uint32_t looked = 0;
   for (; next <= view.size(); ++next) {
@@ -34,7 +35,7 @@ store::StoreResult<void> search_slice(store::OpenMailbox& mailbox, const SearchF
       return {};
     const auto row = facts.snapshot->find(view.uids().uid_of(next));
     if (!row) continue;
-    SearchedMessage message(mailbox, facts, next, *row);
+    SearchedMessage message(mailbox, facts, headers, next, *row);
     const bool matches = message.matches(key);
     if (auto& error = message.error()) {
       // What was found counts: whoever waits for a lock waits from here on anew.

@@ -16,7 +16,9 @@ namespace {
 constexpr std::size_t most_jobs = 256;               // further mailboxes wait for their next search
 constexpr auto gathering = std::chrono::seconds(2);  // messages that come together
 constexpr auto busy_pause = std::chrono::milliseconds(50);
-constexpr unsigned most_refusals = 200;  // somebody else fills it
+constexpr unsigned most_refusals = 200;                      // somebody else fills it
+constexpr auto quiet_time = std::chrono::milliseconds(150);  // behind the last command
+constexpr auto patience = std::chrono::milliseconds(300);    // with commands all the time
 
 }  // namespace
 
@@ -46,8 +48,22 @@ void SearchFiller::take(std::shared_ptr<store::OpenMailbox> mailbox, Filling::Ne
   if (!fills_) scope_.spawn(fill());
 }
 
+void SearchFiller::make_way() {
+  quiet_ = Deadline::in(quiet_time);
+}
+
+Task<void> SearchFiller::wait_for_quiet() {
+  const Deadline latest = Deadline::in(patience);
+  while (!ending_ && !quiet_.passed() && !latest.passed()) {
+    const Deadline due = quiet_.or_before(latest);
+    wake_.reset();
+    (void)co_await wake_.wait_until(due);
+  }
+}
+
 Task<void> SearchFiller::fill() {
   fills_ = true;
+  bool waited = false;  // for commands
   while (!ending_ && !jobs_.empty()) {
     const auto next = std::min_element(
         jobs_.begin(), jobs_.end(), [](const auto& a, const auto& b) { return a->due < b->due; });
@@ -57,6 +73,11 @@ Task<void> SearchFiller::fill() {
       (void)co_await wake_.wait_until(due);
       continue;
     }
+    if (!quiet_.passed() && !std::exchange(waited, true)) {
+      co_await wait_for_quiet();
+      continue;
+    }
+    waited = false;
     Job* job = next->get();
     under_way_ = job;
     const bool goes_on = co_await step(*job);

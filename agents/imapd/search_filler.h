@@ -21,6 +21,8 @@ class SearchFiller {
   void searched(std::shared_ptr<store::OpenMailbox> mailbox);
   // Messages came: an index that is there follows, soon.
   void grown(std::shared_ptr<store::OpenMailbox> mailbox);
+  // A command has work to do: the next batch waits until no command came for a moment, but not for ever.
+  void make_way();
   // Once, before it goes away: waits for the batch under way.
   async::Task<void> end();
 
@@ -35,12 +37,14 @@ class SearchFiller {
             async::Deadline due);
   async::Task<void> fill();
   async::Task<bool> step(Job& job);
+  async::Task<void> wait_for_quiet();
 
   service::Log& log_;
   std::deque<std::unique_ptr<Job>> jobs_;
   Job* under_way_ = nullptr;
   bool fills_ = false;
   bool ending_ = false;
+  async::Deadline quiet_ = async::Deadline::at(MonoTime());  // a moment behind the last command
   async::Event wake_;
   async::Scope scope_;
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "agents/imapd/known_header.h"
 #include "agents/imapd/message_text.h"
 #include "libmail/base/text.h"
 #include "libmail/message/charset.h"
@@ -17,6 +16,7 @@ using Cost = PreparedKey::Cost;
 namespace {
 
 constexpr std::int64_t day_seconds = 24 * 60 * 60;
+constexpr std::size_t most_ahead = 256;  // headers read at once
 
 Cost cost_of(Kind kind) {
   switch (kind) {
@@ -48,6 +48,15 @@ bool body_has(const message::MessageView& view, std::string_view needle) {
                                [needle](const std::string& text) { return has(text, needle); });
 }
 
+bool any_value_has(std::string_view header, std::string_view name, std::string_view needle) {
+  const message::Header fields = message::Header::parse(header);
+  for (const message::Field& field : fields.fields()) {
+    if (!iequals(fields.name(field), name)) continue;
+    if (needle.empty() || has(search::folded_value(fields, field), needle)) return true;
+  }
+  return false;
+}
+
 void prepare_flag(const imap::SearchKey& key, const SearchFacts& facts, PreparedKey& to) {
   if (iequals(key.text, "\\Recent")) {
     to.is_recent = true;
@@ -76,6 +85,25 @@ void prepare_set(const imap::SearchKey& key, const SearchFacts& facts, PreparedK
 }
 
 }  // namespace
+
+std::string_view HeadersAhead::of(std::uint32_t uid) {
+  // Asked again, or about the next one, or about another.
+  if (at_ < uids_.size() && uids_[at_] == uid) return headers_.cached(at_);
+  const bool goes_on = at_ + 1 >= uids_.size();
+  ++at_;
+  if (at_ >= uids_.size() || uids_[at_] != uid) {
+    const std::size_t index = snapshot_->lower_bound(uid);
+    const bool follows =
+        goes_on && !uids_.empty() && index > 0 && snapshot_->row(index - 1).uid == uids_.back();
+    count_ = follows ? std::min(count_ * 2, most_ahead) : 1;
+    uids_.clear();
+    for (std::size_t i = index; i < snapshot_->size() && uids_.size() < count_; ++i)
+      uids_.push_back(snapshot_->row(i).uid);
+    at_ = 0;
+    if (!headers_.load(uids_)) uids_.clear();
+  }
+  return uids_.empty() || uids_.front() > uid ? std::string_view() : headers_.cached(at_);
+}
 
 std::optional<PreparedKey> prepare_key(const imap::SearchKey& key, const std::string& charset,
                                        const SearchFacts& facts) {
@@ -209,20 +237,23 @@ bool SearchedMessage::matches_date(const PreparedKey& key) {
 }
 
 bool SearchedMessage::matches_field(const PreparedKey& key, std::string_view name) {
-  FetchedText* text = is_known_field(name) ? known() : header();
-  if (text == nullptr) return false;
-  const message::Header fields = message::Header::parse(text->octets());
-  for (const message::Field* field : fields.find_all(name)) {
-    if (key.text.empty() || has(search::folded_value(fields, *field), key.text)) return true;
+  const std::string_view cached = is_known_field(name) ? cached_header() : std::string_view();
+  if (!cached.empty()) {
+    FieldFinder fields(cached, name);
+    while (const auto value = fields.next()) {
+      if (key.text.empty() || has(search::folded_value(*value), key.text)) return true;
+    }
+    return false;
   }
-  return false;
+  FetchedText* text = header();
+  return text != nullptr && any_value_has(text->octets(), name, key.text);
 }
 
 // The day that the sender's calendar showed; without a Date field, when the message came (RFC 5256 2.2 does the same).
 bool SearchedMessage::matches_sent(const PreparedKey& key) {
-  FetchedText* text = known();
-  if (text == nullptr) return false;
-  const message::Header fields = message::Header::parse(text->octets());
+  const auto octets = known();
+  if (!octets) return false;
+  const message::Header fields = message::Header::parse(*octets);
   std::int64_t seconds = row_.date;
   if (const message::Field* field = fields.find("Date")) {
     if (const auto date = message::parse_date(fields.value(*field)))
@@ -239,15 +270,19 @@ void SearchedMessage::note(store::StoreError error) {
   if (!gone_) error_ = std::move(error);
 }
 
+// "": it isn't in the cache, or more of the message was read already.
+std::string_view SearchedMessage::cached_header() {
+  if (whole_ || header_ || gone_ || error_) return {};
+  return headers_.of(row_.uid);
+}
+
 // Fields that the cache has, without reading the message.
-FetchedText* SearchedMessage::known() {
-  if (whole_ || header_ || gone_ || error_) return header();
-  if (known_) return known_.get();
-  KnownHeaders headers(mailbox_);
-  const auto loaded = headers.load(std::span(&row_.uid, 1));
-  if (!loaded || headers.cached(0).empty()) return header();
-  known_ = std::make_unique<FetchedText>(std::string(headers.cached(0)));
-  return known_.get();
+std::optional<std::string_view> SearchedMessage::known() {
+  const std::string_view cached = cached_header();
+  if (!cached.empty()) return cached;
+  FetchedText* text = header();
+  if (text == nullptr) return std::nullopt;
+  return text->octets();
 }
 
 FetchedText* SearchedMessage::header() {
@@ -261,7 +296,8 @@ FetchedText* SearchedMessage::header() {
 
 FetchedText* SearchedMessage::whole() {
   if (whole_ || gone_ || error_) return whole_.get();
-  auto text = mailbox_.text(row_.uid);
+  // With line ends as they lie there: texts are searched without them, or with LF.
+  auto text = read_stored(mailbox_, row_.uid, row_.size);
   if (!text) note(std::move(text.error()));
   if (text) whole_ = std::make_unique<FetchedText>(std::move(*text));
   return whole_.get();

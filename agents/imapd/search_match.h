@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agents/imapd/fetch_body.h"
+#include "agents/imapd/known_header.h"
 #include "agents/imapd/selected.h"
 #include "libmail/imap/search.h"
 
@@ -43,12 +44,29 @@ struct SearchFacts {
                                                      const std::string& charset,
                                                      const SearchFacts& facts);
 
+// The known headers of the messages that a search comes to, read from the cache ahead of it, the further the longer none of them was
+// passed over.
+class HeadersAhead {
+ public:
+  HeadersAhead(store::OpenMailbox& mailbox, std::shared_ptr<const store::Snapshot> snapshot)
+      : snapshot_(std::move(snapshot)), headers_(mailbox) {}
+  // "" if the cache has none. Blocking; good until the next call.
+  [[nodiscard]] std::string_view of(std::uint32_t uid);
+
+ private:
+  std::shared_ptr<const store::Snapshot> snapshot_;
+  KnownHeaders headers_;
+  std::vector<std::uint32_t> uids_;
+  std::size_t at_ = 0;     // of uids_: who was asked about last
+  std::size_t count_ = 1;  // how many were read at once
+};
+
 // A message under test: what was read for one key serves the next.
 class SearchedMessage {
  public:
-  SearchedMessage(store::OpenMailbox& mailbox, const SearchFacts& facts, std::uint32_t number,
-                  const store::MessageRow& row)
-      : mailbox_(mailbox), facts_(facts), number_(number), row_(row) {}
+  SearchedMessage(store::OpenMailbox& mailbox, const SearchFacts& facts, HeadersAhead& headers,
+                  std::uint32_t number, const store::MessageRow& row)
+      : mailbox_(mailbox), facts_(facts), headers_(headers), number_(number), row_(row) {}
 
   // Blocking. A message that is gone matches nothing.
   [[nodiscard]] bool matches(const PreparedKey& key);
@@ -60,16 +78,17 @@ class SearchedMessage {
   bool matches_date(const PreparedKey& key);
   bool matches_field(const PreparedKey& key, std::string_view name);
   bool matches_sent(const PreparedKey& key);
-  FetchedText* known();
+  std::string_view cached_header();
+  std::optional<std::string_view> known();
   FetchedText* header();
   FetchedText* whole();
   void note(store::StoreError error);
 
   store::OpenMailbox& mailbox_;
   const SearchFacts& facts_;
+  HeadersAhead& headers_;
   std::uint32_t number_;
   store::MessageRow row_;
-  std::unique_ptr<FetchedText> known_;
   std::unique_ptr<FetchedText> header_;
   std::unique_ptr<FetchedText> whole_;
   bool gone_ = false;

@@ -18,6 +18,8 @@ namespace {
 
 // A client that is silent so long probably stays so for a while.
 constexpr auto rest_after = std::chrono::seconds(20);
+// In IDLE it said so itself.
+constexpr auto idle_rest_after = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -437,14 +439,17 @@ Task<LineReader::Event> Session::next_event() {
   }
 }
 
-Task<bool> Session::wait(Deadline deadline) {
+Task<bool> Session::wait(Deadline deadline, bool is_idle) {
   // What was read away makes room, or nothing more would come.
   input_.release();
-  bool woken = co_await wake_.wait_until(deadline.or_before(Deadline::in(rest_after)));
+  const Duration rest_in = is_idle ? Duration(idle_rest_after) : Duration(rest_after);
+  bool woken = co_await wake_.wait_until(deadline.or_before(Deadline::in(rest_in)));
   if (!woken && !deadline.passed()) {
     // Nobody needs the mailbox soon; if somebody is at it now, that one will say so.
     if (selected_) {
       auto mailbox = selected_->mailbox;
+      accounts_.kept_sorts().forget_old();
+      accounts_.kept_threads().forget_old();
       auto rest = [mailbox] { return mailbox->rest(); };
       const auto rested = co_await async::blocking(std::move(rest));
       (void)rested;

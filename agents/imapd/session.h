@@ -129,6 +129,7 @@ class Session {
   // Blocking work of the store, again while somebody else holds the mailbox. `work` may refer to what the awaiter keeps alive.
   template <class F>
   auto in_store(F work) {
+    accounts_.search_filler().make_way();
     return store::when_unlocked(async::Deadline::in(settings_->lock_time), std::move(work));
   }
   // NO with the code that fits, and a line in the log where the operator should know.
@@ -157,7 +158,7 @@ class Session {
   // What is there already; `more`: nothing.
   [[nodiscard]] imap::LineReader::Event event_now();
   // Waits for input, the selected mailbox's bell, or the end. False: `deadline` passed.
-  async::Task<bool> wait(async::Deadline deadline);
+  async::Task<bool> wait(async::Deadline deadline, bool is_idle = false);
   [[nodiscard]] bool is_over() const {
     return over_ || stopping_ || input_.has_ended() || out_.is_broken();
   }

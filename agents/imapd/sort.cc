@@ -60,22 +60,43 @@ MessageKeys::Needs needs_of(const std::vector<imap::SortCriterion>& criteria) {
   return needs;
 }
 
+std::string name_of(const std::vector<imap::SortCriterion>& criteria) {
+  std::string name;
+  for (const imap::SortCriterion& criterion : criteria)
+    name += std::to_string(static_cast<int>(criterion.key)) + (criterion.reverse ? "-" : "+");
+  return name;
+}
+
+// UIDs. Keys are large: what is moved about is where they lie.
+std::vector<std::uint32_t> in_order(const std::vector<MessageKeys>& keys,
+                                    const std::vector<imap::SortCriterion>& criteria) {
+  std::vector<const MessageKeys*> order;
+  order.reserve(keys.size());
+  for (const MessageKeys& key : keys) order.push_back(&key);
+  std::sort(order.begin(), order.end(), [&](const MessageKeys* a, const MessageKeys* b) {
+    return comes_first(*a, *b, criteria);
+  });
+  std::vector<std::uint32_t> uids;
+  uids.reserve(order.size());
+  for (const MessageKeys* key : order) uids.push_back(key->uid);
+  return uids;
+}
+
 }  // namespace
 
 Task<store::StoreResult<std::vector<std::uint32_t>>> sort_messages(
     Session& session, std::vector<std::uint32_t> uids, std::vector<imap::SortCriterion> criteria) {
+  auto mailbox = session.selected()->mailbox;
+  auto& kept = session.accounts().kept_sorts();
+  std::string question = question_about(*mailbox, name_of(criteria));
+  if (const auto* known = kept.find(question, uids)) co_return *known;
   auto read = co_await read_keys(session, uids, needs_of(criteria));
   if (!read) co_return fail(std::move(read.error()));
-  std::vector<MessageKeys>& keys = *read;
-  auto work = [&keys, &criteria] {
-    std::sort(keys.begin(), keys.end(), [&criteria](const MessageKeys& a, const MessageKeys& b) {
-      return comes_first(a, b, criteria);
-    });
-  };
-  co_await async::blocking(std::move(work));
-  uids.clear();
-  for (const MessageKeys& key : keys) uids.push_back(key.uid);
-  co_return uids;
+  const std::vector<MessageKeys>& keys = *read;
+  auto work = [&keys, &criteria] { return in_order(keys, criteria); };
+  auto sorted = co_await async::blocking(std::move(work));
+  if (!session.is_over()) kept.keep(std::move(question), std::move(uids), sorted);
+  co_return sorted;
 }
 
 Task<Reply> run(Session& session, const imap::Sort& command) {

@@ -104,7 +104,7 @@ class WorkerSide final : public async::Stream {
 
 Task<Passed> pass_watched(async::Stream& client, std::string said, async::Stream& worker,
                           ReturnWatch& watch, Duration idle) {
-  Ends ends{watch, {}};
+  Ends ends{watch, {}, {}};
   ClientSide left(client, ends, std::move(said));
   WorkerSide right(worker, ends);
   Passed passed;

@@ -6,6 +6,7 @@
 #include "libmail/base/base64.h"
 #include "libmail/base/clock.h"
 #include "libmail/base/crc32c.h"
+#include "libmail/base/crlf.h"
 #include "libmail/base/percent.h"
 #include "libmail/base/read_file.h"
 #include "libmail/base/text.h"
@@ -98,4 +99,24 @@ TEST_CASE("percent_decode: two digits of either case, or nothing at all") {
   CHECK(percent_decode("") == "");
   for (const char* bad : {"%", "a%2", "%g0", "%0g", "%%20", "%+1", "% 1", "%-1"})
     CHECK_FALSE(percent_decode(bad).has_value());
+}
+
+TEST_CASE("append_crlf and count_bare_lf: the same wherever the text is cut") {
+  const std::string text = "one\ntwo\r\n\n\r\r\nlong " + std::string(200, '\n') + "\rend\r";
+  const std::string whole = "one\r\ntwo\r\n\r\n\r\r\nlong " + [] {
+    std::string ends;
+    for (int i = 0; i < 200; ++i) ends += "\r\n";
+    return ends;
+  }() + "\rend\r";
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    bool after_cr = false;
+    std::string out = "before ";
+    append_crlf(std::string_view(text).substr(0, cut), after_cr, out);
+    append_crlf(std::string_view(text).substr(cut), after_cr, out);
+    CHECK(out == "before " + whole);
+    after_cr = false;
+    std::size_t more = count_bare_lf(std::string_view(text).substr(0, cut), after_cr);
+    more += count_bare_lf(std::string_view(text).substr(cut), after_cr);
+    CHECK(text.size() + more == whole.size());
+  }
 }

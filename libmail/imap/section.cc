@@ -89,12 +89,17 @@ std::string header_fields(std::string_view header, const std::vector<std::string
   std::string out;
   for (const message::Field& field : fields.fields()) {
     const bool named = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-      return iequals(name, fields.name(field));
+      return name.size() == field.name_size && iequals(name, fields.name(field));
     });
     if (named == except) continue;
     const std::string_view whole = fields.whole(field);
+    // Most fields are one line that has its CRLF already.
+    const bool is_ready = whole.ends_with("\r\n") && whole.find('\n') == whole.size() - 1;
     bool after_cr = false;
-    append_crlf(whole, after_cr, out);
+    if (is_ready)
+      out += whole;
+    else
+      append_crlf(whole, after_cr, out);
     if (!whole.empty() && whole.back() != '\n') out += "\r\n";
   }
   return out += "\r\n";

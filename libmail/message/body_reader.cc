@@ -1,6 +1,7 @@
 #include "libmail/message/body_reader.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace posthorn::message {
 
@@ -59,10 +60,15 @@ void TextReader::join_line_ends(std::string& out, std::size_t from) {
   if (held_cr_) out.insert(from, 1, '\r');
   held_cr_ = out.back() == '\r';
   if (held_cr_) out.pop_back();
-  std::size_t to = from;
-  for (std::size_t at = from; at < out.size(); ++at) {
-    if (out[at] == '\r' && at + 1 < out.size() && out[at + 1] == '\n') continue;
-    out[to++] = out[at];
+  // What lies between two CRs is moved as a piece.
+  std::size_t to = std::min(out.find('\r', from), out.size());
+  for (std::size_t at = to; at < out.size();) {
+    const bool ends_line = at + 1 < out.size() && out[at + 1] == '\n';
+    const std::size_t begin = ends_line ? at + 1 : at;
+    const std::size_t end = std::min(out.find('\r', at + 1), out.size());
+    std::memmove(out.data() + to, out.data() + begin, end - begin);
+    to += end - begin;
+    at = end;
   }
   out.resize(to);
 }

@@ -78,10 +78,20 @@ std::string decode_q(std::string_view text, bool& bad) {
   return out;
 }
 
+// Stands for itself wherever it stands.
+bool is_plain(char c) {
+  return (c >= ' ' && c < 127) || c == '\t';
+}
+
 // Well-formed UTF-8 without controls; true if there were some.
 bool append_clean(std::string& out, std::string_view text) {
   bool controls = false;
   while (!text.empty()) {
+    const auto* plain_end = std::ranges::find_if_not(text, is_plain);
+    const auto plain = static_cast<std::size_t>(plain_end - text.begin());
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const std::string_view before = text;
     const char32_t c = take_code_point(text);
     if (is_control(c) && c != '\t') {
@@ -131,6 +141,10 @@ class Decoder {
     if (blank && behind_word_ && end != text_.size()) return;
     behind_word_ = false;
     flush();
+    if (is_ascii(text)) {
+      append_clean(out_, text);
+      return;
+    }
     if (!is_utf8(text)) note(AnomalyKind::unencoded_8bit, at_);
     append_clean(out_, raw_to_utf8(text));
   }

@@ -13,6 +13,7 @@ bool is_field_name(std::string_view name) {
 
 std::string unfold(std::string_view raw_value) {
   const std::string_view rest = trim(raw_value);
+  if (rest.find('\n') == std::string_view::npos) return std::string(rest);
   std::string out;
   out.reserve(rest.size());
   for (std::size_t i = 0; i < rest.size(); ++i) {

@@ -16,6 +16,8 @@ namespace posthorn::search {
 
 // The value of a field: encoded-words decoded, then folded.
 [[nodiscard]] std::string folded_value(const message::Header& header, const message::Field& field);
+// The same of Header::raw_value().
+[[nodiscard]] std::string folded_value(std::string_view raw_value);
 // "name: value" and LF for every field. So what is in the value of a field is in here as well.
 [[nodiscard]] std::string folded_header(const message::Header& header);
 

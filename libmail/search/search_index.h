@@ -27,9 +27,9 @@ struct Limits {
   std::size_t message_octets = std::size_t{4} << 20;
   // Of a file; what comes later is not indexed. A message of 4 KB takes about as much here.
   std::uint64_t file_octets = std::uint64_t{8} << 30;
-  // One transaction: whichever is reached first.
-  std::size_t batch_messages = 512;
-  std::size_t batch_octets = std::size_t{8} << 20;  // folded
+  // One transaction: whichever is reached first. It can't be interrupted, and who waits for the core waits so long.
+  std::size_t batch_messages = 256;
+  std::size_t batch_octets = std::size_t{2} << 20;  // folded
 
   Limits() = default;
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -107,6 +108,30 @@ class Cursor {
   MDB_cursor* cursor_ = nullptr;
 };
 
+// Puts values by ascending UIDs. What comes behind the table's last key is appended, without a search, and fills its pages.
+class Appender {
+ public:
+  Appender(MDB_txn* transaction, MDB_dbi table) : cursor_(transaction, table) {
+    MDB_val key{};
+    MDB_val value{};
+    failed_ = cursor_.get(key, value, MDB_LAST);
+    if (failed_ == 0) last_ = number_of<std::uint32_t>(key).value_or(UINT32_MAX);
+    if (failed_ == MDB_NOTFOUND) failed_ = 0;
+  }
+  int put(std::uint32_t uid, MDB_val& value, unsigned flags = 0) {
+    if (failed_ != 0) return failed_;  // a damaged table; the transaction is worth nothing
+    MDB_val key = number(uid);
+    const bool behind = uid > last_;
+    if (behind) last_ = uid;
+    return cursor_.put(key, value, flags | (behind ? MDB_APPEND : 0));
+  }
+
+ private:
+  Cursor cursor_;
+  int failed_ = 0;
+  std::uint32_t last_ = 0;
+};
+
 class LmdbIndex final : public MailIndex {
  public:
   LmdbIndex(std::string path, std::unique_ptr<File> owner, std::size_t expunges)
@@ -138,6 +163,7 @@ class LmdbIndex final : public MailIndex {
   StoreResult<void> values_in(std::size_t table, std::span<const std::uint32_t> uids,
                               const std::function<void(std::uint32_t, std::string_view)>& take);
   int remove(MDB_txn* transaction, std::size_t table, const std::vector<std::uint32_t>& uids);
+  int open_tables(MDB_txn* transaction, unsigned flags);
   int put_batch(MDB_txn* transaction, const IndexBatch& batch, std::uint64_t& forgotten);
   int put_rows(MDB_txn* transaction, const IndexBatch& batch);
   int put_vanished(MDB_txn* transaction, const IndexBatch& batch);
@@ -149,6 +175,7 @@ class LmdbIndex final : public MailIndex {
   std::shared_mutex resizing_;  // the map may grow only while nobody reads
   MDB_env* environment_ = nullptr;
   std::array<MDB_dbi, tables> table_{};
+  std::atomic<bool> has_tables_ = false;  // table_ is good
 };
 
 int LmdbIndex::open() {
@@ -171,13 +198,27 @@ int LmdbIndex::open() {
                     info.me_last_txnid > 0))
       code = MDB_CORRUPTED;
   }
-  if (code == 0) code = mdb_txn_begin(environment_, nullptr, 0, &transaction);
-  for (std::size_t i = 0; code == 0 && i < tables; ++i) {
-    const unsigned key = i == head ? 0 : MDB_INTEGERKEY;
-    code = mdb_dbi_open(transaction, table_names[i], MDB_CREATE | key, &table_[i]);
+  if (code == 0) code = mdb_txn_begin(environment_, nullptr, MDB_RDONLY, &transaction);
+  if (code == 0) code = open_tables(transaction, 0);
+  if (code == 0) {
+    code = mdb_txn_commit(transaction);
+    has_tables_ = code == 0;
+    return code;
   }
-  if (code == 0) return mdb_txn_commit(transaction);
   if (transaction != nullptr) mdb_txn_abort(transaction);
+  // A new one gets its tables with what is written first: a commit waits for the disk.
+  has_tables_ = false;
+  if (code != MDB_NOTFOUND) return code;
+  MDB_envinfo info{};
+  mdb_env_info(environment_, &info);
+  return info.me_last_txnid == 0 ? 0 : MDB_CORRUPTED;
+}
+
+int LmdbIndex::open_tables(MDB_txn* transaction, unsigned flags) {
+  int code = 0;
+  for (std::size_t i = 0; code == 0 && i < tables; ++i)
+    code = mdb_dbi_open(transaction, table_names[i], flags | (i == head ? 0U : MDB_INTEGERKEY),
+                        &table_[i]);
   return code;
 }
 
@@ -190,6 +231,7 @@ template <class F>
 StoreResult<void> LmdbIndex::reading(const char* what, F work) {
   const std::shared_lock hold(resizing_);
   if (environment_ == nullptr) return fail(corrupt("not open"));
+  if (!has_tables_) return {};
   const IndexGuard guard(owner_->descriptor());
   MDB_txn* transaction = nullptr;
   int code = mdb_txn_begin(environment_, nullptr, MDB_RDONLY, &transaction);
@@ -217,12 +259,14 @@ StoreResult<void> LmdbIndex::writing(const char* what, F work) {
       MDB_txn* transaction = nullptr;
       code = mdb_txn_begin(environment_, nullptr, 0, &transaction);
       if (code == 0) {
-        code = work(transaction);
+        if (!has_tables_) code = open_tables(transaction, MDB_CREATE);
+        if (code == 0) code = work(transaction);
         if (code == 0)
           code = mdb_txn_commit(transaction);
         else
           mdb_txn_abort(transaction);
       }
+      if (code == 0) has_tables_ = true;
     }
     if (code == 0) return {};
     if (code != MDB_MAP_FULL) return fail(error_of(code, what));
@@ -329,21 +373,17 @@ StoreResult<void> LmdbIndex::values_in(
 }
 
 int LmdbIndex::put_rows(MDB_txn* transaction, const IndexBatch& batch) {
-  Cursor rows(transaction, table_[rows_table]);
+  Appender rows(transaction, table_[rows_table]);
   std::array<char, row_octets> octets{};
   for (const MessageRow& row : batch.rows) {
     encode_row(row, octets.data());
-    std::uint32_t uid = row.uid;
-    MDB_val key = number(uid);
     MDB_val value{octets.size(), octets.data()};
-    if (const int code = rows.put(key, value, 0); code != 0) return code;
+    if (const int code = rows.put(row.uid, value); code != 0) return code;
   }
-  Cursor names(transaction, table_[names_table]);
-  for (const auto& [number_, name] : batch.names) {
-    std::uint32_t uid = number_;
-    MDB_val key = number(uid);
+  Appender names(transaction, table_[names_table]);
+  for (const auto& [uid, name] : batch.names) {
     MDB_val value = val(name);
-    if (const int code = names.put(key, value, 0); code != 0) return code;
+    if (const int code = names.put(uid, value); code != 0) return code;
   }
   for (const std::size_t table : {std::size_t{rows_table}, std::size_t{names_table}}) {
     if (const int code = remove(transaction, table, batch.removed); code != 0) return code;
@@ -356,7 +396,9 @@ int LmdbIndex::put_rows(MDB_txn* transaction, const IndexBatch& batch) {
 
 int LmdbIndex::remove(MDB_txn* transaction, std::size_t table,
                       const std::vector<std::uint32_t>& uids) {
-  if (uids.empty()) return 0;
+  MDB_stat stat{};
+  if (uids.empty() || mdb_stat(transaction, table_[table], &stat) != 0 || stat.ms_entries == 0)
+    return 0;
   Cursor cursor(transaction, table_[table]);
   for (std::uint32_t uid : uids) {
     MDB_val key = number(uid);
@@ -471,7 +513,7 @@ StoreResult<void> LmdbIndex::put_values(
     CachedValue kind, std::span<const std::pair<std::uint32_t, std::string>> values) {
   return writing("values", [&](MDB_txn* transaction) {
     Cursor rows(transaction, table_[rows_table]);
-    Cursor cursor(transaction, table_[first_value + static_cast<std::size_t>(kind)]);
+    Appender appender(transaction, table_[first_value + static_cast<std::size_t>(kind)]);
     for (const auto& [number_, text] : values) {
       std::uint32_t uid = number_;
       MDB_val key = number(uid);
@@ -480,9 +522,8 @@ StoreResult<void> LmdbIndex::put_values(
       if (known == MDB_NOTFOUND) continue;
       if (known != 0) return known;
       const std::uint32_t sum = crc32c(uid, text);
-      key = number(uid);
       value = MDB_val{text.size() + 4, nullptr};
-      if (const int code = cursor.put(key, value, MDB_RESERVE); code != 0) return code;
+      if (const int code = appender.put(uid, value, MDB_RESERVE); code != 0) return code;
       std::memcpy(value.mv_data, &sum, 4);
       std::memcpy(static_cast<char*>(value.mv_data) + 4, text.data(), text.size());
     }
@@ -491,6 +532,16 @@ StoreResult<void> LmdbIndex::put_values(
 }
 
 StoreResult<void> LmdbIndex::clear() {
+  // A commit waits for the disk: not for what is empty anyway.
+  bool empty = !has_tables_;
+  auto looked = reading("clear", [&](MDB_txn* transaction) {
+    empty = std::all_of(table_.begin(), table_.end(), [&](MDB_dbi table) {
+      MDB_stat stat{};
+      return mdb_stat(transaction, table, &stat) == 0 && stat.ms_entries == 0;
+    });
+    return 0;
+  });
+  if (looked && empty) return {};
   auto done = writing("clear", [&](MDB_txn* transaction) {
     for (const MDB_dbi table : table_) {
       if (const int code = mdb_drop(transaction, table, 0); code != 0) return code;

@@ -154,6 +154,21 @@ StoreError MaildirBox::noted(StoreError error) {
   return error;
 }
 
+// Waits `most` for what others do here beside us: mostly a look at names, which takes a few microseconds.
+StoreResult<MaildirBox::Guard> MaildirBox::begin_soon(Duration most) {
+  constexpr auto pause = std::chrono::milliseconds(1);
+  const MonoTime end = std::chrono::steady_clock::now() + most;
+  auto guard = begin();
+  while (!guard && std::chrono::steady_clock::now() < end) {
+    if (most > pause)
+      std::this_thread::sleep_for(pause);
+    else
+      std::this_thread::yield();
+    guard = begin();
+  }
+  return guard;
+}
+
 StoreResult<UidListFile> MaildirBox::lock_list() {
   return UidListFile::lock_unread(host_.files(), *dirs_.root);
 }
@@ -164,6 +179,7 @@ void MaildirBox::begin_index() {
   pending_ = IndexBatch();
   pending_rows_.clear();
   pending_names_.clear();
+  forget_names_ahead();
   table_.clear();
   header_ = IndexHeader();
   written_.reset();
@@ -241,7 +257,10 @@ void MaildirBox::publish(Work& work) {
 StoreResult<void> MaildirBox::commit(Work& work) {
   publish(work);
   IndexBatch& batch = work.batch;
-  for (auto& name : batch.names) pending_names_.insert_or_assign(name.first, name.second);
+  if (!batch.names.empty()) forget_names_ahead();
+  // Mostly they come in ascending order, behind those that wait.
+  for (auto& [uid, name] : batch.names)
+    pending_names_.insert_or_assign(pending_names_.end(), uid, std::move(name));
   for (const std::uint32_t uid : batch.removed) pending_names_.erase(uid);
   const auto add = [](auto& to, auto& from) {
     if (to.empty())
@@ -277,7 +296,8 @@ StoreResult<void> MaildirBox::flush() {
     if (const auto row = now->find(uid)) pending_.rows.push_back(*row);
   }
   std::sort(pending_.removed.begin(), pending_.removed.end());
-  pending_.names.assign(pending_names_.begin(), pending_names_.end());
+  pending_.names.reserve(pending_names_.size());
+  for (auto& [uid, name] : pending_names_) pending_.names.emplace_back(uid, std::move(name));
   pending_.header = header_;
   auto written = index_->write(pending_);
   flushed_ = std::chrono::steady_clock::now();
@@ -289,6 +309,7 @@ StoreResult<void> MaildirBox::flush() {
     pending_names_.clear();
     return {};
   }
+  for (auto& [uid, name] : pending_.names) pending_names_[uid] = std::move(name);
   pending_.header.reset();
   pending_.rows.clear();
   pending_.names.clear();
@@ -318,7 +339,7 @@ StoreResult<std::vector<StoredName>> MaildirBox::names_of(std::span<const std::u
 }
 
 MaildirBox::Place MaildirBox::flagged_place(std::string_view base, std::uint16_t flags,
-                                            std::uint64_t keywords) const {
+                                            std::uint64_t keywords) {
   // The letters in ASCII order, as everybody writes them.
   Place place;
   place.name.reserve(base.size() + 12);
@@ -352,16 +373,43 @@ StoreResult<MaildirBox::Place> MaildirBox::find_place(std::uint32_t uid) {
                         dirs_.path + ": no message with UID " + std::to_string(uid));
   const auto row = snapshot()->find(uid);
   if (!row) return fail(none);
-  const auto names = names_of(std::span(&uid, 1));
-  if (!names) return fail(names.error());
-  if (names->front().name.empty()) return fail(none);
-  return place_of(*row, names->front());
+  const auto stored = name_of(uid);
+  if (!stored) return fail(stored.error());
+  if (stored->name.empty()) return fail(none);
+  return place_of(*row, *stored);
+}
+
+// The name of one message. Who reads one message after the other finds the names of the next ones read already: one look into the
+// index for many.
+StoreResult<StoredName> MaildirBox::name_of(std::uint32_t uid) {
+  constexpr std::size_t ahead = 64;
+  if (next_ahead_ < names_ahead_.size() && names_ahead_[next_ahead_].first == uid)
+    return names_ahead_[next_ahead_++].second;
+  const auto now = snapshot();
+  const std::size_t index = now->lower_bound(uid);
+  const bool follows = !names_ahead_.empty() && next_ahead_ == names_ahead_.size() && index > 0 &&
+                       now->row(index - 1).uid == names_ahead_.back().first;
+  std::vector<std::uint32_t> uids = {uid};
+  while (follows && uids.size() < ahead && index + uids.size() < now->size())
+    uids.push_back(now->row(index + uids.size()).uid);
+  auto names = names_of(uids);
+  if (!names) return fail(std::move(names.error()));
+  names_ahead_.clear();
+  for (std::size_t i = 0; i < uids.size(); ++i)
+    names_ahead_.emplace_back(uids[i], std::move((*names)[i]));
+  next_ahead_ = 1;
+  return names_ahead_.front().second;
+}
+
+void MaildirBox::forget_names_ahead() {
+  names_ahead_ = {};
+  next_ahead_ = 0;
 }
 
 // Its name is resolved in a moment; the file is read without anybody waiting.
-StoreResult<std::unique_ptr<File>> MaildirBox::open_file(std::uint32_t uid) {
+StoreResult<MaildirBox::OpenFile> MaildirBox::open_file(std::uint32_t uid) {
   for (int attempt = 0;; ++attempt) {
-    auto guard = begin();
+    auto guard = begin_soon(std::chrono::microseconds(100));
     if (!guard) return fail(std::move(guard.error()));
     auto place = find_place(uid);
     if (!place) return fail(std::move(place.error()));
@@ -372,7 +420,7 @@ StoreResult<std::unique_ptr<File>> MaildirBox::open_file(std::uint32_t uid) {
         return fail(StoreError(StoreError::Kind::refused,
                                dirs_.path + ": " + printable(place->name) + " is no plain file"));
       }
-      return std::move(*file);
+      return OpenFile{std::move(*file), *status};
     }
     if (file.error().code != ENOENT || attempt == 3) return fail(StoreError(file.error()));
     // Somebody renamed it.
@@ -383,20 +431,17 @@ StoreResult<std::unique_ptr<File>> MaildirBox::open_file(std::uint32_t uid) {
 }
 
 StoreResult<std::unique_ptr<MessageSource>> MaildirBox::open(std::uint32_t uid) {
-  auto file = open_file(uid);
-  if (!file) return fail(std::move(file.error()));
-  return std::make_unique<OpenMessage>(std::move(*file));
+  auto opened = open_file(uid);
+  if (!opened) return fail(std::move(opened.error()));
+  return std::make_unique<OpenMessage>(std::move(opened->file));
 }
 
 StoreResult<std::string> MaildirBox::text(std::uint32_t uid) {
-  const auto file = open_file(uid);
-  if (!file) return fail(file.error());
-  const auto status = (*file)->status();
-  if (!status) return fail(StoreError(status.error()));
-  const auto octets = (*file)->read(0, status->size);
+  const auto opened = open_file(uid);
+  if (!opened) return fail(opened.error());
+  const auto octets = opened->file->read(0, opened->status.size);
   if (!octets) return fail(StoreError(octets.error()));
   std::string text;
-  text.reserve(octets->size() + octets->size() / 32);
   bool after_cr = false;
   append_crlf(*octets, after_cr, text);
   return text;
@@ -409,33 +454,29 @@ StoreResult<void> MaildirBox::measure(std::span<const std::uint32_t> uids, Need 
   for (const std::uint32_t uid : uids) {
     auto row = before->find(uid);
     if (!row || (row->flags & has) != 0) continue;
-    auto file = open_file(uid);
-    if (!file && file.error().kind == StoreError::Kind::not_found) continue;
-    if (!file) return fail(std::move(file.error()));
-    const auto status = (*file)->status();
-    if (!status) return fail(StoreError(status.error()));
-    row->date = static_cast<std::uint32_t>(microseconds(status->modified) / 1000000);
+    auto opened = open_file(uid);
+    if (!opened && opened.error().kind == StoreError::Kind::not_found) continue;
+    if (!opened) return fail(std::move(opened.error()));
+    const FileStatus& status = opened->status;
+    row->date = static_cast<std::uint32_t>(microseconds(status.modified) / 1000000);
     row->flags |= flag::has_date;
     if (need == Need::size && (row->flags & flag::has_size) == 0) {
       row->size = 0;
       bool after_cr = false;
-      for (std::uint64_t at = 0; at < status->size;) {
-        const auto octets = (*file)->read(at, chunk);
+      for (std::uint64_t at = 0; at < status.size;) {
+        const auto octets = opened->file->read(at, chunk);
         if (!octets) return fail(StoreError(octets.error()));
         if (octets->empty()) break;
         at += octets->size();
-        row->size += octets->size();
-        for (const char c : *octets) {
-          if (c == '\n' && !after_cr) ++row->size;
-          after_cr = c == '\r';
-        }
+        row->size += octets->size() + count_bare_lf(*octets, after_cr);
       }
       row->flags |= flag::has_size;
     }
     measured.push_back(*row);
   }
   if (measured.empty()) return {};
-  auto guard = begin();
+  // To come again would be to read them again.
+  auto guard = begin_soon(std::chrono::milliseconds(50));
   if (!guard) return fail(std::move(guard.error()));
   Work work(*snapshot());
   for (const MessageRow& found : measured) {
@@ -526,6 +567,7 @@ StoreResult<void> MaildirBox::rest() {
   settle(true);
   if (auto done = flush(); !done) return done;
   table_.clear();
+  forget_names_ahead();
   return {};
 }
 

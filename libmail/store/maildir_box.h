@@ -12,6 +12,7 @@
 
 #include "libmail/store/keywords.h"
 #include "libmail/store/maildir.h"
+#include "libmail/store/maildir_name.h"
 #include "libmail/store/open_mailbox.h"
 #include "libmail/store/store_host.h"
 #include "libmail/store/uidlist_file.h"
@@ -149,6 +150,7 @@ class MaildirBox final : public OpenMailbox {
 
   using Guard = std::unique_lock<std::mutex>;
   StoreResult<Guard> begin();  // `locked` if another thread is at work here
+  StoreResult<Guard> begin_soon(Duration most);
   StoreResult<UidListFile> lock_list();
   StoreResult<void> load();
   void begin_index();
@@ -188,7 +190,9 @@ class MaildirBox final : public OpenMailbox {
 
   // Rows
   MessageRow row_for(std::uint32_t uid, const Place& place) const;
-  void set_flags_of(MessageRow& row, const Place& place) const;
+  static void set_flags_of(MessageRow& row, const Place& place);
+  static void set_flags_of(MessageRow& row, const Place& place, const MaildirName& name);
+  static void sort_by_arrival(std::vector<Arrival>& arrivals);
   static void set_date(MessageRow& row, WallTime modified);
   void add_row(Work& work, const Known& known);
   void insert_row(Work& work, MessageRow row, const Place& place, std::string_view guid);
@@ -196,22 +200,29 @@ class MaildirBox final : public OpenMailbox {
   void gone(Work& work, std::span<const std::uint32_t> uids);
   void raise_uid_next(Work& work, std::uint32_t uid_next);
   StoreResult<std::vector<std::uint32_t>> assign(UidListFile& list, Work& work,
-                                                 std::vector<Arrival> arrivals);
+                                                 std::vector<Arrival> arrivals,
+                                                 Directory* unsynced = nullptr);
 
   // Names and files
   StoreResult<std::vector<StoredName>> names_of(std::span<const std::uint32_t> uids);
   [[nodiscard]] Place place_of(const MessageRow& row, const StoredName& stored) const;
   Directory& directory_of(bool fresh) const { return fresh ? *dirs_.fresh : *dirs_.cur; }
   StoreResult<Place> find_place(std::uint32_t uid);
-  StoreResult<std::unique_ptr<File>> open_file(std::uint32_t uid);
+  struct OpenFile {
+    std::unique_ptr<File> file;
+    FileStatus status;
+  };
+  StoreResult<OpenFile> open_file(std::uint32_t uid);
+  StoreResult<StoredName> name_of(std::uint32_t uid);
+  void forget_names_ahead();
   void expect_rename(const Place& from, const Place& to);
 
   // maildir_box_change.cc
   struct Renaming;
   struct Removing;
   void remove_one(Removing& removing, const MessageRow& row, const StoredName& stored);
-  [[nodiscard]] Place flagged_place(std::string_view base, std::uint16_t flags,
-                                    std::uint64_t keywords) const;
+  [[nodiscard]] static Place flagged_place(std::string_view base, std::uint16_t flags,
+                                           std::uint64_t keywords);
   bool change_one(Renaming& renaming, MessageRow row, const StoredName& stored);
   bool find_elsewhere(std::map<std::string, Place>& elsewhere, std::string_view base, Place& place);
 
@@ -251,6 +262,8 @@ class MaildirBox final : public OpenMailbox {
   IndexBatch pending_;                       // what the index does not have yet, without rows
   std::vector<std::uint32_t> pending_rows_;  // of these UIDs
   std::map<std::uint32_t, std::string> pending_names_;
+  std::vector<std::pair<std::uint32_t, StoredName>> names_ahead_;  // see name_of()
+  std::size_t next_ahead_ = 0;
   MonoTime flushed_;
 
   mutable std::mutex quick_;

@@ -87,14 +87,13 @@ StoreResult<void> MaildirBox::prepare(UidListFile& list, Work& work) {
 // Files that lie in cur/ get UIDs; directory and list are synced.
 StoreResult<std::vector<std::uint32_t>> MaildirBox::receive(UidListFile& list, Work& work,
                                                             std::vector<Arrival> arrivals) {
-  if (auto synced = dirs_.cur->sync(); !synced) return fail(StoreError(synced.error()));
   std::int64_t octets = 0;
   for (const Arrival& arrival : arrivals) {
     const auto name = parse_maildir_name(arrival.place.name);
     octets += static_cast<std::int64_t>(name->size.value_or(arrival.row.size));
   }
   const auto count = static_cast<std::int64_t>(arrivals.size());
-  auto uids = assign(list, work, std::move(arrivals));
+  auto uids = assign(list, work, std::move(arrivals), dirs_.cur.get());
   if (!uids) return uids;
   if (settings_.usage) settings_.usage(octets, count);
   if (watch_)
@@ -354,6 +353,7 @@ StoreResult<Copied> MaildirBox::bring(MaildirBox& target, std::span<const std::u
   auto sources = sources_of(uids, rules);
   if (!sources) return fail(std::move(sources.error()));
 
+  const OwnChanges quiet(watch_.get());
   StoreResult<void> brought;
   std::vector<Arrival> arrivals;
   for (Source& source : *sources) {

@@ -141,6 +141,7 @@ StoreResult<FlagsStored> MaildirBox::store_flags(std::span<const std::uint32_t> 
     work.changed = true;
   }
   Renaming renaming{change, bits->bits, work, stored, {}, {}};
+  const OwnChanges quiet(watch_.get());
   StoreResult<void> held;
   for (std::size_t at = 0; at < uids.size() && held; at += names_at_once) {
     const auto slice = uids.subspan(at, std::min(names_at_once, uids.size() - at));
@@ -219,6 +220,7 @@ StoreResult<Expunged> MaildirBox::expunge(std::span<const std::uint32_t> uids, E
   Work work(*snapshot());
   Expunged expunged;
   Removing removing{rules, expunged, {}};
+  const OwnChanges quiet(watch_.get());
   StoreResult<void> held;
   for (std::size_t at = 0; at < uids.size() && held; at += names_at_once) {
     const auto slice = uids.subspan(at, std::min(names_at_once, uids.size() - at));

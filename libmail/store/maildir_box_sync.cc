@@ -240,6 +240,7 @@ StoreResult<void> MaildirBox::take_new(UidListFile& list, Work& work) {
   }
   const auto names = names_of(uids);
   if (!names) return fail(names.error());
+  const OwnChanges quiet(watch_.get());
   for (std::size_t i = 0; i < uids.size(); ++i) {
     if (i % 256 == 255) {
       if (auto held = list.keep(); !held) return held;

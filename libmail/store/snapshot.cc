@@ -6,6 +6,39 @@
 
 namespace posthorn::store {
 
+Chunk::Chunk(std::uint32_t rows) : capacity(rows) {
+  constexpr std::size_t row_octets = 3 * 8 + 3 * 4 + 2;
+  memory_ = std::make_unique<std::uint64_t[]>((rows * row_octets + 7) / 8);
+  auto* next = reinterpret_cast<char*>(memory_.get());
+  // The widest first, so that all are aligned.
+  const auto take = [&next, rows]<class T>(std::span<T>& array) {
+    array = std::span(reinterpret_cast<T*>(next), rows);
+    next += array.size_bytes();
+  };
+  take(keywords);
+  take(modseq);
+  take(size);
+  take(uid);
+  take(date);
+  take(saved);
+  take(flags);
+}
+
+Chunk::Chunk(const Chunk& from, std::uint32_t rows) : Chunk(rows) {
+  count = from.count;
+  max_modseq = from.max_modseq;
+  const auto copy = [this](const auto& source, const auto& target) {
+    std::copy_n(source.begin(), count, target.begin());
+  };
+  copy(from.keywords, keywords);
+  copy(from.modseq, modseq);
+  copy(from.size, size);
+  copy(from.uid, uid);
+  copy(from.date, date);
+  copy(from.saved, saved);
+  copy(from.flags, flags);
+}
+
 MessageRow Chunk::row(std::size_t i) const {
   MessageRow row;
   row.uid = uid[i];
@@ -31,6 +64,8 @@ void Chunk::set(std::size_t i, const MessageRow& row) {
 
 namespace {
 
+constexpr std::uint32_t first_rows = 16;
+
 using Chunks = std::vector<std::shared_ptr<const Chunk>>;
 
 // The last chunk that begins at or below `uid`; 0 if there is none.
@@ -45,8 +80,8 @@ std::size_t position_in(const Chunk& chunk, std::uint32_t uid) {
   // Most chunks are one run of UIDs.
   const std::uint32_t offset = uid - chunk.uid[0];
   if (uid >= chunk.uid[0] && offset < chunk.count && chunk.uid[offset] == uid) return offset;
-  const auto* end = chunk.uid.data() + chunk.count;
-  return static_cast<std::size_t>(std::lower_bound(chunk.uid.data(), end, uid) - chunk.uid.data());
+  const auto used = chunk.uid.first(chunk.count);
+  return static_cast<std::size_t>(std::lower_bound(used.begin(), used.end(), uid) - used.begin());
 }
 
 }  // namespace
@@ -106,7 +141,8 @@ std::size_t SnapshotEditor::chunk_of(std::uint32_t uid) const {
 
 Chunk& SnapshotEditor::own(std::size_t chunk) {
   if (!owned_[chunk]) {
-    next_.chunks_[chunk] = std::make_shared<Chunk>(*next_.chunks_[chunk]);
+    const Chunk& shared = *next_.chunks_[chunk];
+    next_.chunks_[chunk] = std::make_shared<Chunk>(shared, shared.capacity);
     owned_[chunk] = true;
   }
   // Made by this editor, and not seen by anybody else yet.
@@ -120,9 +156,14 @@ std::uint32_t SnapshotEditor::last_uid() const {
 
 void SnapshotEditor::append(const MessageRow& row) {
   check(row.uid > last_uid(), "a snapshot's rows are appended in the order of their UIDs");
-  if (next_.chunks_.empty() || next_.chunks_.back()->count == Chunk::capacity) {
-    next_.chunks_.push_back(std::make_shared<Chunk>());
+  if (next_.chunks_.empty() || next_.chunks_.back()->count == Chunk::most) {
+    // Behind a full one more are to come, mostly.
+    next_.chunks_.push_back(
+        std::make_shared<Chunk>(next_.chunks_.empty() ? first_rows : Chunk::most));
     owned_.push_back(true);
+  } else if (const Chunk& last = *next_.chunks_.back(); last.count == last.capacity) {
+    next_.chunks_.back() = std::make_shared<Chunk>(last, std::min(last.capacity * 2, Chunk::most));
+    owned_.back() = true;
   }
   Chunk& chunk = own(next_.chunks_.size() - 1);
   chunk.set(chunk.count++, row);
@@ -166,7 +207,7 @@ std::size_t SnapshotEditor::remove(std::span<const std::uint32_t> uids) {
       kept_owned.push_back(owned_[c]);
       continue;
     }
-    auto rest = std::make_shared<Chunk>();
+    auto rest = std::make_shared<Chunk>(chunk.count);
     for (std::size_t i = 0; i < chunk.count; ++i) {
       while (next < uids.size() && uids[next] < chunk.uid[i]) ++next;
       const MessageRow row = chunk.row(i);

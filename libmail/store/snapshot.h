@@ -3,7 +3,6 @@
 // only the chunks it touches.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -39,20 +38,32 @@ struct MessageRow {
   bool operator==(const MessageRow&) const = default;
 };
 
+// Arrays as long as they have to be: a mailbox of ten messages takes no page for each of them.
 struct Chunk {
-  static constexpr std::size_t capacity = 512;
+  static constexpr std::uint32_t most = 512;  // rows
+  explicit Chunk(std::uint32_t rows);
+  Chunk(const Chunk& from, std::uint32_t rows);  // a copy with room for `rows`
+  Chunk(const Chunk&) = delete;
+  Chunk& operator=(const Chunk&) = delete;
+
+  std::uint32_t capacity = 0;
   std::uint32_t count = 0;
   std::uint64_t max_modseq = 0;
-  std::array<std::uint32_t, capacity> uid;  // ascending
-  std::array<std::uint16_t, capacity> flags;
-  std::array<std::uint32_t, capacity> date;
-  std::array<std::uint32_t, capacity> saved;
-  std::array<std::uint64_t, capacity> keywords;
-  std::array<std::uint64_t, capacity> modseq;
-  std::array<std::uint64_t, capacity> size;
 
   [[nodiscard]] MessageRow row(std::size_t i) const;
   void set(std::size_t i, const MessageRow& row);
+
+ private:
+  std::unique_ptr<std::uint64_t[]> memory_;  // of all the arrays
+
+ public:
+  std::span<std::uint64_t> keywords;
+  std::span<std::uint64_t> modseq;
+  std::span<std::uint64_t> size;
+  std::span<std::uint32_t> uid;  // ascending
+  std::span<std::uint32_t> date;
+  std::span<std::uint32_t> saved;
+  std::span<std::uint16_t> flags;
 };
 
 // STATUS's numbers (RFC 9051 6.3.11); kept while rows change, so that nobody counts.

@@ -38,6 +38,8 @@ struct WatcherState : std::enable_shared_from_this<WatcherState> {
   std::unordered_map<int, Watched> directories;
   std::vector<std::weak_ptr<Bell>> polled;
   std::size_t watch_limit = SIZE_MAX;
+  unsigned own_changes = 0;  // OwnChanges that live
+  bool sleeps = false;       // the loop is not woken by the kernel until the last of them is gone
   // On the loop's thread; gone when the Watcher is.
   std::unique_ptr<async::ThreadDoor> door;
   std::unique_ptr<async::FdWatch> readable;
@@ -45,6 +47,9 @@ struct WatcherState : std::enable_shared_from_this<WatcherState> {
   Duration poll{};
 
   void drain();
+  void on_readable();
+  void begin_own_changes();
+  void end_own_changes();
   void dispatch(const inotify_event& event, std::vector<std::shared_ptr<Bell>>& restless);
   void post(std::shared_ptr<Bell> bell);
   void arm();
@@ -71,6 +76,28 @@ void WatcherState::drain() {
     }
   }
   for (const auto& bell : restless) bell->ring();
+}
+
+void WatcherState::on_readable() {
+  {
+    const std::lock_guard hold(mutex);
+    sleeps = own_changes > 0;
+    if (sleeps) return readable->want(false, false);
+  }
+  drain();
+}
+
+void WatcherState::begin_own_changes() {
+  const std::lock_guard hold(mutex);
+  ++own_changes;
+}
+
+void WatcherState::end_own_changes() {
+  const std::lock_guard hold(mutex);
+  if (--own_changes > 0 || !std::exchange(sleeps, false) || !door) return;
+  door->post([state = shared_from_this()] {
+    if (state->readable) state->readable->want(true, false);
+  });
 }
 
 void WatcherState::dispatch(const inotify_event& event,
@@ -186,6 +213,15 @@ void DirectoryWatch::absorb(bool last) {
   expected_.clear();
 }
 
+OwnChanges::OwnChanges(DirectoryWatch* watch)
+    : watcher_(watch == nullptr ? nullptr : watch->watcher_.lock()) {
+  if (watcher_) watcher_->begin_own_changes();
+}
+
+OwnChanges::~OwnChanges() {
+  if (watcher_) watcher_->end_own_changes();
+}
+
 void Bell::ring() {
   {
     const std::lock_guard hold(mutex_);
@@ -209,8 +245,8 @@ Watcher::Watcher(Duration poll) : state_(std::make_shared<WatcherState>()) {
   state_->inotify = Fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   WatcherState* state = state_.get();
   if (state->inotify) {
-    state->readable = std::make_unique<async::FdWatch>(state->inotify.get(),
-                                                       [state](bool, bool) { state->drain(); });
+    state->readable = std::make_unique<async::FdWatch>(
+        state->inotify.get(), [state](bool, bool) { state->on_readable(); });
     state->readable->want(true, false);
   }
   state->timer.emplace();

@@ -41,6 +41,7 @@ class DirectoryWatch {
   void absorb(bool last);
 
  private:
+  friend class OwnChanges;
   friend class Watcher;
   friend struct WatcherState;
 
@@ -49,6 +50,19 @@ class DirectoryWatch {
   News news_;
   std::unordered_multiset<std::uint64_t> expected_;
   std::weak_ptr<class Bell> bell_;
+};
+
+// While it lives, on the thread that changes many files and calls absorb(): the kernel does not wake the loop, of any mailbox's
+// news, for each of them. Waking another thread costs as much as a rename.
+class OwnChanges {
+ public:
+  explicit OwnChanges(DirectoryWatch* watch);  // nullptr: nothing is watched
+  ~OwnChanges();
+  OwnChanges(const OwnChanges&) = delete;
+  OwnChanges& operator=(const OwnChanges&) = delete;
+
+ private:
+  std::shared_ptr<struct WatcherState> watcher_;
 };
 
 // Calls the listeners of one mailbox, on the loop, when it may have changed. Rings that come before they are called are one.

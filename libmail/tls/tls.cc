@@ -147,7 +147,9 @@ class OpenSslStream final : public TlsStream {
       if (sending_.free() > 0) {
         const auto sent = co_await flush(deadline);
         if (!sent) co_return fail(sent.error());
+        give_back(to_peer_);
       }
+      give_back(from_peer_);
       const auto got = co_await receive(deadline);
       if (!got) co_return fail(got.error());
       if (*got == 0) co_return std::size_t{0};
@@ -198,7 +200,16 @@ class OpenSslStream final : public TlsStream {
 
  private:
   static constexpr std::size_t flush_at =
-      256 * 1024;  // of cipher text, then the socket gets a turn
+      256 * 1024;                                // of cipher text, then the socket gets a turn
+  static constexpr std::size_t kept_room = 512;  // octets of a BIO at rest
+
+  // OpenSSL's memory BIOs never shrink: one that has carried a handshake or a mailbox holds as much ever after.
+  static void give_back(BIO* bio) {
+    BUF_MEM* memory = nullptr;
+    if (BIO_ctrl_pending(bio) > 0 || BIO_get_mem_ptr(bio, &memory) != 1 || memory->max <= kept_room)
+      return;
+    if (BUF_MEM* empty = BUF_MEM_new(); empty != nullptr) BIO_set_mem_buf(bio, empty, BIO_CLOSE);
+  }
 
   // What SSL_read returns; a function of its own, so that no coroutine frame carries the record.
   int decrypt(Buffer& into) {
