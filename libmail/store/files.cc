@@ -50,7 +50,7 @@ class SystemFile final : public File {
     return {};
   }
   IoResult<FileStatus> status() override {
-    struct stat st {};
+    struct stat st{};
     if (::fstat(fd_.get(), &st) < 0) return fail(io_error("stat"));
     return status_of(st);
   }
@@ -59,7 +59,7 @@ class SystemFile final : public File {
     return {};
   }
   IoResult<bool> try_lock() override {
-    struct flock lock {};
+    struct flock lock{};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     if (::fcntl(fd_.get(), F_OFD_SETLK, &lock) == 0) return true;
@@ -278,7 +278,7 @@ class SystemDirectory final : public Directory {
   }
 
   IoResult<FileStatus> status(const std::string& name) override {
-    struct stat st {};
+    struct stat st{};
     if (::fstatat(fd_.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) {
       return fail(io_error("stat", of(name)));
     }
@@ -286,7 +286,7 @@ class SystemDirectory final : public Directory {
   }
 
   IoResult<FileStatus> status() override {
-    struct stat st {};
+    struct stat st{};
     if (::fstat(fd_.get(), &st) < 0) return fail(io_error("stat", path_));
     return status_of(st);
   }
@@ -348,7 +348,7 @@ IoResult<void> SystemFiles::make_directories(const std::string& path, mode_t per
     if (::mkdir(part.c_str(), permissions) == 0 || errno == EEXIST) continue;
     // A parent we may not write to is no trouble if what lies below it exists.
     const int code = errno;
-    struct stat st {};
+    struct stat st{};
     if (::stat(part.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) continue;
     return fail(IoError(code, "mkdir", part));
   }

@@ -28,7 +28,7 @@ void on_fault(int number) {
 }
 
 void set_handlers() {
-  struct sigaction fault {};
+  struct sigaction fault{};
   fault.sa_handler = on_fault;
   ::sigemptyset(&fault.sa_mask);
   for (std::size_t i = 0; i < faults.size(); ++i) ::sigaction(faults[i], &fault, &before[i]);

@@ -166,6 +166,7 @@ class Work:
     def start(self, name, argv, ready, user="nobody", stop=None, seconds=90, **keywords):
         """Starts a daemon that stays in the foreground, and waits until ready(). stop: a command that ends it, if SIGTERM isn't it."""
         path = self.directory / f"{name}.out"
+        keywords.setdefault("cwd", self.directory)  # where it may be: who builds may have a home that is closed to others
         with open(path, "ab") as output:
             process = subprocess.Popen([str(word) for word in argv], **QUIET, stdout=output, stderr=output,
                                        **self.identity(user), **keywords)
