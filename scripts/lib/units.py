@@ -9,6 +9,7 @@ looked at again in halves, down to the unit. Without it each is looked at by its
 usage: units.py --build DIR [--together] (tidy|coroutines) FILES..."""
 
 import concurrent.futures
+import functools
 import hashlib
 import json
 import os
@@ -84,8 +85,19 @@ def chosen(units, names):
     return list(result.values())
 
 
-def has_coroutines(unit):
-    return any("co_await" in f.read_text(errors="replace") for f in {unit.source, *unit.headers} if f.exists())
+@functools.cache
+def speaks_of_coroutines(file):
+    return file.exists() and re.search(r"\b(co_await|co_return|await_suspend)\b", file.read_text(errors="replace")) is not None
+
+
+def with_coroutines(units):
+    """Those that have coroutines, and for each header that has some at least one that includes it."""
+    result, seen = [], set()
+    for unit in sorted(units, key=lambda unit: not speaks_of_coroutines(unit.source)):
+        if speaks_of_coroutines(unit.source) or any(h not in seen and speaks_of_coroutines(h) for h in unit.headers):
+            result.append(unit)
+            seen.update(unit.headers)
+    return result
 
 
 def fingerprint(unit, tool, rules):
@@ -174,7 +186,7 @@ def main():
     if kind == "coroutines":
         if not samples_agree():
             return 1
-        units = [u for u in units if has_coroutines(u)]
+        units = with_coroutines(units)
     tool = subprocess.run([f"clang-{'tidy' if kind == 'tidy' else 'query'}-19", "--version"],
                           capture_output=True, text=True).stdout
     rules = rules_file.read_bytes() + pathlib.Path(__file__).read_bytes()
