@@ -532,27 +532,12 @@ StoreResult<void> LmdbIndex::put_values(
 }
 
 StoreResult<void> LmdbIndex::clear() {
-  // A commit waits for the disk: not for what is empty anyway.
-  bool empty = !has_tables_;
-  auto looked = reading("clear", [&](MDB_txn* transaction) {
-    empty = std::all_of(table_.begin(), table_.end(), [&](MDB_dbi table) {
-      MDB_stat stat{};
-      return mdb_stat(transaction, table, &stat) == 0 && stat.ms_entries == 0;
-    });
-    return 0;
-  });
-  if (looked && empty) return {};
-  auto done = writing("clear", [&](MDB_txn* transaction) {
-    for (const MDB_dbi table : table_) {
-      if (const int code = mdb_drop(transaction, table, 0); code != 0) return code;
-    }
-    return 0;
-  });
-  if (done) return done;
-  // What can't be emptied is made anew.
+  if (environment_ != nullptr && !has_tables_) return {};
+  // The file is made anew, not emptied: one that was damaged may say that it is empty, and fail at the next page.
   const std::unique_lock alone(resizing_);
   close();
-  if (!owner_->truncate(0)) return done;
+  if (const auto cut = owner_->truncate(0); !cut)
+    return fail(StoreError(StoreError::Kind::unavailable, "index: " + cut.error().text()));
   if (const int code = open(); code != 0) {
     close();
     return fail(error_of(code, "make anew"));
