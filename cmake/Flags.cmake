@@ -19,6 +19,13 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 include_directories(${CMAKE_SOURCE_DIR})
 
+# A quarter of ld's time for a program with a sanitizer in it, and there are a hundred and fifty of them.
+find_program(POSTHORN_LLD ld.lld-19)
+mark_as_advanced(POSTHORN_LLD)
+if(POSTHORN_LLD AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_link_options(-fuse-ld=lld)
+endif()
+
 if(POSTHORN_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)  # the rooms, too: a fuzzer goes where it sees new ways
 endif()
