@@ -9,7 +9,6 @@ namespace posthorn::imapd {
 
 using store::QuotaLimits;
 using store::Right;
-using store::StoreResult;
 
 namespace {
 

@@ -12,7 +12,6 @@
 namespace posthorn::operate {
 
 using async::Task;
-using service::ToolError;
 
 namespace {
 

@@ -15,7 +15,6 @@ namespace posthorn::async {
 namespace {
 
 using detail::Began;
-using detail::Ended;
 
 // Our end of a run's socket.
 class Run {

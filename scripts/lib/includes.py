@@ -1,5 +1,6 @@
 """A file includes what it uses of the standard headers that cmake/Precompiled.cmake compiles beforehand: the compiler
 does not see that an #include is missing there. What a header of ours includes counts for who includes that.
+And what a source says `using` of, it uses.
 
 usage: includes.py FILES..."""
 
@@ -60,9 +61,20 @@ def missing(path):
             for header, match in used.items() if header not in there]
 
 
+def unused(path):
+    """(line, name) of using-declarations that nothing follows up. clang-tidy's check for it took a fifth of its time."""
+    text = re.sub(r"//.*", "", read(path))
+    for match in re.finditer(r"^\s*using [\w:]*::(\w+);", text, re.M):
+        if len(re.findall(rf"\b{match.group(1)}\b", text)) == 1:
+            yield text.count("\n", 0, match.start(1)) + 1, match.group(1)
+
+
 def main():
     faults = 0
     for name in sys.argv[1:]:
+        for line, word in unused(ROOT / name) if name.endswith(".cc") else ():
+            print(f"{name}:{line}: using {word}, which isn't used")
+            faults += 1
         for line, header, word in missing(ROOT / name):
             print(f"{name}:{line}: {word.rstrip('(<')} needs #include <{header}>")
             faults += 1
