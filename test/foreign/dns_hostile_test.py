@@ -298,11 +298,25 @@ def pipelining(bench):
             raise Failed("after a broken message the stream is at an end")
 
 
+def served_stream(address):
+    """A stream that was let in: those of the step before may still count for a moment, and only so many of one client are."""
+    def attempt():
+        stream = Stream(address, 60.0)
+        try:
+            stream.send(query(ZONE, "SOA", 65000))
+            stream.receive()
+            return stream
+        except (OSError, EOFError):
+            stream.close()
+            return None
+    return wait_until("a stream that is served", attempt, 20, 0.05)
+
+
 def greedy_recursion(bench):
     """22: one client fills all its streams with questions that nobody answers: it gets SERVFAIL, and others are served at once"""
     ours, streams, questions = bench.shared["ours"], 20, 100
     with Watch(bench):
-        clients = [Stream(ours.address, 60.0) for _ in range(streams)]
+        clients = [served_stream(ours.address) for _ in range(streams)]
         for number, client in enumerate(clients):
             for index in range(questions):
                 client.send(query(f"n{number}-{index}.silent.test", "A", index, rd=True))
