@@ -88,4 +88,11 @@ Result<Endpoint, std::string> parse_endpoint(std::string_view text) {
   return fail(fmt::format("'{}' is no endpoint; expected {}", printable(text), forms));
 }
 
+Result<Endpoint, std::string> parse_server(std::string_view text) {
+  auto endpoint = parse_endpoint(text);
+  if (endpoint && !endpoint->is_connectable())
+    return fail("expected inet:HOST:PORT or unix:PATH, not " + printable(text, 80));
+  return endpoint;
+}
+
 }  // namespace posthorn::async

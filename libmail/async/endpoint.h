@@ -22,10 +22,16 @@ struct Endpoint {
   static Endpoint inet(std::string host, std::uint16_t port);
   static Endpoint unix_path(std::string path);
   [[nodiscard]] std::string text() const;  // the form it was parsed from
+  // To listen on are all of them, to connect to only two.
+  [[nodiscard]] bool is_connectable() const {
+    return kind == Kind::inet || kind == Kind::unix_socket;
+  }
   bool operator==(const Endpoint&) const = default;
 };
 
 // The error says what is wrong with `text` and what is expected.
 [[nodiscard]] Result<Endpoint, std::string> parse_endpoint(std::string_view text);
+// The same of a server that we are a client of.
+[[nodiscard]] Result<Endpoint, std::string> parse_server(std::string_view text);
 
 }  // namespace posthorn::async

@@ -47,12 +47,8 @@ Result<FilterName, std::string> parse_filter(std::string_view text) {
     }
     text.remove_prefix(equals + 1);
   }
-  auto endpoint = async::parse_endpoint(text);
+  auto endpoint = async::parse_server(text);
   if (!endpoint) return fail(std::move(endpoint.error()));
-  const bool inet = endpoint->kind == async::Endpoint::Kind::inet;
-  if (!inet && endpoint->kind != async::Endpoint::Kind::unix_socket) {
-    return fail("expected inet:HOST:PORT or unix:PATH, not " + printable(text, 80));
-  }
   filter.endpoint = std::move(*endpoint);
   return filter;
 }

@@ -11,10 +11,7 @@ constexpr std::string_view expected =
 Result<async::Endpoint, std::string> parse_server(std::string_view text) {
   auto endpoint = async::parse_endpoint(text);
   if (!endpoint) return fail(std::move(endpoint.error()));
-  if (endpoint->kind != async::Endpoint::Kind::unix_socket &&
-      endpoint->kind != async::Endpoint::Kind::inet) {
-    return fail(std::string(expected));
-  }
+  if (!endpoint->is_connectable()) return fail(std::string(expected));
   return endpoint;
 }
 

@@ -59,8 +59,7 @@ std::string number_problem(std::optional<std::uint64_t> number, std::string_view
 std::string endpoint_problem(std::string_view text, bool listens) {
   const auto endpoint = async::parse_endpoint(text);
   if (!endpoint) return endpoint.error();
-  using Kind = async::Endpoint::Kind;
-  if (listens || endpoint->kind == Kind::inet || endpoint->kind == Kind::unix_socket) return {};
+  if (listens || endpoint->is_connectable()) return {};
   return in_quotes(text) + " can't be connected to: use inet:HOST:PORT or unix:PATH";
 }
 
