@@ -59,8 +59,9 @@ class House {
     settings.log = &log_;
     const Services services(resolver_, *intake_, log_, counters_);
     std::unique_ptr<session::SmtpHandler> handler = std::make_unique<Session>(
-        services, policy_, reception::PolicyGate(policy_servers_, {}, log_),
-        std::make_unique<reception::FilterGate>(no_filters_, *intake_));
+        services, policy_,
+        std::make_unique<reception::Gates>(policy_servers_, service::Networks(), no_filters_,
+                                           *intake_, log_));
     scope_.spawn(session::serve_smtp(std::move(pair.right), std::move(settings), std::move(handler),
                                      nullptr));
     SmtpTestClient client(std::move(pair.left));

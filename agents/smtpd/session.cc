@@ -21,28 +21,18 @@ Counters::Counters(service::Metrics& metrics)
                                          "result=\"refused\"")) {}
 
 Task<Reply> Session::on_connect(const smtp::SessionInfo& session) {
-  Reply reply = co_await gate_.connect(session);
-  if (!reply.negative()) reply = co_await filters_->connect(session);
-  co_return reply;
+  return gates_->connect(session);
 }
 
 Task<Reply> Session::on_hello(const smtp::SessionInfo& session) {
-  Reply reply = co_await gate_.hello(session);
-  if (!reply.negative()) reply = co_await filters_->hello(session);
-  co_return reply;
+  return gates_->hello(session);
 }
 
 Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& session) {
   envelope.id = services_.intake.next_id();
   if (envelope.trace_id.empty()) envelope.trace_id = envelope.id;
   envelope.arrival = wall_now();
-  Reply judged = co_await gate_.mail(envelope, session);
-  if (judged.negative()) co_return judged;
-  Reply reply = co_await filters_->mail(envelope, session);
-  if (reply.negative()) co_return reply;
-  transaction_ = services_.intake.begin();
-  reply = co_await transaction_->mail(envelope);
-  if (reply.negative()) transaction_.reset();
+  Reply reply = co_await gates_->mail(envelope, session, transaction_);
   co_return reply;
 }
 
@@ -64,21 +54,13 @@ Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& re
   if (recipient.mailbox.domain.empty()) {
     recipient.mailbox.domain = services_.resolver.canonical(recipient.mailbox).domain;
   }
-  Reply judged = co_await gate_.rcpt(envelope, recipient, session);
-  if (judged.negative()) {
-    services_.counters.recipients_refused.add();
-    co_return judged;
-  }
-  Reply reply = co_await filters_->rcpt(envelope, recipient);
-  if (!reply.negative()) reply = co_await transaction_->rcpt(recipient);
+  Reply reply = co_await gates_->rcpt(envelope, recipient, session, *transaction_);
   if (reply.negative()) services_.counters.recipients_refused.add();
   co_return reply;
 }
 
 Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
-  Reply reply = co_await filters_->data(envelope);
-  if (reply.negative()) co_return reply;
-  reply = co_await gate_.data(envelope, session, transaction_, services_.intake);
+  Reply reply = co_await gates_->data(envelope, session, transaction_);
   if (reply.negative()) co_return reply;
   received_ = smtp::ReceivedCounter();
   body_begun_ = true;
@@ -89,7 +71,7 @@ Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::Session
   if (envelope.recipients.size() == 1) {
     trace.rcpt = smtp::format_mailbox(envelope.recipients.front().mailbox);
   }
-  const std::string field = gate_.prepended() + smtp::format_received(session, envelope, trace);
+  const std::string field = gates_->prepended() + smtp::format_received(session, envelope, trace);
   const Reply written = co_await transaction_->write(field);
   co_return written.negative() ? written : reply;
 }
@@ -108,7 +90,7 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
                                                  const smtp::SessionInfo& session) {
   const std::unique_ptr<session::IntakeTransaction> transaction = std::move(transaction_);
   body_begun_ = false;
-  const Reply reply = co_await gate_.end(envelope, session, *transaction);
+  const Reply reply = co_await gates_->end(envelope, session, *transaction);
   if (reply.positive()) {
     services_.counters.messages.add();
     services_.counters.octets.add(envelope.size);
@@ -118,8 +100,8 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
   }
   const std::string from = smtp::format_path(envelope.reverse_path);
   const char* outcome = reply.positive() ? "taken" : "not-taken";
-  if (reply.positive() && discards()) outcome = "discarded";
-  gate_.reset();
+  if (reply.positive() && gates_->discards()) outcome = "discarded";
+  gates_->message_ended();
   services_.log.info(envelope.trace_id, outcome,
                      {{"id", envelope.id},
                       {"from", from},
@@ -135,8 +117,7 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
 }
 
 Task<void> Session::on_reset() {
-  co_await filters_->reset();
-  gate_.reset();
+  co_await gates_->reset();
   if (std::exchange(body_begun_, false)) services_.counters.messages_refused.add();
   const std::unique_ptr<session::IntakeTransaction> transaction = std::move(transaction_);
   if (transaction != nullptr) co_await transaction->abort();

@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "agents/smtpd/policy.h"
-#include "libmail/reception/filter_gate.h"
-#include "libmail/reception/policy_gate.h"
+#include "libmail/reception/gates.h"
 #include "libmail/route/resolver.h"
 #include "libmail/service/log.h"
 #include "libmail/service/metrics.h"
@@ -41,12 +40,9 @@ struct Services {
 
 class Session final : public session::SmtpHandler {
  public:
-  Session(Services services, std::shared_ptr<const Policy> policy, reception::PolicyGate gate,
-          std::unique_ptr<reception::FilterGate> filters)
-      : services_(services),
-        policy_(std::move(policy)),
-        gate_(std::move(gate)),
-        filters_(std::move(filters)) {}
+  Session(Services services, std::shared_ptr<const Policy> policy,
+          std::unique_ptr<reception::Gates> gates)
+      : services_(services), policy_(std::move(policy)), gates_(std::move(gates)) {}
 
   async::Task<smtp::Reply> on_connect(const smtp::SessionInfo& session) override;
   async::Task<smtp::Reply> on_hello(const smtp::SessionInfo& session) override;
@@ -64,13 +60,11 @@ class Session final : public session::SmtpHandler {
   async::Task<smtp::Reply> on_expn(std::string argument, const smtp::SessionInfo& session) override;
 
  private:
-  [[nodiscard]] bool discards() const { return gate_.discards() || filters_->discards(); }
   [[nodiscard]] bool is_local(const smtp::Client& client) const;
 
   Services services_;
   std::shared_ptr<const Policy> policy_;
-  reception::PolicyGate gate_;
-  std::unique_ptr<reception::FilterGate> filters_;
+  std::unique_ptr<reception::Gates> gates_;
   std::unique_ptr<session::IntakeTransaction> transaction_;
   smtp::ReceivedCounter received_;
   bool body_begun_ = false;

@@ -33,10 +33,9 @@ Task<Result<void, std::string>> Smtpd::start(service::Daemon& daemon) {
 }
 
 Task<void> Smtpd::session(service::Connection connection, bool implicit_tls) {
-  std::unique_ptr<reception::FilterGate> filters = reception_.make_filter_gate();
-  const Services services(reception_.resolver(), filters->intake(), *log_, *counters_);
-  std::unique_ptr<session::SmtpHandler> handler = std::make_unique<Session>(
-      services, policy_, reception_.make_gate(policy_->relay_networks), std::move(filters));
+  const Services services(reception_.resolver(), reception_.intake(), *log_, *counters_);
+  std::unique_ptr<session::SmtpHandler> handler =
+      std::make_unique<Session>(services, policy_, reception_.make_gates(policy_->relay_networks));
   co_await session::serve_smtp(std::move(connection.stream), reception_.settings(implicit_tls),
                                std::move(handler), nullptr);
 }

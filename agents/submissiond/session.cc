@@ -70,15 +70,11 @@ Task<Reply> Session::check_sender(const smtp::Envelope& envelope, std::string us
 }
 
 Task<Reply> Session::on_connect(const smtp::SessionInfo& session) {
-  Reply reply = co_await gate_.connect(session);
-  if (!reply.negative()) reply = co_await filters_->connect(session);
-  co_return reply;
+  return gates_->connect(session);
 }
 
 Task<Reply> Session::on_hello(const smtp::SessionInfo& session) {
-  Reply reply = co_await gate_.hello(session);
-  if (!reply.negative()) reply = co_await filters_->hello(session);
-  co_return reply;
+  return gates_->hello(session);
 }
 
 Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& session) {
@@ -92,13 +88,7 @@ Task<Reply> Session::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& 
     Reply checked = co_await check_sender(envelope, user);
     if (checked.negative()) co_return checked;
   }
-  const Reply judged = co_await gate_.mail(envelope, session);
-  if (judged.negative()) co_return judged;
-  Reply reply = co_await filters_->mail(envelope, session);
-  if (reply.negative()) co_return reply;
-  transaction_ = services_.intake.begin();
-  reply = co_await transaction_->mail(envelope);
-  if (reply.negative()) transaction_.reset();
+  Reply reply = co_await gates_->mail(envelope, session, transaction_);
   co_return reply;
 }
 
@@ -118,21 +108,13 @@ Task<Reply> Session::on_rcpt(const smtp::Envelope& envelope, smtp::Recipient& re
   if (recipient.mailbox.domain.empty()) {
     recipient.mailbox.domain = services_.resolver.canonical(recipient.mailbox).domain;
   }
-  const Reply judged = co_await gate_.rcpt(envelope, recipient, session);
-  if (judged.negative()) {
-    services_.counters.recipients_refused.add();
-    co_return judged;
-  }
-  Reply reply = co_await filters_->rcpt(envelope, recipient);
-  if (!reply.negative()) reply = co_await transaction_->rcpt(recipient);
+  Reply reply = co_await gates_->rcpt(envelope, recipient, session, *transaction_);
   if (reply.negative()) services_.counters.recipients_refused.add();
   co_return reply;
 }
 
 Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
-  Reply reply = co_await filters_->data(envelope);
-  if (reply.negative()) co_return reply;
-  reply = co_await gate_.data(envelope, session, transaction_, services_.intake);
+  Reply reply = co_await gates_->data(envelope, session, transaction_);
   if (reply.negative()) co_return reply;
   message::Stamp stamp;
   stamp.date = format_rfc5322_date(envelope.arrival);
@@ -148,7 +130,7 @@ Task<Reply> Session::on_data(const smtp::Envelope& envelope, const smtp::Session
   if (envelope.recipients.size() == 1) {
     trace.rcpt = smtp::format_mailbox(envelope.recipients.front().mailbox);
   }
-  const std::string field = gate_.prepended() + smtp::format_received(session, envelope, trace);
+  const std::string field = gates_->prepended() + smtp::format_received(session, envelope, trace);
   written_ += field.size();
   Reply written = co_await transaction_->write(field);
   if (written.negative()) co_return written;
@@ -193,7 +175,7 @@ Task<Reply> Session::end_message(smtp::Envelope& envelope, const smtp::SessionIn
     co_await transaction.abort();
     co_return reply;
   }
-  reply = co_await gate_.end(envelope, session, transaction);
+  reply = co_await gates_->end(envelope, session, transaction);
   co_return reply;
 }
 
@@ -212,8 +194,8 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
   }
   const std::string from = smtp::format_path(envelope.reverse_path);
   const char* outcome = reply.positive() ? "taken" : "not-taken";
-  if (reply.positive() && discards()) outcome = "discarded";
-  gate_.reset();
+  if (reply.positive() && gates_->discards()) outcome = "discarded";
+  gates_->message_ended();
   const std::string protocol = smtp::with_keyword(session, envelope.smtputf8);
   services_.log.info(envelope.trace_id, outcome,
                      {{"id", envelope.id},
@@ -231,8 +213,7 @@ Task<std::vector<Reply>> Session::on_message_end(smtp::Envelope& envelope,
 }
 
 Task<void> Session::on_reset() {
-  co_await filters_->reset();
-  gate_.reset();
+  co_await gates_->reset();
   if (filter_) {
     services_.counters.messages_refused.add();
     filter_.reset();

@@ -10,8 +10,7 @@
 #include "agents/submissiond/local_user.h"
 #include "agents/submissiond/policy.h"
 #include "libmail/message/submission.h"
-#include "libmail/reception/filter_gate.h"
-#include "libmail/reception/policy_gate.h"
+#include "libmail/reception/gates.h"
 #include "libmail/route/resolver.h"
 #include "libmail/service/log.h"
 #include "libmail/service/metrics.h"
@@ -46,12 +45,11 @@ struct Services {
 class Session final : public session::SmtpHandler {
  public:
   Session(Services services, std::shared_ptr<const Policy> policy, LocalUser local,
-          reception::PolicyGate gate, std::unique_ptr<reception::FilterGate> filters)
+          std::unique_ptr<reception::Gates> gates)
       : services_(services),
         policy_(std::move(policy)),
         local_(std::move(local)),
-        gate_(std::move(gate)),
-        filters_(std::move(filters)) {}
+        gates_(std::move(gates)) {}
 
   async::Task<smtp::Reply> on_connect(const smtp::SessionInfo& session) override;
   async::Task<smtp::Reply> on_hello(const smtp::SessionInfo& session) override;
@@ -69,7 +67,6 @@ class Session final : public session::SmtpHandler {
   async::Task<smtp::Reply> on_expn(std::string argument, const smtp::SessionInfo& session) override;
 
  private:
-  [[nodiscard]] bool discards() const { return gate_.discards() || filters_->discards(); }
   async::Task<smtp::Reply> check_sender(const smtp::Envelope& envelope, std::string user);
   async::Task<smtp::Reply> pass_on(std::string_view octets);
   async::Task<smtp::Reply> end_message(smtp::Envelope& envelope, const smtp::SessionInfo& session,
@@ -81,8 +78,7 @@ class Session final : public session::SmtpHandler {
   Services services_;
   std::shared_ptr<const Policy> policy_;
   LocalUser local_;
-  reception::PolicyGate gate_;
-  std::unique_ptr<reception::FilterGate> filters_;
+  std::unique_ptr<reception::Gates> gates_;
   std::unique_ptr<session::IntakeTransaction> transaction_;
   std::optional<message::SubmissionFilter> filter_;  // of the message that arrives
   smtp::ReceivedCounter received_;

@@ -149,8 +149,9 @@ struct Dialogue {
     async::StreamPair pair = async::make_memory_pair(server_peer, self->peer);
     Services services(self->site.resolver, self->intake, self->log, self->counters);
     std::unique_ptr<session::SmtpHandler> handler = std::make_unique<Session>(
-        services, self->policy, self->local, reception::PolicyGate(self->servers, {}, self->log),
-        std::make_unique<reception::FilterGate>(self->no_filters, self->intake));
+        services, self->policy, self->local,
+        std::make_unique<reception::Gates>(self->servers, service::Networks(), self->no_filters,
+                                           self->intake, self->log));
     std::unique_ptr<session::SaslServer> sasl = std::make_unique<PlainServer>();
     scope.spawn(session::serve_smtp(std::move(pair.right), self->settings, std::move(handler),
                                     std::move(sasl)));

@@ -53,10 +53,9 @@ Task<void> Submissiond::session(service::Connection connection, bool implicit_tl
   LocalUser local = co_await find_local_user(std::move(peer), own_site_);
   session::SmtpSessionSettings settings = reception_.settings(implicit_tls);
   settings.server.auth_in_clear = options_.allow_plaintext_auth;
-  std::unique_ptr<reception::FilterGate> filters = reception_.make_filter_gate();
-  const Services services(reception_.resolver(), filters->intake(), *log_, *counters_);
-  std::unique_ptr<session::SmtpHandler> handler = std::make_unique<Session>(
-      services, policy_, std::move(local), reception_.make_gate(), std::move(filters));
+  const Services services(reception_.resolver(), reception_.intake(), *log_, *counters_);
+  std::unique_ptr<session::SmtpHandler> handler =
+      std::make_unique<Session>(services, policy_, std::move(local), reception_.make_gates());
   std::unique_ptr<session::SaslServer> sasl;
   if (auth_ != nullptr) sasl = auth_->make_server();
   co_await session::serve_smtp(std::move(connection.stream), std::move(settings),

@@ -61,12 +61,8 @@ Result<PolicyServerName, std::string> parse_policy_server(std::string_view text)
     }
     text.remove_prefix(equals + 1);
   }
-  auto endpoint = async::parse_endpoint(text);
+  auto endpoint = async::parse_server(text);
   if (!endpoint) return fail(std::move(endpoint.error()));
-  const bool inet = endpoint->kind == async::Endpoint::Kind::inet;
-  if (!inet && endpoint->kind != async::Endpoint::Kind::unix_socket) {
-    return fail("expected inet:HOST:PORT or unix:PATH, not " + printable(text, 80));
-  }
   server.endpoint = std::move(*endpoint);
   return server;
 }
@@ -117,9 +113,10 @@ void PolicyServers::close() {
   for (const Server& server : servers_) server.client->close();
 }
 
-PolicyGate::PolicyGate(PolicyServers& servers, service::Networks spared, service::Log& log)
-    : servers_(servers), spared_(std::move(spared)), log_(log) {
+PolicyGate::PolicyGate(PolicyServers& servers, const service::Networks& spared, service::Log& log)
+    : servers_(servers), log_(log) {
   if (servers_.all().empty()) return;
+  spared_ = spared;
   session_id_ = fmt::format("{:x}", random_u64());
   reset();
 }

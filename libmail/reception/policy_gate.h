@@ -66,7 +66,7 @@ class PolicyServers {
 class PolicyGate {
  public:
   // Nobody is asked about clients from the networks `spared`.
-  PolicyGate(PolicyServers& servers, service::Networks spared, service::Log& log);
+  PolicyGate(PolicyServers& servers, const service::Networks& spared, service::Log& log);
 
   // Each asks whoever wants to be asked then; a negative reply is for the client.
   async::Task<smtp::Reply> connect(const smtp::SessionInfo& session);

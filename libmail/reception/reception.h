@@ -11,7 +11,7 @@
 #include <string>
 
 #include "libmail/queue/files.h"
-#include "libmail/reception/filter_gate.h"
+#include "libmail/reception/gates.h"
 #include "libmail/reception/options.h"
 #include "libmail/route/site_routes.h"
 #include "libmail/route/user_lookup.h"
@@ -45,12 +45,9 @@ class Reception {
   [[nodiscard]] session::SmtpSessionSettings settings(bool implicit_tls);
   [[nodiscard]] route::Resolver& resolver() { return routes_->resolver(); }
   [[nodiscard]] session::Intake& intake() { return *intake_; }
-  // For a session; nobody is asked about clients from the networks `spared`.
-  [[nodiscard]] PolicyGate make_gate(const service::Networks& spared = {}) {
-    return {*policy_, spared, *log_};
-  }
-  [[nodiscard]] std::unique_ptr<FilterGate> make_filter_gate() {
-    return std::make_unique<FilterGate>(*filters_, *intake_);
+  // For a session that begins now; no policy server is asked about clients from the networks `spared`.
+  [[nodiscard]] std::unique_ptr<Gates> make_gates(const service::Networks& spared = {}) {
+    return std::make_unique<Gates>(*policy_, spared, *filters_, *intake_, *log_);
   }
 
  private:

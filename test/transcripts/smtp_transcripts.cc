@@ -144,8 +144,9 @@ class Theatre {
     if (transcript_.value("agent") == "lmtp") return std::make_unique<LmtpHandler>(intake_);
     const smtpd::Services services(resolver_, intake_, log_, counters_);
     return std::make_unique<smtpd::Session>(
-        services, policy_, reception::PolicyGate(policy_servers_, {}, log_),
-        std::make_unique<reception::FilterGate>(no_filters_, intake_));
+        services, policy_,
+        std::make_unique<reception::Gates>(policy_servers_, service::Networks(), no_filters_,
+                                           intake_, log_));
   }
 
   const Transcript& transcript_;
