@@ -13,7 +13,8 @@ from email.utils import formatdate, make_msgid
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/support"))
-from posthorn_site import Failed, Workshop, free_port_base, programs, wait_until  # noqa: E402
+from ports import free_port_base  # noqa: E402
+from posthorn_site import Failed, Workshop, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@beta.test"
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ

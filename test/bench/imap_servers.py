@@ -10,7 +10,8 @@ import subprocess
 import time
 
 from measure import Group
-from systems import DOMAIN, free_port, programs, put
+from systems import DOMAIN, programs, put  # and where test/support is
+from ports import free_port
 
 PASSWORD = "secret"
 

@@ -10,7 +10,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from posthorn_site import free_port, programs  # noqa: E402
+from ports import free_port  # noqa: E402
+from posthorn_site import programs  # noqa: E402
 
 from measure import Group  # noqa: E402
 

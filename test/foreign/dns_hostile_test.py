@@ -14,9 +14,10 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from dns_servers import descriptors, dnsd, free_dns_port, is_sanitized, key_text, main, rss  # noqa: E402
+from dns_servers import descriptors, dnsd, is_sanitized, key_text, main, rss  # noqa: E402
 from dns_wire import Message, Stream, ask, ask_stream, query, wire_name  # noqa: E402
 from foreign import Failed  # noqa: E402
+from ports import free_port  # noqa: E402
 from posthorn_site import wait_until  # noqa: E402
 
 ZONE, OTHER, STRANGER = "own.test", "other.test", "127.0.0.9"
@@ -503,7 +504,7 @@ class Primary:
     """Answers SOA by UDP with a serial, and AXFR by TCP with what it is told: a function of the question."""
 
     def __init__(self):
-        self.port = free_dns_port()
+        self.port = free_port()
         self.serial, self.answer, self.asked, self.transfers = 1, None, 0, 0
         self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.datagrams.bind(("127.0.0.1", self.port))

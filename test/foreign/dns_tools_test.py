@@ -393,7 +393,7 @@ stub-zone:
 
 def checkers(bench):
     """named-checkzone, kzonecheck and ldns-verify-zone accept what dnsd writes"""
-    ours, signed = bench.shared["ours"], bench.shared["signed"]
+    signed = bench.shared["signed"]
     copy = bench.add(dnsd, "copy", {}, [*QUIET, "--secondary", f"{ZONE}={signed.address[0]}:{signed.port}"])
     copy.start(ZONE)
     file = copy.directory / f"zones/{ZONE}.copy"

@@ -6,12 +6,12 @@ import os
 import re
 import signal
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from dns_servers import dnsd, free_dns_port, key_text, knotd, main, named, nsd  # noqa: E402
+from dns_servers import dnsd, key_text, knotd, main, named, nsd  # noqa: E402
 from dns_wire import Message, ask, ask_stream, query  # noqa: E402
 from foreign import Failed, need, run  # noqa: E402
+from ports import free_port  # noqa: E402
 from posthorn_site import wait_until  # noqa: E402
 
 ZONE, KEY, SECRET = "move.test", "transfer", "YSBrZXkgdGhhdCBzZXJ2ZXJzIHNoYXJlIG92ZXIgYSB3aXJl"
@@ -100,7 +100,7 @@ zone:
 
 def primary(bench):
     """named, NSD and Knot DNS copy a zone from dnsd by AXFR, under a key"""
-    ports = [free_dns_port() for _ in range(3)]
+    ports = [free_port() for _ in range(3)]
     notify = [word for port in ports for word in ("--notify", f"127.0.0.1:{port},{KEY}")]
     ours = bench.add(dnsd, "ours", {ZONE: text(1)}, ["--no-recursion", "--transfer-networks", NOBODY, "--transfer-key", KEY,
                                                      "--grant", f"{KEY} subdomain {ZONE}", *notify],
@@ -246,7 +246,7 @@ zone:
 def secondary_of(index, change, said=""):
     """A step: dnsd copies from the primary with this index; `change` makes serial 2 there, which then says this."""
     def step(bench):
-        port = free_dns_port()
+        port = free_port()
         theirs = others(bench, port)[index]
         theirs.start(ZONE)
         options = ["--no-recursion", "--secondary", f"{ZONE}=127.0.0.1:{theirs.port},{KEY}", "--transfer-networks", NOBODY,

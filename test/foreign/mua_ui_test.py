@@ -12,12 +12,13 @@ import socket
 import subprocess
 import sys
 import time
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from dovecot import need_imap  # noqa: E402
 from foreign import Failed, need  # noqa: E402
-from mua_test import ALICE, BOB, CARL, PASSWORD, Dovecot, expect  # noqa: E402
+from mua_world import ALICE, BOB, CARL, PASSWORD, Dovecot, account, expect, served  # noqa: E402
 from posthorn_site import Workshop, programs, wait_until  # noqa: E402
+from steps import run_in  # noqa: E402
 
 WIDE = "日本語の件名"
 HTML = """<html><head><style>p{}</style><script>alert(1)</script></head><body><h1>Grüße</h1>
@@ -91,7 +92,7 @@ class World:
         self.site = workshop.site("alpha", ["alpha.test"], [ALICE, BOB]).start()
         self.home = workshop.directory / "home"
         self.home.mkdir()
-        self.dovecot = Dovecot(workshop.directory / "dovecot", self.site.directory / "tls").start()
+        self.dovecot = workshop.hold(Dovecot(workshop.directory / "dovecot", self.site.directory / "tls")).start()
         self.silent = socket.create_server(("127.0.0.1", 0))
         self.editor = self.home / "editor"
         self.script = self.home / "script"
@@ -101,41 +102,14 @@ class World:
         (self.home / "secret").chmod(0o600)
         ca = self.site.facts["ca"]
         self.config = self.home / "mua.toml"
-        self.config.write_text(f"""
-outbox = "outbox"
-[accounts.alice]
-address = "{ALICE}"
-name = "Alice"
-signature = "Alice"
-store = "imap"
-host = "127.0.0.1"
-port = {self.site.port("imaps")}
-ca_file = "{ca}"
-user = "{ALICE}"
-password_command = ["printf", "%s\\n", "{self.site.password(ALICE)}"]
-[accounts.alice.submission]
-host = "127.0.0.1"
-port = {self.site.port("submissions")}
-ca_file = "{ca}"
-[accounts.carl]
-address = "{CARL}"
-store = "imap"
-host = "127.0.0.1"
-port = {self.dovecot.port}
-ca_file = "{ca}"
-user = "{CARL}"
-password_file = "secret"
-[accounts.silent]
-address = "{BOB}"
-store = "imap"
-host = "127.0.0.1"
-port = {self.silent.getsockname()[1]}
-tls = "none"
-[accounts.large]
-address = "{BOB}"
-store = "maildir"
-path = "{self.home}/large"
-""")
+        self.config.write_text("\n".join([
+            'outbox = "outbox"',
+            served("alice", ALICE, "imap", self.site.port("imaps"), ca, name="Alice", signature="Alice",
+                   password_command=["printf", "%s\\n", self.site.password(ALICE)]),
+            account("alice.submission", host="127.0.0.1", port=self.site.port("submissions"), ca_file=ca),
+            served("carl", CARL, "imap", self.dovecot.port, ca, password_file="secret"),
+            served("silent", BOB, "imap", self.silent.getsockname()[1], tls="none"),
+            account("large", address=BOB, store="maildir", path=f"{self.home}/large")]))
 
     def environment(self):
         return {"POSTHORN_MUA_CONFIG": str(self.config), "HOME": str(self.home), "XDG_DATA_HOME": str(self.home / "data"),
@@ -145,10 +119,6 @@ path = "{self.home}/large"
         client = imaplib.IMAP4_SSL(self.site.address, self.site.port("imaps"), ssl_context=self.site.tls())
         client.login(ALICE, self.site.password(ALICE))
         return client
-
-    def stop(self):
-        self.silent.close()
-        self.dovecot.stop()
 
 
 def messages(to):
@@ -406,36 +376,8 @@ def no_terminal(world):
         window.ended()
 
 
-def main():
-    need("tmux", "dovecot")
-    if not os.path.exists("/usr/lib/dovecot/imap"):
-        print("skipped: Dovecot has no imap (package dovecot-imapd)")
-        sys.exit(77)
-    failures = 0
-    steps = (sandbox, changes, letters, dovecot, silent, large, no_terminal)
-    if len(sys.argv) > 1:
-        steps = [s for s in steps if s.__name__ in sys.argv[1:]]
-    try:
-        with Workshop("mua-ui") as workshop:
-            world = World(workshop)
-            try:
-                for step in steps:
-                    started = time.monotonic()
-                    try:
-                        step(world)
-                        print(f"ok      {step.__doc__} ({time.monotonic() - started:.1f} s)", flush=True)
-                    except Exception as problem:  # one step that fails must not hide the next
-                        failures += 1
-                        print(f"FAILED  {step.__doc__}\n        {problem}", flush=True)
-                        if not isinstance(problem, Failed):
-                            traceback.print_exc()
-            finally:
-                world.stop()
-            if failures:
-                raise Failed(f"{failures} of {len(steps)} steps failed")
-    except Failed as problem:
-        sys.exit(f"failed: {problem}")
-
-
 if __name__ == "__main__":
-    main()
+    need("tmux")
+    need_imap()
+    steps = [sandbox, changes, letters, dovecot, silent, large, no_terminal]
+    run_in(Workshop("mua-ui"), [step for step in steps if step.__name__ in sys.argv[1:] or not sys.argv[1:]], World)

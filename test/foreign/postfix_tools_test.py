@@ -10,7 +10,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import Failed, need, run  # noqa: E402
-from posthorn_site import Workshop, free_port, programs, wait_until  # noqa: E402
+from ports import free_port  # noqa: E402
+from posthorn_site import Workshop, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 

@@ -8,7 +8,7 @@ class PolicyServer:
     """answer(question: dict) gives an action such as "DUNNO" or "REJECT no thanks"; None closes the connection. questions: all so far,
     each a dict of its attributes in their order."""
 
-    def __init__(self, answer, port):
+    def __init__(self, answer, port=0):
         self.questions = []
         outer = self
 
@@ -30,7 +30,7 @@ class PolicyServer:
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = daemon_threads = True
         self.server = Server(("127.0.0.1", port), Handler)
-        self.at = f"inet:127.0.0.1:{port}"
+        self.at = "inet:127.0.0.1:%d" % self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def asked(self, **wanted):

@@ -3,6 +3,12 @@
 import os
 import pathlib
 import pwd
+import socket
+
+from foreign import run
+from ports import free_port
+from posthorn_site import wait_until
+from steps import tail
 
 MASTER = """{port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
@@ -57,3 +63,33 @@ def write_postfix(home, port, main="", master=""):
     (home / "conf/main.cf").write_text(MAIN.format(home=home) + main)
     (home / "conf/master.cf").write_text(MASTER.format(port=f"127.0.0.1:{port}") + master)
     return ["postfix", "-c", home / "conf"]
+
+
+class Postfix:
+    """The whole of it, on a port of 127.0.0.1."""
+
+    def __init__(self, home, main="", master=""):
+        self.port = free_port()
+        self.home = home
+        self.words = write_postfix(home, self.port, main, master)
+
+    def do(self, verb):
+        run([*self.words, verb], expect=None)
+
+    def start(self):
+        self.do("start")
+        wait_until("Postfix answers", self.answers, 60)
+        return self
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 5) as probe:
+                return probe.recv(3) == b"220"
+        except OSError:
+            return False
+
+    def stop(self):
+        self.do("stop")
+
+    def tails(self):
+        return tail("Postfix", self.home / "postfix.log")

@@ -7,16 +7,14 @@ import json
 import os
 import pathlib
 import poplib
-import random
 import re
-import shutil
 import signal
 import smtplib
-import socket
 import ssl
 import subprocess
-import tempfile
 import time
+
+from steps import Failed, Place, tail
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -24,10 +22,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def programs():
     """Where the agents are: $POSTHORN_BIN, else the release build."""
     return pathlib.Path(os.environ.get("POSTHORN_BIN") or ROOT / "build/release/bin")
-
-
-class Failed(Exception):
-    """What a test expected and did not find, in one sentence."""
 
 
 def wait_until(what, check, seconds=20.0, pause=0.05):
@@ -103,6 +97,9 @@ class Site:
         finally:
             self.process.stdout.close()
             self.process = None
+
+    def tails(self):
+        return "\n".join(tail(f"{self.domains[0]} {log.name}", log) for log in sorted((self.directory / "log").glob("*.log")))
 
     def port(self, name):
         return self.facts["ports"][name]
@@ -221,63 +218,8 @@ class Site:
         return client
 
 
-class Workshop:
-    """A temporary directory with sites in it. On failure it stays, and its path is printed."""
-
-    def __init__(self, name, keep=False):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"posthorn-{name}-"))
-        self.directory.chmod(0o755)
-        self.sites = []
-        self.keep = keep
+class Workshop(Place):
+    """A place with sites in it."""
 
     def site(self, name, *arguments, **keywords):
-        site = Site(self.directory / name, *arguments, **keywords)
-        self.sites.append(site)
-        return site
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, value, trace):
-        for site in self.sites:
-            try:
-                site.stop()
-            except Failed as problem:
-                print(problem)
-        if kind is None and not self.keep:
-            shutil.rmtree(self.directory, ignore_errors=True)
-        else:
-            for site in self.sites:
-                for log in sorted((site.directory / "log").glob("*.log")):
-                    tail = log.read_text(errors="replace").splitlines()[-25:]
-                    print(f"--- {site.domains[0]} {log.name}\n" + "\n".join(tail))
-            print(f"kept: {self.directory}")
-        return False
-
-
-PORTS = (25, 53, 80, 110, 143, 465, 587, 993, 995, 4190)  # a sandbox listens on the base plus these
-
-
-def free_port_base(addresses=("127.0.0.1",)):
-    """A port base for sites that must know each other's ports before they start; below the ephemeral ports."""
-    def is_free(address, port):
-        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            with socket.socket(socket.AF_INET, kind) as probe:
-                if kind == socket.SOCK_STREAM:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((address, port))
-                except OSError:
-                    return False
-        return True
-
-    while True:
-        base = random.randrange(10000, 27000)
-        if all(is_free(address, base + port) for address in addresses for port in PORTS):
-            return base
-
-
-def free_port(address="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+        return self.hold(Site(self.directory / name, *arguments, **keywords))

@@ -7,17 +7,15 @@ in sees private ones, in a mount namespace of its own.
 import os
 import pathlib
 import pwd
-import random
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from posthorn_site import ROOT, Failed, programs, wait_until  # noqa: E402
+from ports import accepts, free_port, is_open  # noqa: E402, F401 (adapters and seams take them from here)
+from posthorn_site import ROOT, programs, wait_until  # noqa: E402
+from steps import Failed, Place, Skip  # noqa: E402
 
 NOBODY = 65534  # who owns all mail here; agents of ours run as nobody, and peers that can
 DOMAIN = "site.test"
@@ -25,14 +23,6 @@ USERS = ["ann", *(f"u{number}" for number in range(1, 20)), "dörte"]
 PASSWORD = "secret"
 PEERS = pathlib.Path(os.environ.get("POSTHORN_PEERS") or ROOT / "build/peers")
 QUIET = dict(stdin=subprocess.DEVNULL)
-
-ports_given = set()
-ports_lock = threading.Lock()
-
-
-class Skip(Exception):
-    """Why a combination can't be tried; shown in the matrix."""
-
 
 def need(*names):
     """Paths of these programs; Skip names one that is not installed."""
@@ -48,46 +38,12 @@ def need_root(what):
         raise Skip(f"{what} starts as root only")
 
 
-def free_port():
-    """A port on 127.0.0.1 below the ephemeral ones, that no other cell of this run was given."""
-    while True:
-        port = random.randrange(11000, 27000)
-        with ports_lock, socket.socket() as probe:
-            if port in ports_given:
-                continue
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            ports_given.add(port)
-            return port
-
-
-def is_open(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-        return True
-    except OSError:
-        return False
-
-
-def accepts(path):
-    """Whether somebody accepts connections on this Unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-            return True
-        except OSError:
-            return False
-
-
-class Workbench:
+class Workbench(Place):
     """What the cells of one run share: our programs where nobody may read them, and a certificate."""
 
     def __init__(self, large):
+        super().__init__("swap")
         self.large = large  # octets of the large message
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-swap-"))
-        self.directory.chmod(0o755)
         self.bin = self.directory / "bin"
         self.bin.mkdir()
         for program in programs().iterdir():

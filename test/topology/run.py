@@ -13,7 +13,8 @@ import time
 import tomllib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from posthorn_site import Failed, Workshop, free_port_base, programs, wait_until  # noqa: E402
+from ports import free_port_base  # noqa: E402
+from posthorn_site import Failed, Workshop, programs, wait_until  # noqa: E402
 
 
 class Skipped(Exception):

@@ -6,7 +6,7 @@ import ssl
 
 from adapters.dovecot import Dovecot
 from messages import ANN
-from work import DOMAIN, PASSWORD, free_port
+from work import PASSWORD, free_port
 
 
 def context_of(work):

@@ -7,7 +7,7 @@ import threading
 from adapters.posthorn import Deliverd, Queue
 from messages import ANN, connect, send, Letter, check_arrival
 from seams import Seam
-from work import DOMAIN, Failed, free_port, is_open, need, wait_until
+from work import DOMAIN, Failed, free_port, is_open, need
 
 KNOWN = {f"list@{DOMAIN}": f"u1@{DOMAIN}"}
 
