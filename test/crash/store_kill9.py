@@ -94,8 +94,8 @@ def play(ground):
         thread.start()
         ended.wait(chance.random() * 0.15)
         tool.process.kill()
-        thread.join(30)
-        tool.process.wait(10)
+        thread.join(60)
+        tool.process.wait(60)
         tool.reader.close()
         nameless += is_nameless(lock)
         if nameless > 1 and is_nameless(lock):

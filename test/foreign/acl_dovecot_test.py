@@ -56,7 +56,7 @@ plugin {{
     def begin(self):
         self.start("authd")
         self.start("imapd", "--worker", "--shared-prefix=user.")
-        wait_until("the worker listens", lambda: accepts(self.door), 60)
+        wait_until("the worker listens", lambda: accepts(self.door))
         return self
 
     def start(self, program, *words):
@@ -74,7 +74,7 @@ plugin {{
         for process in self.processes:
             process.terminate()
         for process in self.processes:
-            process.wait(20)
+            process.wait(60)
 
     def tails(self):
         return tail("Dovecot", self.directory / "dovecot.log")

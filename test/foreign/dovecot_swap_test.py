@@ -150,7 +150,7 @@ def subject_of(lines):
 
 
 def open_pop3(site, port):
-    client = poplib.POP3_SSL("127.0.0.1", port, context=site.tls(), timeout=30)
+    client = poplib.POP3_SSL("127.0.0.1", port, context=site.tls(), timeout=60)
     client.user(BOB)
     client.pass_(site.password(BOB))
     return client
@@ -263,7 +263,7 @@ def both_at_once(site):
     for watcher in watchers:
         watcher.start()
     world.deliver(site, 60)
-    wait_until("the queue is empty", lambda: not site.queue(), 30, 0.2)
+    wait_until("the queue is empty", lambda: not site.queue(), pause=0.2)
     done.set()
     for watcher in watchers:
         watcher.join(60)

@@ -97,7 +97,7 @@ class Client:
                     raise Failed(line)
                 return lines
             lines.append(line)
-        raise Failed(f"mail_client ended with {self.process.wait(5)} behind {lines}")
+        raise Failed(f"mail_client ended with {self.process.wait(60)} behind {lines}")
 
     def say(self, *words):
         self.process.stdin.write("\t".join(str(word) for word in words) + "\n")
@@ -109,7 +109,7 @@ class Client:
 
     def end(self):
         self.process.stdin.close()
-        if self.process.wait(20) != 0:
+        if self.process.wait(60) != 0:
             raise Failed(f"mail_client ended with {self.process.returncode}")
         self.process.stdout.close()
 

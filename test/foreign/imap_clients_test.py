@@ -200,19 +200,19 @@ set wait_key = no
         run([*tmux, "send-keys", *names], env=environment)
 
     try:
-        wait_until("neomutt lists the messages", lambda: "number 0" in screen() and "number 2" in screen(), 30, 0.2)
+        wait_until("neomutt lists the messages", lambda: "number 0" in screen() and "number 2" in screen(), pause=0.2)
         keys("1", "Enter")
         keys("Enter")
-        wait_until("neomutt shows the first message", lambda: "Text 0" in screen(), 20, 0.2)
+        wait_until("neomutt shows the first message", lambda: "Text 0" in screen(), pause=0.2)
         keys("q")
-        wait_until("neomutt is back in the list", lambda: "number 2" in screen(), 20, 0.2)
+        wait_until("neomutt is back in the list", lambda: "number 2" in screen(), pause=0.2)
         keys("1", "Enter")
         keys("F")
         keys("3", "Enter")
         keys("d")
         keys("$")
         wanted = {0: [b"\\Flagged", b"\\Seen"], 1: [b"\\Seen"]}
-        wait_until("neomutt has flagged, read and deleted", lambda: settled(site, "mutt") == wanted, 20, 0.3)
+        wait_until("neomutt has flagged, read and deleted", lambda: settled(site, "mutt") == wanted, pause=0.3)
         keys("q")
     finally:
         subprocess.run([*tmux, "kill-server"], env=environment, capture_output=True, check=False)

@@ -69,7 +69,7 @@ mail_max_userip_connections = 0
 
     def stop_ours(self):
         self.sandbox.terminate()
-        self.sandbox.wait(20)
+        self.sandbox.wait(60)
 
     def stop(self):
         if self.sandbox:
@@ -151,7 +151,7 @@ def side_by_side(ground):
     for mailbox in ("INBOX", "Other"):
         def same(name=mailbox):
             return messages(one, name) == messages(other, name)
-        wait_until(f"both show the same in {mailbox}", same, 60)
+        wait_until(f"both show the same in {mailbox}", same)
         facts = [sorted(must(client.status(mailbox, "(UIDVALIDITY UIDNEXT MESSAGES)"))[0].split()) for client in (one, other)]
         if facts[0] != facts[1]:
             raise Failed(f"STATUS {mailbox}: {facts[0]} and {facts[1]}")

@@ -243,7 +243,7 @@ def down(site):
         wait_until("it hears of RSET", lambda: server.told[-1].letter == "A")
     server.close()
     silent = MilterServer(answers={"E": b""})
-    port = site.smtpd("--milters", f"accept=inet:127.0.0.1:{free_port()}", "--milters", silent.at, "--milter-end-time", "1s")
+    port = site.smtpd("--milters", f"accept=inet:127.0.0.1:{free_port()}", "--milters", silent.at, "--milter-end-time", "3s")
     expect("a silent filter", last(send(port))[0] == 451)
     silent.answers = {"E": milter.PROGRESS + milter.CONTINUE}
     expect("a filter that works", last(send(port))[0] == 250)

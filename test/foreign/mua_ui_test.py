@@ -42,7 +42,7 @@ class Terminal:
         self.tmux("resize-window", "-x", width, "-y", height)
 
     def tmux(self, *words, env=None):
-        return subprocess.run(["tmux", "-S", str(self.socket), *map(str, words)], check=True, capture_output=True, timeout=20, env=env).stdout.decode()
+        return subprocess.run(["tmux", "-S", str(self.socket), *map(str, words)], check=True, capture_output=True, timeout=60, env=env).stdout.decode()
 
     def text(self):
         return self.tmux("capture-pane", "-p")
@@ -52,7 +52,7 @@ class Terminal:
         for key in keys:
             self.tmux("send-keys", *(["-l", key] if len(key) > 1 and (" " in key or ":" in key or "/" in key or "@" in key) else [key]))
 
-    def wait_for(self, *texts, absent=(), seconds=15):
+    def wait_for(self, *texts, absent=(), seconds=60):
         """Until all of these are on the screen, and none of those; the screen."""
         def seen():
             screen = self.text()
@@ -65,8 +65,8 @@ class Terminal:
     def resize(self, width, height):
         self.tmux("resize-window", "-x", width, "-y", height)
 
-    def ended(self):
-        screen = self.wait_for("ended with")
+    def ended(self, seconds=60):
+        screen = self.wait_for("ended with", seconds=seconds)
         before, after = (pathlib.Path(f"{self.states}.{when}") for when in ("before", "after"))
         wait_until("the shell goes on", lambda: after.exists() and after.read_text())
         before, after = before.read_text(), after.read_text()
@@ -340,10 +340,8 @@ def silent(world):
         window.wait_for("└─Re: Plan")
         window.press("A", "s", "i", "l", "Enter")
         window.wait_for("waiting for 127.0.0.1")
-        started = time.monotonic()
         window.press("q")
-        window.ended()
-        expect(f"mua ends at once: {time.monotonic() - started:.1f} s", time.monotonic() - started < 5)
+        window.ended(20)  # at once, not when the server's time is up
 
 
 def large(world):
@@ -356,10 +354,10 @@ def large(world):
             f"Date: {email.utils.formatdate(1_790_000_000 + i)}\n\nx\n")
     started = time.monotonic()
     with Terminal(world, "large") as window:
-        window.wait_for("number 10000", "10000 messages", seconds=30)
+        window.wait_for("number 10000", "10000 messages")
         print(f"        the first screen of 10 000 after {time.monotonic() - started:.1f} s")
         # End goes to the last one that is loaded, and being near the end loads more.
-        wait_until("older messages come", lambda: window.press("End") or "number 97" in window.text(), 20, 0.3)
+        wait_until("older messages come", lambda: window.press("End") or "number 97" in window.text(), pause=0.3)
         window.press("Enter")
         window.wait_for("Subject: number 9")
         window.press("q", "q")
@@ -368,7 +366,7 @@ def large(world):
 
 def no_terminal(world):
     """without a terminal it is a usage error; SIGTERM gives the terminal back"""
-    done = subprocess.run([programs() / "mua", "ui"], stdin=subprocess.DEVNULL, capture_output=True, env={**os.environ, **world.environment()}, timeout=20)
+    done = subprocess.run([programs() / "mua", "ui"], stdin=subprocess.DEVNULL, capture_output=True, env={**os.environ, **world.environment()}, timeout=60)
     expect(f"64: {done}", done.returncode == 64 and b"terminal" in done.stderr)
     with Terminal(world, "carl") as window:
         window.wait_for("└─Re: Plan")

@@ -92,7 +92,7 @@ class Tool:
         while True:
             line = self.reader.readline()
             if not line:
-                raise Failed(f"store_tool ended with {self.process.wait(5)} at {words}")
+                raise Failed(f"store_tool ended with {self.process.wait(60)} at {words}")
             line = line.decode(errors="replace").rstrip("\n")
             if line == "ok":
                 return lines
@@ -112,7 +112,7 @@ class Tool:
         self.process.stdin.close()
         self.reader.close()
         self.process.stdout.close()
-        if self.process.wait(30) != 0:
+        if self.process.wait(60) != 0:
             raise Failed(f"store_tool ended with {self.process.returncode}")
 
 

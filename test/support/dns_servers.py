@@ -45,7 +45,7 @@ class Server:
     def start(self, zone=None, more=()):
         """Returns when it answers for the SOA of `zone` (without: when it answers at all)."""
         self.launch(more)
-        wait_until(f"{self.name} answers", lambda: self.is_up(zone), 30)
+        wait_until(f"{self.name} answers", lambda: self.is_up(zone))
         return self
 
     def launch(self, more=()):
@@ -75,12 +75,12 @@ class Server:
 
     def serial(self, zone):
         """Of the SOA that it answers with; None if it doesn't with authority."""
-        reply = ask(self.address, query(zone, "SOA"), 2.0)
+        reply = ask(self.address, query(zone, "SOA"))
         message = Message(reply) if reply else None
         found = [record for record in message.answer if record[1] == 6] if message and message.aa else []
         return int.from_bytes(found[0][3][-20:-16], "big") if found else None
 
-    def wait_for_serial(self, zone, serial, seconds=30.0):
+    def wait_for_serial(self, zone, serial, seconds=60.0):
         wait_until(f"{self.name} has {zone} with serial {serial}", lambda: self.serial(zone) == serial, seconds, 0.1)
 
     def kill(self):
@@ -88,7 +88,7 @@ class Server:
         self.process.wait()
         self.process = None
 
-    def stop(self, seconds=20.0):
+    def stop(self, seconds=60.0):
         if not self.process:
             return
         self.process.send_signal(signal.SIGTERM)

@@ -60,7 +60,7 @@ class Server:
 
     def start(self):
         self.process = subprocess.Popen(["dovecot", "-F", "-c", self.conf], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until("Dovecot listens", self.listens, 60)
+        wait_until("Dovecot listens", self.listens)
         return self
 
     def listens(self):
@@ -74,7 +74,7 @@ class Server:
     def stop(self):
         if self.process:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
 
 
@@ -96,4 +96,4 @@ class Session(imaplib.IMAP4_stream):
         self.readfile.close()
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(20)
+        self.process.wait(60)

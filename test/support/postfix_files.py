@@ -78,7 +78,7 @@ class Postfix:
 
     def start(self):
         self.do("start")
-        wait_until("Postfix answers", self.answers, 60)
+        wait_until("Postfix answers", self.answers)
         return self
 
     def answers(self):

@@ -24,8 +24,8 @@ def programs():
     return pathlib.Path(os.environ.get("POSTHORN_BIN") or ROOT / "build/release/bin")
 
 
-def wait_until(what, check, seconds=20.0, pause=0.05):
-    """The first true value of check(); Failed, naming `what`, when the time is up."""
+def wait_until(what, check, seconds=60.0, pause=0.05):
+    """The first true value of check(); Failed, naming `what`, when the time is up. It is meant for a machine that is busy."""
     deadline = time.monotonic() + seconds
     while True:
         value = check()
@@ -78,7 +78,7 @@ class Site:
                                         stdin=subprocess.DEVNULL, text=True)
         line = self.process.stdout.readline()
         if not line:
-            self.process.wait(20)
+            self.process.wait(60)
             said = (self.directory / "sandbox.err").read_text(errors="replace").strip()
             raise Failed(f"the sandbox of {self.domains[0]} did not start: {said[-2000:]}")
         self.facts = json.loads(line)
@@ -89,11 +89,11 @@ class Site:
             return
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise Failed(f"the sandbox of {self.domains[0]} did not end within 20 s of SIGTERM") from None
+            raise Failed(f"the sandbox of {self.domains[0]} did not end within 60 s of SIGTERM") from None
         finally:
             self.process.stdout.close()
             self.process = None
@@ -167,7 +167,7 @@ class Site:
         value = json.loads(out) if out.strip() else []
         return value.get("messages", []) if isinstance(value, dict) else value
 
-    def wait_for_empty_queue(self, seconds=30.0):
+    def wait_for_empty_queue(self, seconds=60.0):
         wait_until(f"the queue of {self.domains[0]} is empty", lambda: not self.queue(), seconds, 0.2)
 
     # --- mail in and out ---------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class Site:
                 pass
         return found
 
-    def wait_for_messages(self, user, count, seconds=30.0):
+    def wait_for_messages(self, user, count, seconds=60.0):
         return wait_until(f"{user} has {count} messages", lambda: (
             lambda found: found if len(found) >= count else None)(self.messages(user)), seconds)
 

@@ -203,11 +203,11 @@ class Work:
     def stop(self):
         for name, process, command in reversed(self.processes):
             if command:
-                subprocess.run([str(word) for word in command], capture_output=True, timeout=30, check=False)
+                subprocess.run([str(word) for word in command], capture_output=True, timeout=60, check=False)
             if process.poll() is None:
                 process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

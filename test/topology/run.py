@@ -131,7 +131,7 @@ class Story:
 
     def do_arrives(self, step):
         site = self.at(step)
-        found = site.wait_for_messages(step["arrives"], step.get("count", 1), step.get("within", 30))
+        found = site.wait_for_messages(step["arrives"], step.get("count", 1), step.get("within", 60))
         if len(found) != step.get("count", 1) and not step.get("or_more"):
             raise Failed(f"{step['arrives']} has {len(found)} messages instead of {step.get('count', 1)}")
         last = found[-1].decode("utf-8", "replace")
@@ -156,7 +156,7 @@ class Story:
         site = self.sites[step["queue"]]
         count = step.get("count", 0)
         wait_until(f"the queue has {count} messages (it has {len(site.queue())})",
-                   lambda: len(site.queue()) == count, step.get("within", 30), 0.2)
+                   lambda: len(site.queue()) == count, step.get("within", 60), 0.2)
 
     def do_kill(self, step):
         self.at(step).kill(step["kill"])
@@ -181,7 +181,7 @@ class Story:
         site = self.at(step)
         for pattern in step["has"]:
             wait_until(f"{step['log']}.log has a line that matches '{pattern}'",
-                       lambda p=pattern: re.search(p, site.log(step["log"]), re.M), step.get("within", 10))
+                       lambda p=pattern: re.search(p, site.log(step["log"]), re.M), step.get("within", 60))
 
     def do_posthorn(self, step):
         done = self.at(step).posthorn(*step["posthorn"], check=False)
