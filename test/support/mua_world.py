@@ -26,12 +26,12 @@ def expect(what, condition):
         raise Failed(what)
 
 
-def account(name, **keys):
+def account(name, /, **keys):
     """A table of mua.toml; JSON's strings and lists are TOML, too."""
     return "\n".join([f"[accounts.{name}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items())]) + "\n"
 
 
-def served(name, address, store, port, ca=None, **keys):
+def served(name, address, store, port, ca=None, /, **keys):
     """An account at a server on 127.0.0.1, whose certificate `ca` has signed."""
     return account(name, address=address, store=store, host="127.0.0.1", port=port, **({"ca_file": str(ca), "user": address} if ca else {}), **keys)
 
