@@ -18,8 +18,7 @@ TEST_CASE("XCLIENT begins the session again, for the client it names") {
                            "EHLO again.example\r\n" +
                            transaction + "DATA\r\n.\r\n";
   for (std::size_t step = 1; step <= wire.size(); ++step) {
-    ServerSettings settings;
-    settings.xclient = true;
+    ServerSettings settings = with_xclient();
     settings.auth_in_clear = true;
     Client peer;
     peer.local = true;
@@ -44,8 +43,7 @@ TEST_CASE("XCLIENT begins the session again, for the client it names") {
 }
 
 TEST_CASE("XCLIENT: what is not said stays, but the log-in and the HELO end") {
-  ServerSettings settings;
-  settings.xclient = true;
+  const ServerSettings settings = with_xclient();
   Client peer;
   peer.name = "proxy.example";
   peer.address = "192.0.2.1";
@@ -70,8 +68,7 @@ TEST_CASE(
   Server stranger;
   stranger.feed(opening + "XCLIENT ADDR=192.0.2.7\r\n");
   CHECK(stranger.codes() == "220 250 502");
-  ServerSettings settings;
-  settings.xclient = true;
+  const ServerSettings settings = with_xclient();
   for (const std::string words : {"ADDR=nonsense", "PORT=0", "PORT=70000", "PROTO=LMTP", "FOO=bar",
                                   "NAME=", "LOGIN=a+0D+0Ab", "ADDR", "LOGIN=ann ADDR=1.2.3",
                                   "DESTPORT=x", "DESTADDR=::x", "IDENT=a", "SOURCE=LOCAL", ""}) {
@@ -88,9 +85,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a client that XCLIENT names can be refused in place of the greeting") {
-  ServerSettings settings;
-  settings.xclient = true;
-  Server server(settings);
+  Server server(with_xclient());
   server.feed(opening + "XCLIENT ADDR=192.0.2.66\r\nEHLO x.example\r\nQUIT\r\n");
   CHECK(server.codes() == "220 250 554 503 221");
 }

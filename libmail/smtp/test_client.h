@@ -10,6 +10,8 @@
 
 namespace posthorn::smtp::test {
 
+using Phase = ClientCore::Phase;
+
 inline ClientOptions options_for(ClientDialect dialect) {
   ClientOptions options;
   options.dialect = dialect;
@@ -60,7 +62,6 @@ inline std::vector<std::string> codes(const ClientCore& core) {
 inline const std::vector<std::string> modern = {"PIPELINING", "CHUNKING", "SIZE 1000", "DSN"};
 inline const std::vector<std::string> classic = {"PIPELINING"};
 inline const std::vector<std::string> bare = {};
-using Phase = ClientCore::Phase;
 using Codes = std::vector<std::string>;
 
 }  // namespace posthorn::smtp::test

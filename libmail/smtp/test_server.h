@@ -127,6 +127,12 @@ inline ServerSettings lmtp() {
   return settings;
 }
 
+inline ServerSettings with_xclient() {
+  ServerSettings settings;
+  settings.xclient = true;
+  return settings;
+}
+
 inline const std::string opening = "EHLO client.example\r\n";
 inline const std::string transaction = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n";
 
