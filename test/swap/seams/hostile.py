@@ -91,7 +91,7 @@ def asked_at_rcpt(work, protocol, mood):
 def asked_at_mail(work, protocol, mood):
     peer = Hostile(protocol, mood)
     mta = Queue(work, Nobody, smtpd_flags=["--milters", peer.at, "--milter-connect-time", "1s", "--milter-command-time", "1s"])
-    with smtplib.SMTP("127.0.0.1", mta.port, timeout=90) as client:
+    with smtplib.SMTP("127.0.0.1", mta.port, timeout=45) as client:
         client.ehlo("client.test")
         code, said = client.mail(ANN)
         if code // 100 != 4:
