@@ -14,11 +14,11 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from dns_servers import descriptors, dnsd, is_sanitized, key_text, main, rss  # noqa: E402
+from dns_servers import descriptors, dnsd, key_text, main, rss  # noqa: E402
 from dns_wire import Message, Stream, ask, ask_stream, query, wire_name  # noqa: E402
 from foreign import Failed  # noqa: E402
 from ports import free_port  # noqa: E402
-from posthorn_site import wait_until  # noqa: E402
+from posthorn_site import is_sanitized, wait_until  # noqa: E402
 
 ZONE, OTHER, STRANGER = "own.test", "other.test", "127.0.0.9"
 SECRET = "dGhlIHNlY3JldCB0aGF0IG5vYm9keSBndWVzc2Vz"

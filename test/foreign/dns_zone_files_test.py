@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from dns_servers import dnsd, is_sanitized, main  # noqa: E402
+from dns_servers import dnsd, main  # noqa: E402
 from foreign import Failed  # noqa: E402
 from ports import free_port  # noqa: E402
-from posthorn_site import programs  # noqa: E402
+from posthorn_site import is_sanitized, programs  # noqa: E402
 
 HEAD = "$TTL 300\n@ IN SOA ns1 hostmaster 1 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n"
 FILES = (

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import dovecot  # noqa: E402
-from foreign import Failed, become_nobody, main, need, run  # noqa: E402
+from foreign import Failed, become_nobody, main, make_certificate, need  # noqa: E402
 from ports import free_port  # noqa: E402
 from posthorn_site import programs  # noqa: E402
 
@@ -41,9 +41,7 @@ class Dovecot(dovecot.Server):
         self.directory = directory
         directory.mkdir()
         self.ports = {name: free_port() for name in ("imap", "imaps", "pop3", "pop3s")}
-        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", directory / "key.pem",
-             "-out", directory / "cert.pem"])
+        make_certificate(directory / "cert.pem", directory / "key.pem")
         (directory / "users").write_text("bob:{PLAIN}secret\n")
         listeners = "".join(LISTENERS.format(protocol=protocol, clear=self.ports[protocol], encrypted=self.ports[protocol + "s"])
                             for protocol in ("imap", "pop3"))

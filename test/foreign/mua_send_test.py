@@ -18,7 +18,7 @@ from foreign import run  # noqa: E402
 from mua_world import ALICE, BOB, DORA, World, account, expect, make_maildir, put_into  # noqa: E402
 from peak import run_measured  # noqa: E402
 from ports import free_port  # noqa: E402
-from posthorn_site import Workshop, programs, wait_until  # noqa: E402
+from posthorn_site import Workshop, is_sanitized, programs, wait_until  # noqa: E402
 from steps import run_in  # noqa: E402
 
 
@@ -161,9 +161,8 @@ def measured(world, *words):
 def large(world):
     """a file of 60 MiB passes without being in memory: send, get, attachments save, sync"""
     world.most = 0
-    sanitized = b"__asan_init" in (programs() / "mua").read_bytes()
-    size = 12 if sanitized else 60
-    world.bound = (400 if sanitized else 40) << 10  # KiB
+    size = 12 if is_sanitized() else 60
+    world.bound = (400 if is_sanitized() else 40) << 10  # KiB
     out = world.home / "out"
     out.mkdir()
     file = world.home / "large.bin"

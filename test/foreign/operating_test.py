@@ -12,14 +12,13 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, has_landlock, main, need, run  # noqa: E402
+from foreign import NOBODY, Failed, has_landlock, main, need, run  # noqa: E402
 from ports import is_open  # noqa: E402
 from posthorn_site import wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 DAEMONS = ("authd", "deliverd", "dnsd", "imapd", "pop3d", "queued", "relayd", "smtpd", "submissiond")
 SOCKETS = DAEMONS + ("imapd-worker", "pop3d-worker")
-NOBODY = 65534
 # One line of the Prometheus text format: a comment, or name{labels} value.
 METRIC = re.compile(r'# (HELP|TYPE) [a-z0-9_]+ .+|[a-z0-9_]+(\{[a-z0-9_]+="[^"]*"(,[a-z0-9_]+="[^"]*")*\})? -?[0-9.e+-]+')
 

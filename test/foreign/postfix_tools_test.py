@@ -3,14 +3,13 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import Failed, need, run  # noqa: E402
-from ports import accepts, free_port  # noqa: E402
+from ports import accepts, free_port, greets  # noqa: E402
 from posthorn_site import Workshop, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
@@ -34,14 +33,7 @@ class Sink:
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         self.process = subprocess.Popen(["smtp-sink", *user, *words, f"127.0.0.1:{self.port}", "100"],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        wait_until("smtp-sink listens", self.answers)
-
-    def answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
-                return probe.recv(3) == b"220"
-        except OSError:
-            return False
+        wait_until("smtp-sink listens", lambda: greets(self.port))
 
     def stop(self):
         self.process.terminate()

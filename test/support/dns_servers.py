@@ -111,11 +111,6 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def is_sanitized():
-    """AddressSanitizer reserves terabytes, and keeps what was freed."""
-    return b"__asan_init" in (programs() / "dnsd").read_bytes()
-
-
 def dnsd(directory, zones, options=(), files=(), **keywords):
     """Ours. `zones` is name: text."""
     wanted = {f"zones/{name}.zone": text for name, text in zones.items()} or {"zones/.keep": ""}

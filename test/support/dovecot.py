@@ -4,9 +4,8 @@ import imaplib
 import os
 import pwd
 import subprocess
-import sys
 
-from foreign import need
+from foreign import need, skip
 from ports import accepts, is_open
 from posthorn_site import wait_until
 from steps import Failed, tail
@@ -35,8 +34,7 @@ def need_imap():
     """Skips the test if there is none."""
     need("dovecot", "doveadm")
     if not os.path.exists("/usr/lib/dovecot/imap"):
-        print("skipped: Dovecot has no imap (package dovecot-imapd); scripts/test installs it")
-        sys.exit(77)
+        skip("Dovecot has no imap (package dovecot-imapd); scripts/test installs it")
 
 
 def write_dovecot(home, more, user=None, login=None):

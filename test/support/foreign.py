@@ -1,5 +1,6 @@
 """What the tests with foreign programs share: one site, a list of steps, and a loud skip."""
 
+import glob
 import os
 import pathlib
 import pwd
@@ -15,12 +16,31 @@ from steps import Failed, run_in  # noqa: E402
 NOBODY = 65534
 
 
+def skip(why):
+    """Ends the program as a test that can't run here."""
+    print(f"skipped: {why}")
+    sys.exit(77)
+
+
 def need(*programs):
     """Skips the test, saying which, if a program is missing."""
     for program in programs:
         if not shutil.which(program, path="/usr/bin:/bin:/usr/sbin:/sbin"):
-            print(f"skipped: {program} is not installed; scripts/test installs it")
-            sys.exit(77)
+            skip(f"{program} is not installed; scripts/test installs it")
+
+
+def corpus():
+    """{name: octets} of the messages that come with Python's own tests: 47, which tests count on."""
+    files = sorted(glob.glob("/usr/lib/python3.11/test/test_email/data/msg_*.txt"))
+    if len(files) != 47:
+        skip(f"Python's tests have {len(files)} messages instead of 47 (package libpython3.11-testsuite)")
+    return {pathlib.Path(path).stem: pathlib.Path(path).read_bytes() for path in files}
+
+
+def make_certificate(certificate, key, names="DNS:localhost"):
+    """One that signs itself, with these names."""
+    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", f"subjectAltName={names}", "-keyout", key, "-out", certificate])
 
 
 def has_landlock():

@@ -61,3 +61,12 @@ def accepts(path):
             return True
         except OSError:
             return False
+
+
+def greets(port):
+    """Whether an SMTP server on 127.0.0.1 says 220."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as probe:
+            return probe.recv(3) == b"220"
+    except OSError:
+        return False

@@ -3,10 +3,9 @@
 import os
 import pathlib
 import pwd
-import socket
 
 from foreign import run
-from ports import free_port
+from ports import free_port, greets
 from posthorn_site import wait_until
 from steps import tail
 
@@ -78,15 +77,8 @@ class Postfix:
 
     def start(self):
         self.do("start")
-        wait_until("Postfix answers", self.answers)
+        wait_until("Postfix answers", lambda: greets(self.port))
         return self
-
-    def answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 5) as probe:
-                return probe.recv(3) == b"220"
-        except OSError:
-            return False
 
     def stop(self):
         self.do("stop")

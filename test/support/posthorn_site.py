@@ -3,6 +3,7 @@
 Everything is stopped by pid. Nothing is left behind but, after a failure, the directory, whose path is printed.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -22,6 +23,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def programs():
     """Where the agents are: $POSTHORN_BIN, else the release build."""
     return pathlib.Path(os.environ.get("POSTHORN_BIN") or ROOT / "build/release/bin")
+
+
+@functools.cache
+def is_sanitized():
+    """Whether these are built with AddressSanitizer, which reserves terabytes, and keeps what was freed."""
+    return b"__asan_init" in (programs() / "mua").read_bytes()
 
 
 def wait_until(what, check, seconds=60.0, pause=0.05):

@@ -13,11 +13,11 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from foreign import NOBODY, make_certificate  # noqa: E402 (nobody owns all mail here; agents of ours run so, and peers that can)
 from ports import accepts, free_port, is_open  # noqa: E402, F401 (adapters and seams take them from here)
 from posthorn_site import ROOT, programs, wait_until  # noqa: E402
 from steps import Failed, Place, Skip  # noqa: E402
 
-NOBODY = 65534  # who owns all mail here; agents of ours run as nobody, and peers that can
 DOMAIN = "site.test"
 USERS = ["ann", *(f"u{number}" for number in range(1, 20)), "dörte"]
 PASSWORD = "secret"
@@ -54,9 +54,7 @@ class Workbench(Place):
                     shutil.copy(program, self.bin)
         self.peers = self.reachable(PEERS)
         self.certificate, self.key = self.directory / "cert.pem", self.directory / "key.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:mail.site.test,IP:127.0.0.1",
-                        "-keyout", self.key, "-out", self.certificate], check=True, capture_output=True)
+        make_certificate(self.certificate, self.key, "DNS:localhost,DNS:mail.site.test,IP:127.0.0.1")
         self.key.chmod(0o644)  # every peer reads it, whoever it runs as
 
     def reachable(self, folder):
