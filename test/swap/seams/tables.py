@@ -57,7 +57,7 @@ def postsrsd(work):
     secret = work.put("postsrsd/secret", "a secret of this cell's\n", mode=0o600)
     work.start("postsrsd", [need("postsrsd"), f"-s{secret}", "-dforwarder.test", f"-f{forward}", f"-r{reverse}", "-l127.0.0.1", "-4"],
                lambda: is_open(forward) and is_open(reverse))
-    with socket.create_connection(("127.0.0.1", forward), 10) as client:
+    with socket.create_connection(("127.0.0.1", forward), 60) as client:
         client.sendall(f"get u1@{DOMAIN}\n".encode())
         said = client.recv(1000).decode().split()
     if said[0] != "200":
