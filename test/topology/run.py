@@ -13,12 +13,10 @@ import time
 import tomllib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from foreign import skip  # noqa: E402
 from ports import free_port_base  # noqa: E402
-from posthorn_site import Failed, Workshop, programs, wait_until  # noqa: E402
-
-
-class Skipped(Exception):
-    """Why this story can't be told here."""
+from posthorn_site import Workshop, programs, wait_until  # noqa: E402
+from steps import Failed, Skip  # noqa: E402
 
 
 class Story:
@@ -32,7 +30,7 @@ class Story:
 
     def tell(self):
         if "root" in self.plan.get("needs", []) and os.geteuid() != 0:
-            raise Skipped("it mounts a small file system and needs root")
+            raise Skip("it mounts a small file system and needs root")
         try:
             for entry in self.plan["site"]:
                 self.open_site(entry)
@@ -67,7 +65,7 @@ class Story:
             done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={entry['megabytes']}m", "none", directory],
                                   capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                raise Skipped(f"no tmpfs can be mounted: {done.stderr.strip()}")
+                raise Skip(f"no tmpfs can be mounted: {done.stderr.strip()}")
             self.mounts.append(directory)
         site = self.workshop.site(entry["name"], entry["domains"], entry.get("users", ()), routes=routes,
                                   address=entry.get("address", "127.0.0.1"),
@@ -219,9 +217,8 @@ def main():
             story.tell()
     except Failed as problem:
         sys.exit(f"failed: {problem}")
-    except Skipped as reason:
-        print(f"skipped: {reason}")
-        sys.exit(77)
+    except Skip as why:
+        skip(str(why))
     print("as told")
 
 
