@@ -43,6 +43,19 @@ def wait_until(what, check, seconds=60.0, pause=0.05):
         time.sleep(pause)
 
 
+def stored_in(maildir):
+    """Each message of a Maildir that is there now, by its path, oldest first."""
+    while True:
+        found = []
+        try:
+            for path in [*maildir.glob("new/*"), *maildir.glob("cur/*")]:
+                with open(path, "rb") as file:
+                    found.append((os.fstat(file.fileno()).st_mtime_ns, path, file.read()))
+        except FileNotFoundError:
+            continue  # moved, or removed
+        return {path: octets for _, path, octets in sorted(found)}
+
+
 class Site:
     """One sandbox. `users` are addresses; each has the password "secret-" + its local part."""
 
@@ -204,15 +217,7 @@ class Site:
 
     def messages(self, user):
         """The messages in a Maildir, oldest first, as octets with LF."""
-        folder = self.maildir(user)
-        files = [f for sub in ("new", "cur") for f in (folder / sub).glob("*")]
-        found = []
-        for path in sorted(files, key=lambda f: f.stat().st_mtime_ns):
-            try:
-                found.append(path.read_bytes())
-            except FileNotFoundError:
-                pass
-        return found
+        return list(stored_in(self.maildir(user)).values())
 
     def wait_for_messages(self, user, count, seconds=60.0):
         return wait_until(f"{user} has {count} messages", lambda: (

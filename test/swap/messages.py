@@ -10,6 +10,7 @@ import smtplib
 import ssl
 import time
 
+from posthorn_site import stored_in
 from work import DOMAIN, PASSWORD, Failed, wait_until
 
 WAIT = 90  # seconds; the machine may be busy
@@ -116,17 +117,6 @@ def send_all(port, chosen, authenticated=False, ca=None):
 
 
 # --- what arrived --------------------------------------------------------------------------------------------
-
-
-def stored_in(maildir):
-    """Each message of a Maildir that is there now, by path."""
-    found = {}
-    for path in [*maildir.glob("new/*"), *maildir.glob("cur/*")]:
-        try:
-            found[path] = path.read_bytes()
-        except FileNotFoundError:
-            pass
-    return found
 
 
 def with_subject(maildir, name):
