@@ -12,7 +12,6 @@ import os
 import random
 import re
 import shutil
-import ssl
 import subprocess
 import sys
 import threading
@@ -21,7 +20,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from dovecot import Session, write_dovecot  # noqa: E402
 from foreign import Failed, as_nobody, give_to_nobody, name_of_nobody, need  # noqa: E402
-from posthorn_site import programs, wait_until  # noqa: E402
+from posthorn_site import programs, trusting, wait_until  # noqa: E402
 from steps import Place, run_in, tail  # noqa: E402
 
 SECONDS = float(os.environ.get("POSTHORN_STORE_SECONDS", "10"))
@@ -52,8 +51,7 @@ mail_max_userip_connections = 0
         self.facts = json.loads(self.sandbox.stdout.readline() or b"{}")
         if not self.facts:
             raise Failed("the sandbox did not start")
-        self.tls = ssl.create_default_context(cafile=self.facts["ca"])
-        self.tls.check_hostname = False
+        self.tls = trusting(self.facts["ca"])
 
     def start(self, words):
         return subprocess.Popen([str(w) for w in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
