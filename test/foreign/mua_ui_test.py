@@ -113,7 +113,7 @@ class World:
 
     def environment(self):
         return {"POSTHORN_MUA_CONFIG": str(self.config), "HOME": str(self.home), "XDG_DATA_HOME": str(self.home / "data"),
-                "VISUAL": str(self.editor), "TMPDIR": str(self.home)}
+                "VISUAL": str(self.editor), "TMPDIR": str(self.home), "TZ": "UTC"}
 
     def imap(self):
         client = imaplib.IMAP4_SSL(self.site.address, self.site.port("imaps"), ssl_context=self.site.tls())

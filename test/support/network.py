@@ -17,7 +17,7 @@ def inside(script, *programs):
     if probe.returncode != 0:
         skip(f"unshare: {probe.stderr.strip()}")
     sys.exit(subprocess.run([*unshare, "--kill-child", "--mount-proc", sys.executable, script, "inside"],
-                            timeout=180, check=False).returncode)
+                            timeout=550, check=False).returncode)
 
 
 def make_network(*addresses):
