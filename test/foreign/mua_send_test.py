@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """mua sends and fetches: submission and sendmail, an editor, the outbox, POP3 into Maildir, mbox and a program; scripts/examples."""
 
-import contextlib
 import email
 import email.policy
 import json
@@ -11,13 +10,12 @@ import shutil
 import socketserver
 import subprocess
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import run  # noqa: E402
 from mua_world import ALICE, BOB, DORA, World, account, expect, make_maildir, put_into  # noqa: E402
 from peak import run_measured  # noqa: E402
-from ports import free_port  # noqa: E402
+from ports import free_port, serve  # noqa: E402
 from posthorn_site import Workshop, is_sanitized, programs, wait_until  # noqa: E402
 from steps import run_in  # noqa: E402
 
@@ -100,7 +98,6 @@ def editor(world):
     expect("and the file too", not list(world.home.glob("mua-*")) and len(world.site.messages(ALICE)) == before)
 
 
-@contextlib.contextmanager
 def greylisting():
     """A submission server that says 451 4.7.1 to every recipient; its port."""
     class Grey(socketserver.StreamRequestHandler):
@@ -109,12 +106,7 @@ def greylisting():
             for line in self.rfile:
                 verb = line[:4].upper()
                 self.wfile.write({b"RCPT": b"451 4.7.1 greylisted\r\n", b"DATA": b"503 5.5.1 no\r\n"}.get(verb, b"250 ok\r\n"))
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Grey) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
+    return serve(Grey)
 
 
 def outbox(world):
@@ -138,10 +130,9 @@ def outbox(world):
     wait_until("it has arrived", lambda: any(b"Subject: later" in m for m in world.site.messages(ALICE)))
     world.call("outbox", "list", exit=1)
     world.call("outbox", "delete", "../x", exit=67)
-    with greylisting() as port:
-        world.add_account(account("grey", address=BOB, store="maildir", path=f"{world.home}/grey")
-                          + account("grey.submission", host="127.0.0.1", port=port, tls="none"))
-        grey = world.one("--account", "grey", "send", "--to", ALICE, "--body", "x", exit=75)
+    world.add_account(account("grey", address=BOB, store="maildir", path=f"{world.home}/grey")
+                      + account("grey.submission", host="127.0.0.1", port=greylisting(), tls="none"))
+    grey = world.one("--account", "grey", "send", "--to", ALICE, "--body", "x", exit=75)
     expect(f"who is asked to come back later does: {grey}", grey["status"] == "queued" and "greylisted" in grey["trouble"])
     world.call("outbox", "delete", grey["outbox_id"])
     world.write_config()

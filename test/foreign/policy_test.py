@@ -9,11 +9,11 @@ import pathlib
 import smtplib
 import socketserver
 import sys
-import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test/support"), str(ROOT / "test/swap")]
 from policy_server import PolicyServer  # noqa: E402
+from ports import serve  # noqa: E402
 from steps import run_in  # noqa: E402
 from adapters.postfix import Postfix  # noqa: E402
 from adapters.posthorn import Queue  # noqa: E402
@@ -45,12 +45,7 @@ class Cut:
                     self.wfile.write(ANSWER[:outer.asked - 1])
                     if outer.asked <= len(ANSWER):
                         return
-
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = daemon_threads = True
-        server = Server(("127.0.0.1", 0), Handler)
-        self.at = f"inet:127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.at = f"inet:127.0.0.1:{serve(Handler)}"
 
 
 def rcpt(port, count=1, recipient=f"u1@{DOMAIN}"):

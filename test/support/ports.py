@@ -7,6 +7,8 @@ machine are given the same: each holds a name in the abstract namespace of Unix 
 import collections
 import random
 import socket
+import socketserver
+import threading
 
 FIRST, LAST = 11000, 32000
 OFFSETS = (25, 53, 80, 110, 143, 465, 587, 993, 995, 4190)  # a sandbox listens on the base plus these
@@ -43,6 +45,15 @@ def free_port_base(addresses=("127.0.0.1",)):
         base = chance.randrange(FIRST, LAST - max(OFFSETS))
         if all(claim(base + offset, addresses) for offset in OFFSETS):
             return base
+
+
+def serve(handler):
+    """Threads of this process serve connections with this class, on a port of 127.0.0.1 that it gives."""
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+    server = Server(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
 
 
 def is_open(port, address="127.0.0.1"):

@@ -3,8 +3,9 @@ taken that could not be judged, the message waits, and the agent goes on serving
 
 import smtplib
 import socketserver
-import threading
 import time
+
+from ports import serve
 
 from adapters.posthorn import Queue, Submissiond
 from messages import ANN, connect, letters, send_all
@@ -31,12 +32,7 @@ class Hostile:
                     outer.speak(self.request, protocol, mood)
                 except OSError:
                     pass  # the agent has had enough
-
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = daemon_threads = True
-        self.port = free_port()
-        threading.Thread(target=Server(("127.0.0.1", self.port), Handler).serve_forever, daemon=True).start()
-        self.at = f"inet:127.0.0.1:{self.port}"
+        self.at = f"inet:127.0.0.1:{serve(Handler)}"
 
     @staticmethod
     def speak(peer, protocol, mood):

@@ -2,7 +2,8 @@
 
 import socket
 import socketserver
-import threading
+
+from ports import serve
 
 from adapters.posthorn import Deliverd, Queue
 from messages import ANN, connect, send, Letter, check_arrival
@@ -43,11 +44,7 @@ class Socketmap(socketserver.StreamRequestHandler):
 
 def script(handler, form):
     def start(work):
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = daemon_threads = True
-        port = free_port()
-        threading.Thread(target=Server(("127.0.0.1", port), handler).serve_forever, daemon=True).start()
-        return Served("--virtual", form.format(port=port), f"list@{DOMAIN}")
+        return Served("--virtual", form.format(port=serve(handler)), f"list@{DOMAIN}")
     return start
 
 
