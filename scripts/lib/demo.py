@@ -13,7 +13,8 @@ from email.utils import formatdate, make_msgid
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/support"))
-from posthorn_site import Failed, Workshop, free_port_base, programs, wait_until  # noqa: E402
+from ports import free_port_base  # noqa: E402
+from posthorn_site import Failed, Workshop, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@beta.test"
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -61,7 +62,7 @@ def follow(trace, hops):
     for name, site, agent, pattern in hops:
         found = wait_until(
             f"the hop '{name}' in {agent}.log of {site.domains[0]}, looking for {trace} and /{pattern}/",
-            lambda s=site, a=agent, p=pattern: [l for l in s.log(a).splitlines() if trace in l and re.search(p, l)], 15)
+            lambda s=site, a=agent, p=pattern: [l for l in s.log(a).splitlines() if trace in l and re.search(p, l)])
         print(f"  {name:<24} {found[0]}", flush=True)
         lines.append(found[0])
     return lines
@@ -71,7 +72,7 @@ def trace_of(site, agent, sender):
     """The trace id that the first intake gave to the newest message from `sender`."""
     pattern = re.compile(r"\b([0-9A-V]{16})\b.*" + re.escape(sender))
     return wait_until(f"{agent} of {site.domains[0]} logs the message of {sender}", lambda: next(
-        (m.group(1) for m in map(pattern.search, reversed(site.log(agent).splitlines())) if m), None), 15)
+        (m.group(1) for m in map(pattern.search, reversed(site.log(agent).splitlines())) if m), None))
 
 
 def parse(octets):

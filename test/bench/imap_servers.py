@@ -1,16 +1,15 @@
 """The IMAP servers that are measured. Each has: name, group, imap and imaps (addresses), lmtp (a path), maildir(user), stop()."""
 
-import json
 import os
 import pathlib
 import pwd
 import shutil
 import socket
-import subprocess
 import time
 
 from measure import Group
-from systems import DOMAIN, free_port, programs, put
+from systems import DOMAIN, put, start_sandbox  # and where test/support is
+from ports import free_port
 
 PASSWORD = "secret"
 
@@ -72,15 +71,7 @@ class Posthorn(Server):
         # One client stands for hundreds, without TLS where that isn't what is measured.
         put(self.directory / "conf/imapd.toml", "max_connections_per_client = 10000\nplaintext_in_clear = true\n")
         put(self.directory / "conf/authd.toml", "plaintext_in_clear = true\n")
-        argv = [str(programs() / "posthorn"), "sandbox", "--dir", str(self.directory), "--port-base", "0",
-                "--domain", DOMAIN, "--start-time", "60s"]
-        for number in range(users):
-            argv += ["--user", f"{address(f'u{number}')}:{PASSWORD}"]
-        self.process = self.group.start(argv, stdout=subprocess.PIPE, stderr=self.errors, text=True)
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("bench: the sandbox did not start: " + (self.directory / "errors").read_text()[-2000:])
-        facts = json.loads(line)
+        facts = start_sandbox(self, [(address(f"u{number}"), PASSWORD) for number in range(users)])
         self.imap, self.imaps = facts["ports"]["imap"], facts["ports"]["imaps"]
         self.lmtp = facts["sockets"]["lmtp"]
         self.maildirs = {u["address"]: pathlib.Path(u["maildir"]) for u in facts["users"]}

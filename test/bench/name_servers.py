@@ -8,7 +8,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from posthorn_site import free_port, programs  # noqa: E402
+from ports import free_port  # noqa: E402
+from posthorn_site import programs  # noqa: E402
 
 from measure import Group  # noqa: E402
 
@@ -25,18 +26,6 @@ def zone_text(hosts):
     return "\n".join(lines) + "\n"
 
 
-def free_dns_port():
-    """A port that neither UDP nor TCP has."""
-    while True:
-        port = free_port()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
-
-
 class NameServer:
     """`argv` and `files` (name: text) may use {d} for the folder and {port}."""
 
@@ -44,7 +33,7 @@ class NameServer:
         self.name, self.directory = name, pathlib.Path(directory)
         self.directory.mkdir(parents=True)
         self.directory.chmod(0o777)
-        port = free_dns_port()
+        port = free_port()
         self.address = ("127.0.0.1", port)
         for path, text in files.items():
             target = self.directory / path

@@ -10,7 +10,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from posthorn_site import free_port, programs  # noqa: E402
+from ports import free_port  # noqa: E402
+from posthorn_site import programs  # noqa: E402
 
 from measure import Group  # noqa: E402
 
@@ -23,6 +24,19 @@ def put(path, text):
     path.write_text(text)
 
 
+def start_sandbox(server, users):
+    """Into server.process; gives its facts. users: (address, password)."""
+    argv = [str(programs() / "posthorn"), "sandbox", "--dir", str(server.directory), "--port-base", "0", "--domain", DOMAIN,
+            "--start-time", "60s"]
+    for user in users:
+        argv += ["--user", ":".join(user)]
+    server.process = server.group.start(argv, stdout=subprocess.PIPE, stderr=server.errors, text=True)
+    line = server.process.stdout.readline()
+    if not line:
+        raise SystemExit("bench: the sandbox did not start: " + (server.directory / "errors").read_text()[-2000:])
+    return json.loads(line)
+
+
 class Posthorn:
     name = "posthorn"
 
@@ -32,16 +46,8 @@ class Posthorn:
         self.group = Group(self.name)
         # One client stands for 100, and its connections last: only these two limits are raised.
         put(self.directory / "conf/smtpd.toml", "max_connections_per_client = 1000\nmax_messages = 1000000\n")
-        argv = [str(programs() / "posthorn"), "sandbox", "--dir", str(self.directory), "--port-base", "0",
-                "--domain", DOMAIN]
-        for number in range(USERS):
-            argv += ["--user", f"u{number}@{DOMAIN}:secret"]
         self.errors = open(self.directory / "errors", "w", encoding="utf-8")
-        self.process = self.group.start(argv, stdout=subprocess.PIPE, stderr=self.errors, text=True)
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("bench: the sandbox did not start: " + (self.directory / "errors").read_text()[-2000:])
-        facts = json.loads(line)
+        facts = start_sandbox(self, [(f"u{number}@{DOMAIN}", "secret") for number in range(USERS)])
         self.smtp = ("127.0.0.1", facts["ports"]["smtp"])
         self.maildirs = {u["address"].split("@")[0]: pathlib.Path(u["maildir"]) for u in facts["users"]}
 

@@ -37,7 +37,7 @@ def connected(site):
             return connect(site)
         except (Ended, Refused, OSError):
             return None
-    return wait_until("a session after a kill", attempt, 60, 0.1)
+    return wait_until("a session after a kill", attempt, pause=0.1)
 
 
 def worker(site):
@@ -54,7 +54,7 @@ def kill_worker(site):
     """Its front ends with it; until the next one is there a client might still meet the old one."""
     old = wait_until("a worker to kill", lambda: worker(site))
     os.kill(old, 9)
-    wait_until("the next worker", lambda: worker(site) not in (None, old), 60)
+    wait_until("the next worker", lambda: worker(site) not in (None, old))
 
 
 def opened(wire, mailbox, how="EXAMINE"):
@@ -286,7 +286,7 @@ def damaged_index(site, chance, damage, running, times):
         opened(holder, "INBOX", "SELECT")
         change(site, chance)
         index = site.maildir(USER) / INDEX
-        wait_until("an index", index.exists, 10)
+        wait_until("an index", index.exists)
         if not running:
             kill_worker(site)
         damage(index, chance)

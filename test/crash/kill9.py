@@ -44,11 +44,11 @@ class Sender(threading.Thread):
         self.marks, self.connect, self.acknowledged, self.problem = list(marks), connect, [], None
 
     def run(self):
-        client, deadline = None, time.monotonic() + 90
+        client, deadline = None, time.monotonic() + 180
         for mark in self.marks:
             while True:
                 if time.monotonic() > deadline:
-                    self.problem = f"{mark} was not taken within 90 s"
+                    self.problem = f"{mark} was not taken within 180 s"
                     return
                 try:
                     client = client or self.connect()
@@ -85,14 +85,14 @@ class Reader(threading.Thread):
 
 
 def connect_submission(site):
-    client = smtplib.SMTP(site.address, site.port("submission"), timeout=20)
+    client = smtplib.SMTP(site.address, site.port("submission"), timeout=60)
     client.starttls(context=site.tls())
     client.login(ALICE, site.password(ALICE))
     return client
 
 
 def connect_smtp(site):
-    return smtplib.SMTP(site.address, site.port("smtp"), timeout=20)
+    return smtplib.SMTP(site.address, site.port("smtp"), timeout=60)
 
 
 class Arrivals:
@@ -147,7 +147,7 @@ def one_round(number, sites, victim, arrivals, messages):
     reader.over.set()
     reader.join()
     acknowledged = {mark for sender in senders for mark in sender.acknowledged}
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while (missing := acknowledged - set(arrivals.look())) and time.monotonic() < deadline:
         time.sleep(0.2)
     if missing:
@@ -183,7 +183,7 @@ def main():
                 print(f"round {number + 1}: {victim[1]} of {victim[0]} killed, all arrived "
                       f"in {time.monotonic() - start:.1f} s", flush=True)
             for site in sites.values():
-                site.wait_for_empty_queue(60)
+                site.wait_for_empty_queue()
             arrivals.look()
             extra = sum(arrivals.counts.values()) - len(arrivals.counts)
     except Failed as problem:

@@ -8,7 +8,6 @@ index has made itself anew or gone on.
 import os
 import pathlib
 import random
-import shutil
 import sys
 import threading
 
@@ -79,40 +78,43 @@ def is_nameless(lock):
     return lock.exists() and lock.stat().st_size == 0
 
 
-def main():
-    ground = Ground()
+def play(ground):
     truth = Truth()
     chance = random.Random(int(os.environ.get("POSTHORN_SEED", str(random.randrange(1 << 30)))))
-    try:
-        lock = ground.maildir / "dovecot-uidlist.lock"
-        nameless = 0
-        tool = Tool(ground, watch=False)
-        tool.ask("create", "Archive")
-        tool.stop()
-        for kill in range(KILLS):
-            tool = Tool(ground, watch=kill % 2 == 0)
-            truth.look(tool)
-            ended = threading.Event()
-            thread = threading.Thread(target=work, args=(tool, truth, chance, ended))
-            thread.start()
-            ended.wait(chance.random() * 0.15)
-            tool.process.kill()
-            thread.join(30)
-            tool.process.wait(10)
-            tool.reader.close()
-            nameless += is_nameless(lock)
-            if nameless > 1 and is_nameless(lock):
-                lock.unlink()  # the first of them was waited for
-            if chance.random() < 0.1:
-                (ground.maildir / "posthorn.index").unlink(missing_ok=True)
-        tool = Tool(ground, watch=False)
+    lock = ground.maildir / "dovecot-uidlist.lock"
+    nameless = 0
+    tool = Tool(ground, watch=False)
+    tool.ask("create", "Archive")
+    tool.stop()
+    for kill in range(KILLS):
+        tool = Tool(ground, watch=kill % 2 == 0)
         truth.look(tool)
-        tool.stop()
-    except Failed as problem:
-        sys.exit(f"failed: {problem}\nleft in {ground.path}")
+        ended = threading.Event()
+        thread = threading.Thread(target=work, args=(tool, truth, chance, ended))
+        thread.start()
+        ended.wait(chance.random() * 0.15)
+        tool.process.kill()
+        thread.join(60)
+        tool.process.wait(60)
+        tool.reader.close()
+        nameless += is_nameless(lock)
+        if nameless > 1 and is_nameless(lock):
+            lock.unlink()  # the first of them was waited for
+        if chance.random() < 0.1:
+            (ground.maildir / "posthorn.index").unlink(missing_ok=True)
+    tool = Tool(ground, watch=False)
+    truth.look(tool)
+    tool.stop()
     print(f"{KILLS} kills, {truth.count} messages appended, {len(truth.there)} there, "
           f"{nameless} locks left without a name")
-    shutil.rmtree(ground.path)
+
+
+def main():
+    try:
+        with Ground() as ground:
+            play(ground)
+    except Failed as problem:
+        sys.exit(f"failed: {problem}")
 
 
 if __name__ == "__main__":

@@ -6,16 +6,17 @@ Only imapd and authd run, as an unprivileged user, since Dovecot handles no mail
 
 import imaplib
 import os
-import pathlib
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from dovecot import write_dovecot  # noqa: E402
 from foreign import Failed, become_nobody, need  # noqa: E402
+from ports import accepts  # noqa: E402
 from posthorn_site import programs, wait_until  # noqa: E402
+from steps import Place, run_in, tail  # noqa: E402
 
 
 class Worker(imaplib.IMAP4):
@@ -28,41 +29,42 @@ class Worker(imaplib.IMAP4):
 
     def _create_socket(self, timeout):
         door = socket.socket(socket.AF_UNIX)
-        door.settimeout(20)
+        door.settimeout(60)
         door.connect(str(self.path))
         return door
 
 
-class Ground:
+class Ground(Place):
     def __init__(self, binaries):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-acl-"))
+        super().__init__("acl")
         for name in ("conf", "run", "mail/ann", "mail/bob"):
-            (self.path / name).mkdir(parents=True)
-        (self.path / "conf/users").write_text("ann:{PLAIN}secret\nbob:{PLAIN}secret\n")
-        (self.path / "dovecot.conf").write_text(f"""
-base_dir = {self.path}/dovecot
-log_path = {self.path}/dovecot.log
-first_valid_uid = 1
-first_valid_gid = 1
+            (self.directory / name).mkdir(parents=True)
+        (self.directory / "conf/users").write_text("ann:{PLAIN}secret\nbob:{PLAIN}secret\n")
+        self.conf = write_dovecot(self.directory, f"""
 ssl = no
 mail_plugins = acl
-mail_location = maildir:{self.path}/mail/ann/Maildir
+mail_location = maildir:{self.directory}/mail/ann/Maildir
 plugin {{
   acl = vfile
-  acl_shared_dict = file:{self.path}/mail/shared-mailboxes
+  acl_shared_dict = file:{self.directory}/mail/shared-mailboxes
 }}
 """)
-        self.processes = [self.start(binaries / "authd"),
-                          self.start(binaries / "imapd", "--worker", "--shared-prefix=user.")]
-        self.door = self.path / "run/imap-worker.sock"
-        wait_until("the worker listens", self.door.exists)
+        self.binaries = binaries
+        self.processes = []
+        self.door = self.directory / "run/imap-worker.sock"
+
+    def begin(self):
+        self.start("authd")
+        self.start("imapd", "--worker", "--shared-prefix=user.")
+        wait_until("the worker listens", lambda: accepts(self.door))
+        return self
 
     def start(self, program, *words):
-        return subprocess.Popen([program, f"--site={self.path}", "--log-level=error", *words])
+        self.processes.append(subprocess.Popen([self.binaries / program, f"--site={self.directory}", "--log-level=error", *words]))
 
     def doveadm(self, *words):
-        environment = {"USER": "ann", "HOME": str(self.path / "mail/ann"), "PATH": os.environ["PATH"]}
-        done = subprocess.run(["doveadm", "-c", self.path / "dovecot.conf", *words], env=environment, timeout=30,
+        environment = {"USER": "ann", "HOME": str(self.directory / "mail/ann"), "PATH": os.environ["PATH"]}
+        done = subprocess.run(["doveadm", "-c", self.conf, *words], env=environment, timeout=60,
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Failed(f"doveadm {words}: {done.stderr}")
@@ -72,8 +74,10 @@ plugin {{
         for process in self.processes:
             process.terminate()
         for process in self.processes:
-            process.wait(20)
-        shutil.rmtree(self.path, ignore_errors=True)
+            process.wait(60)
+
+    def tails(self):
+        return tail("Dovecot", self.directory / "dovecot.log")
 
 
 def expect(what, got, wanted):
@@ -89,7 +93,8 @@ def seen_by_bob(ground):
     return rights
 
 
-def play(ground):
+def both_ways(ground):
+    """rights go both ways between imapd and doveadm"""
     ground.doveadm("mailbox", "create", "Work")
     expect("nothing is shared", seen_by_bob(ground), {})
     ground.doveadm("acl", "set", "Work", "user=bob", "lookup", "read", "write-seen")
@@ -110,18 +115,11 @@ def play(ground):
     expect("nothing is left", seen_by_bob(ground), {})
 
 
-def main():
+if __name__ == "__main__":
     need("doveadm")
     copied = become_nobody(("authd", "imapd"))
-    ground = Ground(copied or programs())
     try:
-        play(ground)
+        run_in(Ground(copied or programs()), [both_ways], Ground.begin)
     finally:
-        ground.stop()
         if copied:
             shutil.rmtree(copied, ignore_errors=True)
-    print("ok: rights go both ways between imapd and doveadm")
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from dns_servers import Bench, dnsd, nsd  # noqa: E402
 from foreign import need, run  # noqa: E402
-from posthorn_site import Failed, Workshop, free_port_base, wait_until  # noqa: E402
+from ports import free_port_base  # noqa: E402
+from posthorn_site import Failed, Workshop, wait_until  # noqa: E402
 
 ALICE = "alice@alpha.test"
 DOMAINS = ("good.test", "broken.test")
@@ -61,8 +62,7 @@ def story(bench, workshop):
     server = bench.add(nsd, "nsd", NSD, {"good.test": texts["good.test"], "broken.test": broken(texts["broken.test"])})
     server.start("good.test")
     base = free_port_base(["127.0.0.1", BETA])
-    workshop.site("beta", list(DOMAINS), [f"bob@{domain}" for domain in DOMAINS], address=BETA, port_base=base).start()
-    beta = workshop.sites[-1]
+    beta = workshop.site("beta", list(DOMAINS), [f"bob@{domain}" for domain in DOMAINS], address=BETA, port_base=base).start()
     alpha_directory = workshop.directory / "alpha"
     (alpha_directory / "conf").mkdir(parents=True)
     (alpha_directory / "conf/anchors").write_text(anchors)
@@ -82,7 +82,7 @@ def story(bench, workshop):
     print("ok      signed and good: the mail is delivered")
 
     send("broken.test")
-    wait_until("the message for broken.test is deferred", lambda: reason_of(alpha, "bob@broken.test"), 40)
+    wait_until("the message for broken.test is deferred", lambda: reason_of(alpha, "bob@broken.test"))
     reason = reason_of(alpha, "bob@broken.test")
     if not re.match(r"4\.4\.3 .*DNSSEC Bogus.*RRSIG of broken\.test MX", reason):
         raise Failed(f"the queue does not say why: {reason}")

@@ -126,7 +126,7 @@ def start_resolvers(bench):
     for server in (ours, *theirs):
         server.launch()
     for server in (ours, *theirs):
-        wait_until(f"{server.name} answers", lambda: server.is_up(None), 30)
+        wait_until(f"{server.name} answers", lambda: server.is_up(None))
     bench.shared["resolvers"] = [ours, *theirs]
 
 

@@ -355,6 +355,7 @@ def own_signer(bench):
     lines = [line for text in keys for line in text.splitlines() if re.search(r"\sDNSKEY\s+257\s", line)]
     validate(bench, ours, lines)
     file = ours.directory / f"zones/{ZONE}.signed"
+    wait_until("the signed zone is on disk", file.exists)
     run(["dnssec-verify", "-q", "-z", "-o", ZONE, file])
     run(["ldns-verify-zone", file])
     run(["kzonecheck", "-d", "on", "-o", ZONE, file])
@@ -393,7 +394,7 @@ stub-zone:
 
 def checkers(bench):
     """named-checkzone, kzonecheck and ldns-verify-zone accept what dnsd writes"""
-    ours, signed = bench.shared["ours"], bench.shared["signed"]
+    signed = bench.shared["signed"]
     copy = bench.add(dnsd, "copy", {}, [*QUIET, "--secondary", f"{ZONE}={signed.address[0]}:{signed.port}"])
     copy.start(ZONE)
     file = copy.directory / f"zones/{ZONE}.copy"

@@ -237,7 +237,7 @@ def killed(bench):
     try:
         for kill in range(5):
             wanted = len(stream.done) + 25
-            wait_until("updates are acknowledged", lambda: len(stream.done) >= wanted or not stream.thread.is_alive(), 30, 0.005)
+            wait_until("updates are acknowledged", lambda: len(stream.done) >= wanted or not stream.thread.is_alive(), pause=0.005)
             ours.kill()
             acknowledged = list(stream.done)
             ours.start(ZONE)

@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from dns_servers import dnsd, free_dns_port, is_sanitized, main  # noqa: E402
+from dns_servers import dnsd, main  # noqa: E402
 from foreign import Failed  # noqa: E402
-from posthorn_site import programs  # noqa: E402
+from ports import free_port  # noqa: E402
+from posthorn_site import is_sanitized, programs  # noqa: E402
 
 HEAD = "$TTL 300\n@ IN SOA ns1 hostmaster 1 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n"
 FILES = (
@@ -41,7 +42,7 @@ def zone_files(bench):
             (site / "zones" / name).write_bytes(text.encode() if isinstance(text, str) else text)
         memory = [] if is_sanitized() else ["--as=2000000000"]
         done = subprocess.run(["prlimit", *memory, "--cpu=20", str(programs() / "dnsd"), "--site", str(site), "--listen",
-                               f"inet:127.0.0.1:{free_dns_port()}", "--check-config"], capture_output=True, text=True, timeout=60, check=False)
+                               f"inet:127.0.0.1:{free_port()}", "--check-config"], capture_output=True, text=True, timeout=60, check=False)
         if done.returncode not in (64, 78) or said not in done.stderr:
             raise Failed(f"{what}: exit {done.returncode}, without {said!r}: {done.stderr[:600]}")
         if len(done.stderr) > 20000:

@@ -7,19 +7,18 @@ configuration in a directory of its own.
 """
 
 import os
-import pathlib
 import poplib
-import pwd
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import dovecot  # noqa: E402
 from foreign import Failed, become_nobody, main, need  # noqa: E402
 from getmail import Getmail  # noqa: E402
-from posthorn_site import free_port, wait_until  # noqa: E402
+from ports import free_port  # noqa: E402
+from posthorn_site import wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 DOVECOT, OURS = "Dovecot", "pop3d"
@@ -56,26 +55,14 @@ class Door:
             pass  # one side is gone; the other sees it by its own socket
 
 
-class Dovecot:
+def dovecot_on(site):
     """Dovecot's pop3s on the Maildirs of a site, as whoever runs the test."""
-
-    def __init__(self, site):
-        self.directory = site.directory / "dovecot"
-        self.directory.mkdir()
-        self.port = free_port()
-        me = pwd.getpwuid(os.geteuid()).pw_name
-        maildir = str(site.maildir(BOB)).replace("alpha.test/bob", "%d/%n")
-        services = "\n".join(f"service {name} {{\n  chroot =\n}}" for name in ("anvil", "stats"))
-        (self.directory / "dovecot.conf").write_text(f"""
-base_dir = {self.directory}/run
-state_dir = {self.directory}/state
-log_path = {self.directory}/log
+    home = site.directory / "dovecot"
+    home.mkdir()
+    port = free_port()
+    maildir = str(site.maildir(BOB)).replace("alpha.test/bob", "%d/%n")
+    return dovecot.Server(home, f"""
 protocols = pop3
-listen = 127.0.0.1
-default_internal_user = {me}
-default_internal_group =
-default_login_user = {me}
-first_valid_uid = 1
 ssl = required
 ssl_cert = <{site.directory}/tls/cert.pem
 ssl_key = <{site.directory}/tls/key.pem
@@ -86,45 +73,19 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid={os.geteuid()} gid={os.getegid()} home={self.directory}/home/%u
+  args = uid={os.geteuid()} gid={os.getegid()} home={home}/home/%u
 }}
-{services}
 service pop3-login {{
   chroot =
   inet_listener pop3 {{
     port = 0
   }}
   inet_listener pop3s {{
-    port = {self.port}
+    port = {port}
     ssl = yes
   }}
 }}
-""")
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(["dovecot", "-F", "-c", self.directory / "dovecot.conf"],
-                                        stdin=subprocess.DEVNULL)
-
-        def greets():
-            if self.process.poll() is not None:
-                raise Failed("Dovecot ended:\n" + self.log())
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return True
-            except OSError:
-                return False
-        wait_until("Dovecot listens", greets)
-
-    def stop(self):
-        if self.process:
-            self.process.terminate()
-            self.process.wait(20)
-            self.process = None
-
-    def log(self):
-        path = self.directory / "log"
-        return path.read_text(errors="replace")[-3000:] if path.exists() else ""
+""", [port])
 
 
 class Client:
@@ -156,7 +117,7 @@ class World:
         self.sent = 0
 
     def open(self, site):
-        self.dovecot = Dovecot(site)
+        self.dovecot = dovecot_on(site)
         self.getmail = Client(site, self.door)
 
     def swap_to(self, site, which):
@@ -189,7 +150,7 @@ def subject_of(lines):
 
 
 def open_pop3(site, port):
-    client = poplib.POP3_SSL("127.0.0.1", port, context=site.tls(), timeout=30)
+    client = poplib.POP3_SSL("127.0.0.1", port, context=site.tls(), timeout=60)
     client.user(BOB)
     client.pass_(site.password(BOB))
     return client
@@ -302,7 +263,7 @@ def both_at_once(site):
     for watcher in watchers:
         watcher.start()
     world.deliver(site, 60)
-    wait_until("the queue is empty", lambda: not site.queue(), 30, 0.2)
+    wait_until("the queue is empty", lambda: not site.queue(), pause=0.2)
     done.set()
     for watcher in watchers:
         watcher.join(60)

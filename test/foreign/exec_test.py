@@ -108,14 +108,14 @@ def starter(site):
     if len(children) != 1 or pathlib.Path(f"/proc/{children[0]}/comm").read_text() != "starter\n":
         raise Failed(f"deliverd has the children {children}")
     os.kill(children[0], signal.SIGKILL)
-    if agent.wait(20) != 75 or "starter-ended level=error" not in site.log("pipe"):
+    if agent.wait(60) != 75 or "starter-ended level=error" not in site.log("pipe"):
         raise Failed(f"deliverd ended with {agent.returncode}")
     run_deliverd(site)
     site.submit(ALICE, ["again@list.test"], f"From: <{ALICE}>\r\nSubject: again\r\n\r\nx\r\n")
     wait_until("it was sent", lambda: re.search(r"sent .*to=<again@list\.test>.*status=sent", site.log("queued")))
     left = children_of(agent.pid)
     agent.terminate()
-    if agent.wait(20) != 0:
+    if agent.wait(60) != 0:
         raise Failed(f"deliverd ended with {agent.returncode} after SIGTERM")
     wait_until("the starter ended with it", lambda: not os.path.exists(f"/proc/{left[0]}"))
 
@@ -146,4 +146,4 @@ if __name__ == "__main__":
     finally:
         if agent:
             agent.terminate()
-            agent.wait(20)
+            agent.wait(60)

@@ -3,17 +3,16 @@
 other way round. mail_client (test/mail_client) is driven by lines."""
 
 import os
-import pathlib
-import pwd
 import re
 import shutil
-import socket
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, become_nobody, main, need, run  # noqa: E402
-from posthorn_site import free_port, programs, wait_until  # noqa: E402
+import dovecot  # noqa: E402
+from foreign import Failed, become_nobody, main, make_certificate, need  # noqa: E402
+from ports import free_port  # noqa: E402
+from posthorn_site import programs  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 AGENTS = ("posthorn", "authd", "dnsd", "smtpd", "submissiond", "queued", "relayd", "deliverd", "pop3d", "imapd",
@@ -21,39 +20,33 @@ AGENTS = ("posthorn", "authd", "dnsd", "smtpd", "submissiond", "queued", "relayd
 SERVERS = {}
 
 
-class Dovecot:
+LISTENERS = """
+service {protocol}-login {{
+  chroot =
+  inet_listener {protocol} {{
+    port = {clear}
+  }}
+  inet_listener {protocol}s {{
+    port = {encrypted}
+    ssl = yes
+  }}
+}}
+"""
+
+
+class Dovecot(dovecot.Server):
     """Dovecot's imap, imaps, pop3 and pop3s on a Maildir of its own, as whoever runs the test."""
 
     def __init__(self, directory):
         self.directory = directory
         directory.mkdir()
         self.ports = {name: free_port() for name in ("imap", "imaps", "pop3", "pop3s")}
-        me = pwd.getpwuid(os.geteuid()).pw_name
-        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", directory / "key.pem",
-             "-out", directory / "cert.pem"])
+        make_certificate(directory / "cert.pem", directory / "key.pem")
         (directory / "users").write_text("bob:{PLAIN}secret\n")
-        services = "\n".join(f"service {name} {{\n  chroot =\n}}" for name in ("anvil", "stats"))
-        listeners = "\n".join(f"""service {protocol}-login {{
-  chroot =
-  inet_listener {protocol} {{
-    port = {self.ports[protocol]}
-  }}
-  inet_listener {protocol}s {{
-    port = {self.ports[protocol + 's']}
-    ssl = yes
-  }}
-}}""" for protocol in ("imap", "pop3"))
-        (directory / "dovecot.conf").write_text(f"""
-base_dir = {directory}/run
-state_dir = {directory}/state
-log_path = {directory}/log
+        listeners = "".join(LISTENERS.format(protocol=protocol, clear=self.ports[protocol], encrypted=self.ports[protocol + "s"])
+                            for protocol in ("imap", "pop3"))
+        super().__init__(directory, f"""
 protocols = imap pop3
-listen = 127.0.0.1
-default_internal_user = {me}
-default_internal_group =
-default_login_user = {me}
-first_valid_uid = 0
 ssl = yes
 ssl_cert = <{directory}/cert.pem
 ssl_key = <{directory}/key.pem
@@ -72,25 +65,7 @@ namespace inbox {{
   inbox = yes
   separator = .
 }}
-{services}
-{listeners}
-""")
-        self.process = subprocess.Popen(["dovecot", "-F", "-c", directory / "dovecot.conf"], stdin=subprocess.DEVNULL)
-        wait_until("Dovecot listens", self.listens)
-
-    def listens(self):
-        if self.process.poll() is not None:
-            raise Failed("Dovecot ended:\n" + self.log())
-        try:
-            for port in self.ports.values():
-                socket.create_connection(("127.0.0.1", port)).close()
-            return True
-        except OSError:
-            return False
-
-    def log(self):
-        path = self.directory / "log"
-        return path.read_text(errors="replace")[-3000:] if path.exists() else ""
+{listeners}""", [*self.ports.values()])
 
     def deliver(self, name, text):
         """Puts a message into INBOX as any delivery agent does."""
@@ -99,10 +74,6 @@ namespace inbox {{
             (box / folder).mkdir(parents=True, exist_ok=True)
         (box / "tmp" / name).write_bytes(text)
         (box / "tmp" / name).rename(box / "new" / name)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(20)
 
 
 class Client:
@@ -124,7 +95,7 @@ class Client:
                     raise Failed(line)
                 return lines
             lines.append(line)
-        raise Failed(f"mail_client ended with {self.process.wait(5)} behind {lines}")
+        raise Failed(f"mail_client ended with {self.process.wait(60)} behind {lines}")
 
     def say(self, *words):
         self.process.stdin.write("\t".join(str(word) for word in words) + "\n")
@@ -136,15 +107,15 @@ class Client:
 
     def end(self):
         self.process.stdin.close()
-        if self.process.wait(20) != 0:
+        if self.process.wait(60) != 0:
             raise Failed(f"mail_client ended with {self.process.returncode}")
         self.process.stdout.close()
 
 
 def imap(*more, tls="implicit", **keywords):
-    dovecot = SERVERS["dovecot"]
-    port = dovecot.ports["imaps" if tls == "implicit" else "imap"]
-    return Client("imap", port, dovecot.directory / "cert.pem", *more, tls=tls, **keywords)
+    server = SERVERS["dovecot"]
+    port = server.ports["imaps" if tls == "implicit" else "imap"]
+    return Client("imap", port, server.directory / "cert.pem", *more, tls=tls, **keywords)
 
 
 def must(condition, what, shown):
@@ -158,7 +129,7 @@ def message(number, size=100):
 
 def dovecot_starts(site):
     """Dovecot starts"""
-    SERVERS["dovecot"] = Dovecot(site.directory / "dovecot")
+    SERVERS["dovecot"] = Dovecot(site.directory / "dovecot").start()
 
 
 def logs_in(site):
@@ -179,8 +150,8 @@ def logs_in(site):
         else:
             raise Failed("a wrong password was taken")
     try:
-        dovecot = SERVERS["dovecot"]
-        Client("imap", dovecot.ports["imaps"], site_ca(), tls="implicit")
+        server = SERVERS["dovecot"]
+        Client("imap", server.ports["imaps"], site_ca(), tls="implicit")
     except Failed as refused:
         must("TLS" in str(refused), "a certificate of a stranger", refused)
     else:
@@ -262,9 +233,9 @@ def idles(site):
 def resynchronises(site):
     """IMAP: QRESYNC tells what went and what changed while the client was away; all of it compressed"""
     del site
-    dovecot = SERVERS["dovecot"]
+    server = SERVERS["dovecot"]
     for number in range(51, 56):
-        dovecot.deliver(f"{1700000000 + number}.M1P1.x", message(number))
+        server.deliver(f"{1700000000 + number}.M1P1.x", message(number))
     first = imap("--enable", "QRESYNC", "--compress", "yes")
     exists, validity, uid_next, modseq = first.ask("select", "INBOX")[-1].split()[1:]
     must(exists == "6" and modseq != "0", "SELECT", (exists, modseq))
@@ -312,21 +283,21 @@ def pop3_session(client, count, directory, expect):
 
 def pop3_at_dovecot(site):
     """POP3 at Dovecot: STLS, TLS first; LIST, UIDL, RETR pipelined, TOP; QUIT deletes, a lost connection does not"""
-    dovecot = SERVERS["dovecot"]
+    server = SERVERS["dovecot"]
     directory = site.directory / "pop3"
     directory.mkdir()
-    ca = dovecot.directory / "cert.pem"
-    client = Client("pop3", dovecot.ports["pop3s"], ca)
+    ca = server.directory / "cert.pem"
+    client = Client("pop3", server.ports["pop3s"], ca)
     pop3_session(client, 5, directory, b"Subject: letter 5")
     client.end()  # no QUIT
-    client = Client("pop3", dovecot.ports["pop3"], ca, tls="starttls")
+    client = Client("pop3", server.ports["pop3"], ca, tls="starttls")
     pop3_session(client, 5, directory, b"Subject: letter 5")
     client.ask("quit")
     client.end()
-    client = Client("pop3", dovecot.ports["pop3s"], ca, "--mechanism", "SCRAM-SHA-256")
+    client = Client("pop3", server.ports["pop3s"], ca, "--mechanism", "SCRAM-SHA-256")
     must(len(client.ask("list")) == 4, "what is left", client.ask("list"))
     client.end()
-    dovecot.stop()
+    server.stop()
 
 
 def pop3_at_pop3d(site):
@@ -347,17 +318,15 @@ def pop3_at_pop3d(site):
 
 
 if __name__ == "__main__":
-    need("dovecot", "openssl")
-    if not pathlib.Path("/usr/lib/dovecot/imap").exists():
-        print("skipped: Dovecot has no imap (package dovecot-imapd); scripts/test installs it")
-        sys.exit(77)
+    need("openssl")
+    dovecot.need_imap()
     own_directory = become_nobody(AGENTS)
     try:
         main("imap-client", [remembers_site, dovecot_starts, logs_in, reads_and_writes, idles, resynchronises, pop3_at_dovecot,
                              pop3_at_pop3d], [ALICE, BOB])
     finally:
-        if "dovecot" in SERVERS and SERVERS["dovecot"].process.poll() is None:
-            print(SERVERS["dovecot"].log())
+        if "dovecot" in SERVERS and SERVERS["dovecot"].process:
+            print(SERVERS["dovecot"].tails())
             SERVERS["dovecot"].stop()
         if own_directory:
             shutil.rmtree(own_directory)

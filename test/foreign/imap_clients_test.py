@@ -4,7 +4,6 @@
 import hashlib
 import os
 import pathlib
-import pwd
 import shutil
 import socket
 import subprocess
@@ -12,7 +11,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, main, need, run  # noqa: E402
+from dovecot import write_dovecot  # noqa: E402
+from foreign import Failed, as_nobody, give_to_nobody, main, name_of_nobody, need, run  # noqa: E402
 from imap_wire import Refused, Wire  # noqa: E402
 from posthorn_site import wait_until  # noqa: E402
 
@@ -165,12 +165,8 @@ delete = true
 read_all = true
 """)
     filled(site, "getter").close()
-    as_user = {}
-    if os.geteuid() == 0:
-        for path in [home, *home.rglob("*")]:
-            os.chown(path, 65534, 65534)
-        as_user = {"user": 65534, "group": 65534, "extra_groups": []}
-    run(["/usr/bin/getmail", f"--getmaildir={home}"], env={"HOME": str(home), "PATH": "/usr/bin:/bin"}, cwd=home, **as_user)
+    give_to_nobody(home)
+    run(["/usr/bin/getmail", f"--getmaildir={home}"], env={"HOME": str(home), "PATH": "/usr/bin:/bin"}, cwd=home, **as_nobody())
     if read_all(home / "mail") != ALL:
         raise Failed(f"getmail has {read_all(home / 'mail')}")
     if subjects(site, "getter"):
@@ -204,19 +200,19 @@ set wait_key = no
         run([*tmux, "send-keys", *names], env=environment)
 
     try:
-        wait_until("neomutt lists the messages", lambda: "number 0" in screen() and "number 2" in screen(), 30, 0.2)
+        wait_until("neomutt lists the messages", lambda: "number 0" in screen() and "number 2" in screen(), pause=0.2)
         keys("1", "Enter")
         keys("Enter")
-        wait_until("neomutt shows the first message", lambda: "Text 0" in screen(), 20, 0.2)
+        wait_until("neomutt shows the first message", lambda: "Text 0" in screen(), pause=0.2)
         keys("q")
-        wait_until("neomutt is back in the list", lambda: "number 2" in screen(), 20, 0.2)
+        wait_until("neomutt is back in the list", lambda: "number 2" in screen(), pause=0.2)
         keys("1", "Enter")
         keys("F")
         keys("3", "Enter")
         keys("d")
         keys("$")
         wanted = {0: [b"\\Flagged", b"\\Seen"], 1: [b"\\Seen"]}
-        wait_until("neomutt has flagged, read and deleted", lambda: settled(site, "mutt") == wanted, 20, 0.3)
+        wait_until("neomutt has flagged, read and deleted", lambda: settled(site, "mutt") == wanted, pause=0.3)
         keys("q")
     finally:
         subprocess.run([*tmux, "kill-server"], env=environment, capture_output=True, check=False)
@@ -226,15 +222,7 @@ set wait_key = no
 def doveadm_backs_up(site):
     """doveadm backup over imapc: the same messages and flags in a Dovecot mailbox, then what changed"""
     home = scratch("doveadm")
-    name = pwd.getpwuid(65534 if os.geteuid() == 0 else os.geteuid()).pw_name
-    (home / "dovecot.conf").write_text(f"""base_dir = {home}/run
-state_dir = {home}/state
-log_path = {home}/log
-default_internal_user = {name}
-default_internal_group =
-default_login_user = {name}
-first_valid_uid = 1
-first_valid_gid = 1
+    conf = write_dovecot(home, f"""
 ssl = no
 mail_location = maildir:{home}/Maildir
 imapc_host = {site.address}
@@ -246,16 +234,13 @@ imapc_user = backup@alpha.test
 imapc_password = {site.password('backup@alpha.test')}
 imapc_features = rfc822.size fetch-headers modseq
 mail_prefetch_count = 20
-""")
+""", name_of_nobody())
     (home / "ca.pem").write_bytes(pathlib.Path(site.facts["ca"]).read_bytes())
-    as_user = {}
-    if os.geteuid() == 0:
-        os.chown(home, 65534, 65534)
-        as_user = {"user": 65534, "group": 65534, "extra_groups": []}
+    give_to_nobody(home)
     wire = filled(site, "backup")
-    words = ["doveadm", "-c", home / "dovecot.conf", "backup", "-R", "imapc:"]
-    environment = {"HOME": str(home), "USER": name, "PATH": os.environ["PATH"]}
-    run(words, env=environment, cwd=home, **as_user)
+    words = ["doveadm", "-c", conf, "backup", "-R", "imapc:"]
+    environment = {"HOME": str(home), "USER": name_of_nobody(), "PATH": os.environ["PATH"]}
+    run(words, env=environment, cwd=home, **as_nobody())
     if read_all(home / "Maildir") != ALL:
         raise Failed(f"doveadm backed up {read_all(home / 'Maildir')}")
     seen = [path for path in (home / "Maildir/cur").glob("*") if "S" in path.name.partition(":2,")[2]]
@@ -266,7 +251,7 @@ mail_prefetch_count = 20
     wire.do("EXPUNGE")
     wire.do("APPEND INBOX", letter(COUNT))
     wire.close()
-    run(words, env=environment, cwd=home, **as_user)
+    run(words, env=environment, cwd=home, **as_nobody())
     if read_all(home / "Maildir") != [*ALL[1:], b"number %d" % COUNT]:
         raise Failed(f"the second backup has {read_all(home / 'Maildir')}")
     shutil.rmtree(home)

@@ -9,69 +9,53 @@ runs as an unprivileged user, because Dovecot gives no mail to root.
 import imaplib
 import json
 import os
-import pathlib
-import pwd
 import random
 import re
 import shutil
-import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, need  # noqa: E402
-from posthorn_site import programs, wait_until  # noqa: E402
+from dovecot import Session, write_dovecot  # noqa: E402
+from foreign import Failed, as_nobody, give_to_nobody, name_of_nobody, need  # noqa: E402
+from posthorn_site import programs, trusting, wait_until  # noqa: E402
+from steps import Place, run_in, tail  # noqa: E402
 
 SECONDS = float(os.environ.get("POSTHORN_STORE_SECONDS", "10"))
-NOBODY = 65534
 USER = "ann@alpha.test"
 AGENTS = ("posthorn", "authd", "imapd", "dnsd", "queued", "deliverd", "relayd", "smtpd", "submissiond", "pop3d")
 
 
-class Ground:
+class Ground(Place):
     """A site of the unprivileged user, and Dovecot's configuration for ann's Maildir in it."""
 
     def __init__(self):
-        self.as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-        name = pwd.getpwuid(NOBODY if self.as_user else os.geteuid()).pw_name
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-imap-dovecot-"))
-        (self.path / "bin").mkdir()
+        super().__init__("imap-dovecot")
+        (self.directory / "bin").mkdir()
         for agent in AGENTS:
-            shutil.copy(programs() / agent, self.path / "bin" / agent)
-        (self.path / "dovecot.conf").write_text(f"""
-base_dir = {self.path}/run
-state_dir = {self.path}/state
-log_path = {self.path}/log
-default_internal_user = {name}
-default_internal_group =
-default_login_user = {name}
-first_valid_uid = 1
-first_valid_gid = 1
+            shutil.copy(programs() / agent, self.directory / "bin" / agent)
+        self.conf = write_dovecot(self.directory, f"""
 ssl = no
-mail_location = maildir:{self.path}/site/mail/alpha.test/ann/Maildir
+mail_location = maildir:{self.directory}/site/mail/alpha.test/ann/Maildir
 mail_max_userip_connections = 0
-""")
-        if self.as_user:
-            for entry in [self.path, *self.path.rglob("*")]:
-                os.chown(entry, NOBODY, NOBODY)
-        self.environment = {"USER": name, "HOME": str(self.path), "PATH": os.environ["PATH"]}
-        self.start_ours()
+""", name_of_nobody())
+        give_to_nobody(self.directory)
+        self.environment = {"USER": name_of_nobody(), "HOME": str(self.directory), "PATH": os.environ["PATH"]}
+        self.sandbox = None
 
     def start_ours(self):
-        self.sandbox = self.start([self.path / "bin/posthorn", "sandbox", "--dir", self.path / "site", "--port-base", "0",
-                                   "--domain", "alpha.test", "--user", f"{USER}:secret"])
+        self.sandbox = self.start([self.directory / "bin/posthorn", "sandbox", "--dir", self.directory / "site", "--port-base", "0",
+                                   "--domain", "alpha.test", "--user", f"{USER}:secret", "--start-time", "60s"])  # a loaded machine
         self.facts = json.loads(self.sandbox.stdout.readline() or b"{}")
         if not self.facts:
             raise Failed("the sandbox did not start")
-        self.tls = ssl.create_default_context(cafile=self.facts["ca"])
-        self.tls.check_hostname = False
+        self.tls = trusting(self.facts["ca"])
 
     def start(self, words):
         return subprocess.Popen([str(w) for w in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=subprocess.DEVNULL, cwd=self.path, env=self.environment, bufsize=0, **self.as_user)
+                                stderr=subprocess.DEVNULL, cwd=self.directory, env=self.environment, bufsize=0, **as_nobody())
 
     def ours(self):
         client = imaplib.IMAP4_SSL("127.0.0.1", self.facts["ports"]["imaps"], ssl_context=self.tls, timeout=60)
@@ -79,35 +63,18 @@ mail_max_userip_connections = 0
         return client
 
     def dovecot(self):
-        return Dovecot(self)
+        return Session(self.conf, self.start)
 
     def stop_ours(self):
         self.sandbox.terminate()
-        self.sandbox.wait(20)
+        self.sandbox.wait(60)
 
     def stop(self):
-        self.stop_ours()
-        shutil.rmtree(self.path)
+        if self.sandbox:
+            self.stop_ours()
 
-
-class Dovecot(imaplib.IMAP4_stream):
-    """An IMAP session with Dovecot, logged in."""
-
-    def __init__(self, ground):
-        self.ground = ground
-        super().__init__("")
-
-    def open(self, host=None, port=None, timeout=None):
-        self.host = self.port = self.sock = None
-        self.process = self.ground.start(["doveadm", "-c", self.ground.path / "dovecot.conf", "exec", "imap"])
-        self.writefile = self.process.stdin
-        self.readfile = os.fdopen(os.dup(self.process.stdout.fileno()), "rb")
-
-    def shutdown(self):
-        self.readfile.close()
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait(20)
+    def tails(self):
+        return tail("Dovecot", self.directory / "dovecot.log")
 
 
 def must(answer):
@@ -165,6 +132,8 @@ def work(make, seed, until, problems):
 
 
 def side_by_side(ground):
+    """Both serve at once, and show the same in the end."""
+    ground.start_ours()
     one, other = ground.ours(), ground.dovecot()
     must(one.create("Other"))
     problems = []
@@ -180,11 +149,11 @@ def side_by_side(ground):
     for mailbox in ("INBOX", "Other"):
         def same(name=mailbox):
             return messages(one, name) == messages(other, name)
-        wait_until(f"both show the same in {mailbox}", same, 10)
+        wait_until(f"both show the same in {mailbox}", same)
         facts = [sorted(must(client.status(mailbox, "(UIDVALIDITY UIDNEXT MESSAGES)"))[0].split()) for client in (one, other)]
         if facts[0] != facts[1]:
             raise Failed(f"STATUS {mailbox}: {facts[0]} and {facts[1]}")
-        print(f"ok      {mailbox}: {len(messages(one, mailbox))} messages, the same to both", flush=True)
+        print(f"        {mailbox}: {len(messages(one, mailbox))} messages", flush=True)
     one.logout()
     other.logout()
 
@@ -212,16 +181,9 @@ def in_turns(ground):
             one_step(client, chance, b"turn-%d-%d" % (turn, number))
         left = facts_of(client)
         client.logout()
-    print(f"ok      taken over four times: {', '.join(f'{len(found)} messages in {name}' for name, found, _ in left)}", flush=True)
+    print(f"        taken over four times: {', '.join(f'{len(found)} messages in {name}' for name, found, _ in left)}", flush=True)
 
 
 if __name__ == "__main__":
     need("doveadm")
-    place = Ground()
-    try:
-        side_by_side(place)
-        in_turns(place)
-    except Failed as failure:
-        sys.exit(f"failed: {failure}")
-    finally:
-        place.stop()
+    run_in(Ground(), [side_by_side, in_turns])

@@ -44,6 +44,14 @@ def expect(what, found, wanted):
         raise Failed(f"{what}: {found}, not {wanted}")
 
 
+def read_until(client, is_last):
+    """The first line for which is_last() is true."""
+    while not is_last(line := client.readline()):
+        if not line:
+            raise Failed("the connection ended")
+    return line
+
+
 def flat(data):
     return b" ".join(b" ".join(item) if isinstance(item, tuple) else item or b"" for item in data)
 
@@ -112,20 +120,15 @@ def idle_hears(site):
     first, second = connect(site, BOB), connect(site, BOB)
     ask(first, "select")
     first.send(b"I1 IDLE\r\n")
-    while not first.readline().startswith(b"+ "):
-        pass
+    read_until(first, lambda line: line.startswith(b"+ "))
     site.inject(ALICE, [BOB], "From: <alice@alpha.test>\r\nSubject: one\r\n\r\nfirst\r\n")
-    first.sock.settimeout(20)
-    while first.readline() != b"* 1 EXISTS\r\n":
-        pass
+    first.sock.settimeout(60)
+    read_until(first, lambda line: line == b"* 1 EXISTS\r\n")
     ask(second, "select")
     ask(second, "store", "1", "+FLAGS", "(\\Flagged)")
-    while b"FETCH (FLAGS (\\Flagged" not in (line := first.readline()):
-        if not line:
-            raise Failed("the connection ended in IDLE")
+    read_until(first, lambda line: b"FETCH (FLAGS (\\Flagged" in line)
     first.send(b"DONE\r\n")
-    while not first.readline().startswith(b"I1 OK"):
-        pass
+    read_until(first, lambda line: line.startswith(b"I1 OK"))
     second.logout()
     first.logout()
 
@@ -159,15 +162,12 @@ def deflated(site):
     """zlib of Python's: COMPRESS=DEFLATE over TLS, partial flushes too; UNAUTHENTICATE changes the user of one connection"""
     client = connect(site, ALICE)
     client.send(b"U1 UNAUTHENTICATE\r\n")
-    while not client.readline().startswith(b"U1 OK"):
-        pass
+    read_until(client, lambda line: line.startswith(b"U1 OK"))
     client.send(b"U2 LOGIN %s %s\r\n" % (BOB.encode(), site.password(BOB).encode()))
-    while not (line := client.readline()).startswith(b"U2 "):
-        pass
+    line = read_until(client, lambda line: line.startswith(b"U2 "))
     expect("the second log-in", line[:5], b"U2 OK")
     client.send(b"U3 COMPRESS DEFLATE\r\n")
-    while not client.readline().startswith(b"U3 OK"):
-        pass
+    read_until(client, lambda line: line.startswith(b"U3 OK"))
     pack, unpack = zlib.compressobj(9, zlib.DEFLATED, -15), zlib.decompressobj(-15)
     said, octets = b"", 0
 

@@ -5,20 +5,18 @@ import hashlib
 import json
 import mailbox
 import os
-import pathlib
 import pty
-import pwd
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, need  # noqa: E402
-from posthorn_site import programs, wait_until  # noqa: E402
+import dovecot  # noqa: E402
+from foreign import NOBODY, Failed, give_to_nobody, name_of_nobody, need  # noqa: E402
+from posthorn_site import programs  # noqa: E402
+from steps import Place, run_in  # noqa: E402
 
-NOBODY = 65534
 COUNT = 30
 EPOCH = 1_700_000_000
 
@@ -34,12 +32,9 @@ def letter(number):
     return (head + "\n" + body + f"text {number}\n").encode() + b"\xe4\xff\n" * (number % 2)
 
 
-class Ground:
-    def __init__(self):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-import-"))
-
+class Ground(Place):
     def posthorn(self, *words, code=0):
-        done = subprocess.run([str(programs() / "posthorn"), *map(str, words)], capture_output=True, cwd=self.path, timeout=60,
+        done = subprocess.run([str(programs() / "posthorn"), *map(str, words)], capture_output=True, cwd=self.directory, timeout=60,
                               check=False)
         if done.returncode != code:
             raise Failed(f"posthorn {' '.join(map(str, words))}: exit {done.returncode}, not {code}: "
@@ -56,7 +51,7 @@ class Ground:
 
     def maildir(self, name, folders=("", ".Lists.C++", ".Gr&APwA3w-e")):
         """A Maildir as other programs leave it."""
-        root = self.path / name
+        root = self.directory / name
         (root / "cur").mkdir(parents=True)
         for folder in folders:
             for sub in ("cur", "new", "tmp"):
@@ -99,32 +94,32 @@ def maildir_round_trip(ground):
     source = ground.maildir("source")
     wanted = contents(source)
     names = {"INBOX", "Lists/C++", "Grüße"}
-    dry = ground.copy("import", "--maildir", ground.path / "box", "--dry-run", f"maildir:{source}")
+    dry = ground.copy("import", "--maildir", ground.directory / "box", "--dry-run", f"maildir:{source}")
     expect("a dry run", dry, {name: (COUNT, 0) for name in names})
-    if (ground.path / "box").exists():
+    if (ground.directory / "box").exists():
         raise Failed("a dry run made something")
-    expect("the import", ground.copy("import", "--maildir", ground.path / "box", f"maildir:{source}"),
+    expect("the import", ground.copy("import", "--maildir", ground.directory / "box", f"maildir:{source}"),
            {name: (COUNT, 0) for name in names})
-    expect("what was imported", contents(ground.path / "box"), wanted)
-    expect("a second time", ground.copy("import", "--maildir", ground.path / "box", f"maildir:{source}"),
+    expect("what was imported", contents(ground.directory / "box"), wanted)
+    expect("a second time", ground.copy("import", "--maildir", ground.directory / "box", f"maildir:{source}"),
            {name: (0, COUNT) for name in names})
     # Interrupted: half of it is missing.
-    for file in list((ground.path / "box/cur").iterdir())[:10]:
+    for file in list((ground.directory / "box/cur").iterdir())[:10]:
         file.unlink()
-    expect("the rest", ground.copy("import", "--maildir", ground.path / "box", f"maildir:{source}")["INBOX"], (10, COUNT - 10))
-    expect("after that", contents(ground.path / "box"), wanted)
-    ground.copy("export", "--maildir", ground.path / "box", f"maildir:{ground.path}/out")
-    expect("the Maildir that was exported", contents(ground.path / "out"), wanted)
+    expect("the rest", ground.copy("import", "--maildir", ground.directory / "box", f"maildir:{source}")["INBOX"], (10, COUNT - 10))
+    expect("after that", contents(ground.directory / "box"), wanted)
+    ground.copy("export", "--maildir", ground.directory / "box", f"maildir:{ground.directory}/out")
+    expect("the Maildir that was exported", contents(ground.directory / "out"), wanted)
     expect("the source", contents(source), wanted)
 
 
 def mbox_round_trip(ground):
     """mbox files that Python reads, and that come back octet for octet"""
-    wanted = contents(ground.path / "box")
-    ground.copy("export", "--maildir", ground.path / "box", f"mbox:{ground.path}/mboxes")
-    files = sorted(str(f.relative_to(ground.path / "mboxes")) for f in (ground.path / "mboxes").rglob("*") if f.is_file())
+    wanted = contents(ground.directory / "box")
+    ground.copy("export", "--maildir", ground.directory / "box", f"mbox:{ground.directory}/mboxes")
+    files = sorted(str(f.relative_to(ground.directory / "mboxes")) for f in (ground.directory / "mboxes").rglob("*") if f.is_file())
     expect("the files", files, ["Grüße.mbox", "INBOX.mbox", "Lists/C++.mbox"])
-    read = list(mailbox.mbox(ground.path / "mboxes/INBOX.mbox", create=False))
+    read = list(mailbox.mbox(ground.directory / "mboxes/INBOX.mbox", create=False))
     expect("messages that Python sees", len(read), COUNT)
     by_subject = {message["Subject"].rsplit(" ", 1)[1]: message for message in read}
     flags = {number: set(by_subject[str(number)].get_flags()) for number in range(5)}
@@ -132,65 +127,47 @@ def mbox_round_trip(ground):
     expect("keywords", by_subject["2"]["X-Keywords"], "work")
     if time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime(EPOCH + 7000)) not in by_subject["7"].get_from():
         raise Failed(f"the date of message 7 is {by_subject['7'].get_from()}")
-    ground.posthorn("mailbox", "export", "--maildir", ground.path / "box", f"mbox:{ground.path}/mboxes", code=77)
-    copied = ground.copy("import", "--maildir", ground.path / "again", f"mbox:{ground.path}/mboxes")
+    ground.posthorn("mailbox", "export", "--maildir", ground.directory / "box", f"mbox:{ground.directory}/mboxes", code=77)
+    copied = ground.copy("import", "--maildir", ground.directory / "again", f"mbox:{ground.directory}/mboxes")
     expect("the import", copied, {name: (COUNT, 0) for name in ("INBOX", "Lists/C++", "Grüße")})
-    expect("what came back", contents(ground.path / "again"), wanted)
-    expect("a second time", ground.copy("import", "--maildir", ground.path / "again", f"mbox:{ground.path}/mboxes")["INBOX"],
+    expect("what came back", contents(ground.directory / "again"), wanted)
+    expect("a second time", ground.copy("import", "--maildir", ground.directory / "again", f"mbox:{ground.directory}/mboxes")["INBOX"],
            (0, COUNT))
-    ground.posthorn("mailbox", "export", "--maildir", ground.path / "box", f"mbox:{ground.path}/one", "INBOX")
-    mapped = ground.copy("import", "--maildir", ground.path / "mapped", "--into", "Old", "--folder", "Lists/C++=Code",
-                         "--folder", "Grüße=", f"mbox:{ground.path}/mboxes")
+    ground.posthorn("mailbox", "export", "--maildir", ground.directory / "box", f"mbox:{ground.directory}/one", "INBOX")
+    mapped = ground.copy("import", "--maildir", ground.directory / "mapped", "--into", "Old", "--folder", "Lists/C++=Code",
+                         "--folder", "Grüße=", f"mbox:{ground.directory}/mboxes")
     expect("with a mapping", mapped, {"INBOX": (COUNT, 0), "Lists/C++": (COUNT, 0)})
-    expect("where it went", sorted(k for k, v in contents(ground.path / "mapped").items() if v), [".Code", ".Old"])
+    expect("where it went", sorted(k for k, v in contents(ground.directory / "mapped").items() if v), [".Code", ".Old"])
 
 
 def python_mbox(ground):
     """an mbox that Python's mailbox module wrote, with flags"""
-    box = mailbox.mbox(ground.path / "python.mbox")
+    box = mailbox.mbox(ground.directory / "python.mbox")
     for number in range(4):
         message = mailbox.mboxMessage(letter(number))
         message.set_from("ann@alpha.test", time.gmtime(EPOCH + number))
         message.set_flags(["", "RO", "ROF", "A"][number])
         box.add(message)
     box.close()
-    expect("the import", ground.copy("import", "--maildir", ground.path / "python", f"mbox:{ground.path}/python.mbox"),
+    expect("the import", ground.copy("import", "--maildir", ground.directory / "python", f"mbox:{ground.directory}/python.mbox"),
            {"INBOX": (4, 0)})
-    rows = contents(ground.path / "python")["."]
+    rows = contents(ground.directory / "python")["."]
     expect("flags and dates", sorted((f, d) for _, f, _, d in rows),
            sorted([("", EPOCH), ("S", EPOCH + 1), ("FS", EPOCH + 2), ("R", EPOCH + 3)]))
 
 
-class Dovecot:
-    """One that listens on a port of 127.0.0.1, without TLS, for ann; as nobody."""
-
-    def __init__(self, ground):
-        self.path = ground.path / "dovecot"
-        self.path.mkdir()
-        name = pwd.getpwuid(NOBODY).pw_name
-        shutil.copytree(ground.path / "source", self.path / "Maildir", copy_function=shutil.copy2)
-        (self.path / "passwd").write_text("ann:{PLAIN}secret::::::\n")
-        (self.path / "dovecot.conf").write_text(f"""
-base_dir = {self.path}/run
-state_dir = {self.path}/state
-log_path = {self.path}/log
-default_internal_user = {name}
-default_internal_group =
-default_login_user = {name}
-first_valid_uid = 1
-first_valid_gid = 1
+DOVECOT = """
 ssl = no
 disable_plaintext_auth = no
 protocols = imap
-listen = 127.0.0.1
-mail_location = maildir:{self.path}/Maildir
+mail_location = maildir:{home}/Maildir
 passdb {{
   driver = passwd-file
-  args = {self.path}/passwd
+  args = {home}/passwd
 }}
 userdb {{
   driver = static
-  args = uid={NOBODY} gid={NOBODY} home={self.path}
+  args = uid={nobody} gid={nobody} home={home}
 }}
 service imap-login {{
   chroot =
@@ -200,23 +177,23 @@ service imap-login {{
   inet_listener imaps {{
     port = 0
   }}
-  unix_listener {self.path}/imap.sock {{
+  unix_listener {home}/imap.sock {{
     mode = 0666
   }}
 }}
-service anvil {{
-  chroot =
-}}
-""")
-        for entry in [ground.path, self.path, *self.path.rglob("*")]:
-            os.chown(entry, NOBODY, NOBODY)
-        os.chmod(ground.path, 0o755)
-        self.process = subprocess.Popen(["dovecot", "-F", "-c", str(self.path / "dovecot.conf")], stderr=subprocess.DEVNULL)
-        wait_until("dovecot listens", (self.path / "imap.sock").exists)
+"""
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(20)
+
+def dovecot_for_ann(ground):
+    """One that listens on a Unix socket, without TLS; as nobody."""
+    home = ground.directory / "dovecot"
+    home.mkdir()
+    shutil.copytree(ground.directory / "source", home / "Maildir", copy_function=shutil.copy2)
+    (home / "passwd").write_text("ann:{PLAIN}secret::::::\n")
+    server = dovecot.Server(home, DOVECOT.format(home=home, nobody=NOBODY), [home / "imap.sock"], user=name_of_nobody())
+    os.chown(ground.directory, NOBODY, NOBODY)
+    give_to_nobody(home)
+    return ground.hold(server.start())
 
 
 def dovecot_pull(ground):
@@ -224,25 +201,22 @@ def dovecot_pull(ground):
     need("dovecot")
     if os.geteuid() != 0:
         return
-    server = Dovecot(ground)
-    try:
-        (ground.path / "secret").write_text("secret\n")
-        words = ["--login", "ann", "--password-file", ground.path / "secret", f"imap:{server.path}/imap.sock"]
-        box = ground.path / "pulled"
-        names = ("INBOX", "Lists/C++", "Grüße")
-        expect("the pull", ground.copy("import", "--maildir", box, *words), {name: (COUNT, 0) for name in names})
-        expect("what was pulled", contents(box), contents(ground.path / "source"))
-        expect("a second time", ground.copy("import", "--maildir", box, *words), {name: (0, COUNT) for name in names})
-        words[2:4] = ["--password-command", "echo wrong"]
-        ground.posthorn("mailbox", "import", "--maildir", box, *words, code=77)
-    finally:
-        server.stop()
+    dovecot_for_ann(ground)
+    (ground.directory / "secret").write_text("secret\n")
+    words = ["--login", "ann", "--password-file", ground.directory / "secret", f"imap:{ground.directory}/dovecot/imap.sock"]
+    box = ground.directory / "pulled"
+    names = ("INBOX", "Lists/C++", "Grüße")
+    expect("the pull", ground.copy("import", "--maildir", box, *words), {name: (COUNT, 0) for name in names})
+    expect("what was pulled", contents(box), contents(ground.directory / "source"))
+    expect("a second time", ground.copy("import", "--maildir", box, *words), {name: (0, COUNT) for name in names})
+    words[2:4] = ["--password-command", "echo wrong"]
+    ground.posthorn("mailbox", "import", "--maildir", box, *words, code=77)
 
 
 def on_a_terminal(ground):
     """on a terminal a bar shows how far it is"""
     ours, theirs = pty.openpty()
-    words = ["mailbox", "import", "--maildir", ground.path / "seen", f"maildir:{ground.path}/source"]
+    words = ["mailbox", "import", "--maildir", ground.directory / "seen", f"maildir:{ground.directory}/source"]
     done = subprocess.run([str(programs() / "posthorn"), *map(str, words)], stdout=subprocess.PIPE, stderr=theirs, timeout=60,
                           check=True)
     os.close(theirs)
@@ -257,31 +231,15 @@ def on_a_terminal(ground):
 def bad_sources(ground):
     """sources that are none are named, with the exit code that fits"""
     for source, code in (("mbox:nowhere", 67), ("maildir:.", 67), ("tar:x", 64), ("mbox:", 64), ("imap:127.0.0.1:1", 64),
-                         (f"mbox:{ground.path}/secret", 65)):
+                         (f"mbox:{ground.directory}/secret", 65)):
         words = ["--login", "ann"] if source.startswith("imap") else []
-        (ground.path / "secret").write_text("secret\n")
-        ground.posthorn("mailbox", "import", "--maildir", ground.path / "bad", *words, source, code=code)
-    ground.posthorn("mailbox", "export", "--maildir", ground.path / "box", "zip:x", code=64)
-
-
-def run():
-    # Who writes into another's Maildir becomes that user, and the kernel lets nobody trace such a process: the leak
-    # checker of a sanitizer build can't look at it. All else in ASAN_OPTIONS stays.
-    os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-    ground = Ground()
-    failures = 0
-    for step in (maildir_round_trip, mbox_round_trip, python_mbox, dovecot_pull, on_a_terminal, bad_sources):
-        title = step.__doc__
-        try:
-            step(ground)
-            print(f"ok      {title}", flush=True)
-        except Failed as problem:
-            failures += 1
-            print(f"FAILED  {title}\n        {problem}", flush=True)
-    if failures:
-        sys.exit(f"failed; kept: {ground.path}")
-    shutil.rmtree(ground.path)
+        (ground.directory / "secret").write_text("secret\n")
+        ground.posthorn("mailbox", "import", "--maildir", ground.directory / "bad", *words, source, code=code)
+    ground.posthorn("mailbox", "export", "--maildir", ground.directory / "box", "zip:x", code=64)
 
 
 if __name__ == "__main__":
-    run()
+    # Who writes into another's Maildir becomes that user, and the kernel lets nobody trace such a process: the leak
+    # checker of a sanitizer build can't look at it. All else in ASAN_OPTIONS stays.
+    os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+    run_in(Ground("import"), [maildir_round_trip, mbox_round_trip, python_mbox, dovecot_pull, on_a_terminal, bad_sources])

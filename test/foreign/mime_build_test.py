@@ -19,8 +19,8 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
-
-BIN = os.environ.get("POSTHORN_BIN", HERE.parents[1] / "build/release/bin")
+from foreign import skip  # noqa: E402
+from posthorn_site import programs  # noqa: E402
 
 try:
     import gi
@@ -30,8 +30,7 @@ try:
 except (ImportError, ValueError) as problem:
     if sys.executable != "/usr/bin/python3" and os.path.exists("/usr/bin/python3"):
         os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])  # the bindings are Debian's Python's
-    print(f"skipped: GMime can't be used from Python: {problem} (packages python3-gi gir1.2-gmime-3.0)")
-    sys.exit(77)
+    skip(f"GMime can't be used from Python: {problem} (packages python3-gi gir1.2-gmime-3.0)")
 
 GMime.init()
 
@@ -185,7 +184,7 @@ def by_ourselves(directory, messages):
     for number, octets in enumerate(messages):
         paths.append(os.path.join(directory, f"{number}.eml"))
         pathlib.Path(paths[-1]).write_bytes(octets)
-    done = subprocess.run([os.path.join(BIN, "mime_dump"), "--bodies", *paths], capture_output=True, check=True, timeout=60)
+    done = subprocess.run([programs() / "mime_dump", "--bodies", *paths], capture_output=True, check=True, timeout=60)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -213,7 +212,7 @@ def differences(want, seen):
 def main():
     drafts = list(hand_picked()) + list(at_random(150))
     text = "".join(json.dumps(one) + "\n" for one in drafts).encode()
-    done = subprocess.run([os.path.join(BIN, "mime_build")], input=text, capture_output=True, check=True, timeout=60)
+    done = subprocess.run([programs() / "mime_build"], input=text, capture_output=True, check=True, timeout=60)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     errors = [a for a in answers if not isinstance(a, str)]
     assert not errors and len(answers) == len(drafts), errors

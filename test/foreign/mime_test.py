@@ -14,7 +14,6 @@ tree of every corpus message is held against test/mime/corpus.golden.
 import difflib
 import email
 import email.policy
-import glob
 import imaplib
 import json
 import os
@@ -29,28 +28,17 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
 import mime_differences  # noqa: E402
 import mime_torture  # noqa: E402
-from foreign import need  # noqa: E402
+from dovecot import need_imap  # noqa: E402
+from foreign import corpus, skip  # noqa: E402
+from posthorn_site import programs  # noqa: E402
 
-CORPUS = "/usr/lib/python3.11/test/test_email/data/msg_*.txt"
-CORPUS_SIZE = 47
 GOLDEN = HERE.parent / "mime/corpus.golden"
-BIN = os.environ.get("POSTHORN_BIN", HERE.parents[1] / "build/release/bin")
-DUMP, BENCH = os.path.join(BIN, "mime_dump"), os.path.join(BIN, "mime_bench")
-
-
-def skip(why):
-    print("skipped:", why)
-    sys.exit(77)
+DUMP, BENCH = programs() / "mime_dump", programs() / "mime_bench"
 
 
 def messages():
     """{name: octets}"""
-    files = sorted(glob.glob(CORPUS))
-    if len(files) != CORPUS_SIZE:
-        skip(f"{CORPUS} has {len(files)} files instead of {CORPUS_SIZE} (package libpython3.11-testsuite)")
-    out = {os.path.basename(path)[:-4]: pathlib.Path(path).read_bytes() for path in files}
-    out.update({name: octets for name, (octets, _) in mime_torture.messages().items()})
-    return out
+    return {**corpus(), **{name: octets for name, (octets, _) in mime_torture.messages().items()}}
 
 
 def octets_of(text):
@@ -129,9 +117,7 @@ class Dovecot:
     """Dovecot's imap on a Maildir with all messages, its UIDs in their order."""
 
     def __init__(self, everything, sections):
-        need("doveadm")
-        if not os.path.exists("/usr/lib/dovecot/imap"):
-            skip("Dovecot has no imap (package dovecot-imapd)")
+        need_imap()
         self.directory = tempfile.TemporaryDirectory(prefix="posthorn-mime.")
         place = pathlib.Path(self.directory.name)
         for folder in ("cur", "new", "tmp"):
@@ -292,23 +278,25 @@ def compare(reader, theirs, mine, views):
         elif not same and not known[name].harmless and not views[name]["ambiguous"]:
             wrong.append(f"{name}: sees something else than we, and we don't call the message ambiguous")
     wrong += [f"{name}: mime_differences.py speaks of it, but there is no such message" for name in known.keys() - theirs.keys()]
+    return told([f"{reader} {what}" for what in wrong], f"{reader}: {len(theirs) - len(known)} of {len(theirs)} messages alike, {len(known)} differences explained")
+
+
+def told(wrong, well):
+    """Prints a line for each thing that is wrong, or that all is well; how many are wrong."""
     for what in wrong:
-        print(f"FAILED  {reader} {what}")
+        print(f"FAILED  {what}")
     if not wrong:
-        print(f"ok      {reader}: {len(theirs) - len(known)} of {len(theirs)} messages alike, {len(known)} differences explained")
+        print(f"ok      {well}")
     return len(wrong)
 
 
 def check_anomalies(seen):
-    wrong = 0
+    wrong = []
     for name, (_, expected) in mime_torture.messages().items():
         found = {kind for kind, _ in seen[name]["anomalies"]}
         if found != expected:
-            wrong += 1
-            print(f"FAILED  anomalies of {name}: {sorted(found)} instead of {sorted(expected)}")
-    if not wrong:
-        print(f"ok      {len(mime_torture.messages())} torture messages have their anomalies")
-    return wrong
+            wrong.append(f"anomalies of {name}: {sorted(found)} instead of {sorted(expected)}")
+    return told(wrong, f"{len(mime_torture.messages())} torture messages have their anomalies")
 
 
 def check_sections(everything, seen, dovecot, alike):
@@ -323,11 +311,7 @@ def check_sections(everything, seen, dovecot, alike):
                 wrong.append(f"{name}: BODY[{section}] is said to have {size} octets and has {len(mine)}")
             if (mine != (theirs or b"")) != ((name, section) in mime_differences.SECTIONS):
                 wrong.append(f"{name}: BODY[{section}] is {theirs!r} for Dovecot, {mine!r} for us"[:600])
-    for what in wrong:
-        print(f"FAILED  {what}")
-    if not wrong:
-        print(f"ok      {count} sections of {len(alike)} messages as Dovecot's, but for {len(mime_differences.SECTIONS)}")
-    return len(wrong)
+    return told(wrong, f"{count} sections of {len(alike)} messages as Dovecot's, but for {len(mime_differences.SECTIONS)}")
 
 
 def check_crlf(everything, seen):
@@ -342,11 +326,7 @@ def check_crlf(everything, seen):
         texts = [[part.get("text") for part in view["parts"]] for view in (seen[name], again[name])]
         if texts[0] != texts[1]:
             wrong.append(f"{name}: other texts with CRLF")
-    for what in wrong:
-        print(f"FAILED  {what}")
-    if not wrong:
-        print(f"ok      {len(plain_lf)} messages are the same with CRLF")
-    return len(wrong)
+    return told(wrong, f"{len(plain_lf)} messages are the same with CRLF")
 
 
 def heap_and_allocations(octets, *works):
@@ -371,17 +351,13 @@ def check_memory():
     small, large = (heap_and_allocations(attachment(n << 20), "parse")[0] for n in (1, 16))
     if large > small:
         wrong.append(f"15 MiB more of an attachment: {large - small} more octets of heap")
-    for what in wrong:
-        print(f"FAILED  {what}")
-    if not wrong:
-        print(f"ok      {len(mime_torture.growing())} growing messages of 2 MiB within {mime_torture.MOST_HEAP >> 20} MiB of heap")
-    return len(wrong)
+    return told(wrong, f"{len(mime_torture.growing())} growing messages of 2 MiB within {mime_torture.MOST_HEAP >> 20} MiB of heap")
 
 
 def check_golden(seen):
     text = golden_text(seen)
     if text == GOLDEN.read_text(encoding="utf-8"):
-        print(f"ok      {CORPUS_SIZE} trees as in {GOLDEN.name}")
+        print(f"ok      {len(corpus())} trees as in {GOLDEN.name}")
         return 0
     lines = difflib.unified_diff(GOLDEN.read_text(encoding="utf-8").splitlines(), text.splitlines(), GOLDEN.name, "now", lineterm="")
     print("FAILED  trees of the corpus\n        " + "\n        ".join(list(lines)[:60]))

@@ -12,13 +12,13 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, has_landlock, main, need, run  # noqa: E402
+from foreign import NOBODY, Failed, has_landlock, main, need, run  # noqa: E402
+from ports import is_open  # noqa: E402
 from posthorn_site import wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 DAEMONS = ("authd", "deliverd", "dnsd", "imapd", "pop3d", "queued", "relayd", "smtpd", "submissiond")
 SOCKETS = DAEMONS + ("imapd-worker", "pop3d-worker")
-NOBODY = 65534
 # One line of the Prometheus text format: a comment, or name{labels} value.
 METRIC = re.compile(r'# (HELP|TYPE) [a-z0-9_]+ .+|[a-z0-9_]+(\{[a-z0-9_]+="[^"]*"(,[a-z0-9_]+="[^"]*")*\})? -?[0-9.e+-]+')
 
@@ -75,8 +75,7 @@ def counters(site):
     site.wait_for_messages(BOB, 1)
     wait_until("the queue is empty", lambda: not json.loads(curl(site, "queued", "/queue"))["messages"])
     for hop, old in zip(hops, before):
-        if metric(site, *hop) <= old:
-            raise Failed(f"{hop[0]}: {hop[1]} stays at {old}")
+        wait_until(f"{hop[0]}: {hop[1]} is more than {old}", lambda h=hop, o=old: metric(site, *h) > o)
 
 
 def confined(site):
@@ -98,61 +97,53 @@ def confined(site):
 
 
 def refused_by_smtpd(site, address):
-    with smtplib.SMTP(site.address, site.port("smtp"), timeout=20) as client:
+    with smtplib.SMTP(site.address, site.port("smtp"), timeout=60) as client:
         client.helo()
         client.mail("x@elsewhere.test")
         return client.rcpt(address)[0] == 550
 
 
 def tables(site):
-    """tables and users that are replaced are known within a second, at the intake and in the queue"""
-    def seconds_until(what, check):
-        begin = time.monotonic()
-        wait_until(what, check, 5, 0.02)
-        return time.monotonic() - begin
-
+    """tables and users that are replaced are known, at the intake and in the queue"""
     def replace(name, text):
         fresh = site.directory / f"conf/.{name}.new"
         fresh.write_text(text)
         fresh.rename(site.directory / "conf" / name)
 
-    taken = []
     for number in range(3):
         replace("aliases", f"team{number}@alpha.test {BOB}\n")
-        taken.append(seconds_until("a new alias is taken", lambda n=number: not refused_by_smtpd(site, f"team{n}@alpha.test")))
+        wait_until("a new alias is taken", lambda n=number: not refused_by_smtpd(site, f"team{n}@alpha.test"))
     replace("aliases", "")
-    taken.append(seconds_until("an alias that went is refused", lambda: refused_by_smtpd(site, "team2@alpha.test")))
+    wait_until("an alias that went is refused", lambda: refused_by_smtpd(site, "team2@alpha.test"))
     site.posthorn("user", "add", "carol@alpha.test", text="secret-carol\n")
-    # Who was unknown is unknown for a second more.
-    taken.append(seconds_until("a new user is taken", lambda: not refused_by_smtpd(site, "carol@alpha.test")) - 1)
-    if max(taken) > 1.5:  # a second, and what a loaded machine needs
-        raise Failed(f"it took {[f'{t:.1f}' for t in taken]} seconds")
+    wait_until("a new user is taken", lambda: not refused_by_smtpd(site, "carol@alpha.test"))
     before = len(site.messages(BOB))
     replace("aliases", f"late@alpha.test {BOB}\n")
-    wait_until("a new alias is taken", lambda: not refused_by_smtpd(site, "late@alpha.test"), 5, 0.02)
+    wait_until("a new alias is taken", lambda: not refused_by_smtpd(site, "late@alpha.test"))
     site.inject(ALICE, ["late@alpha.test"], "Subject: to an alias\r\n\r\nx\r\n")
     site.wait_for_messages(BOB, before + 1)
+
+
+def size_offered(site):
+    with smtplib.SMTP(site.address, site.port("smtp"), timeout=60) as client:
+        client.ehlo()
+        return client.esmtp_features.get("size")
 
 
 def reload(site):
     """SIGHUP: a limit changes under a session that stays, a listener answers `needs restart`, an error changes nothing"""
     path = site.directory / "conf/smtpd.toml"
-    with smtplib.SMTP(site.address, site.port("smtp"), timeout=20) as old:
+    with smtplib.SMTP(site.address, site.port("smtp"), timeout=60) as old:
         old.ehlo()
         path.write_text('message_size = "10k"\nlisten = ["inet:127.0.0.1:1"]\n')
         os.kill(site.pids("smtpd")[0], signal.SIGHUP)
         wait_until("smtpd says what needs a restart", lambda: re.search(r"needs-restart .*key=listen", site.log("smtpd")))
-        with smtplib.SMTP(site.address, site.port("smtp"), timeout=20) as client:
-            client.ehlo()
-            if client.esmtp_features.get("size") != "10240":
-                raise Failed(f"SIZE is {client.esmtp_features.get('size')} after the reload")
+        wait_until("the new limit is offered", lambda: size_offered(site) == "10240")
         path.write_text('mesage_size = "20k"\n')
         os.kill(site.pids("smtpd")[0], signal.SIGHUP)
         wait_until("smtpd names the wrong key", lambda: "mesage_size" in site.log("smtpd"))
-        with smtplib.SMTP(site.address, site.port("smtp"), timeout=20) as client:
-            client.ehlo()
-            if client.esmtp_features.get("size") != "10240":
-                raise Failed(f"SIZE is {client.esmtp_features.get('size')} after a reload with an error")
+        if size_offered(site) != "10240":
+            raise Failed(f"SIZE is {size_offered(site)} after a reload with an error")
         if old.noop()[0] != 250:
             raise Failed("the session that was there did not survive the reload")
     path.unlink()
@@ -168,7 +159,7 @@ def drain(site):
     """SIGTERM: a message under way is still taken, then the session ends; smtpd comes back"""
     before = len(site.messages(BOB))
     pid = site.pids("smtpd")[0]
-    with socket.create_connection((site.address, site.port("smtp")), timeout=30) as client:
+    with socket.create_connection((site.address, site.port("smtp")), timeout=60) as client:
         lines = client.makefile("rb")
 
         def ask(text):
@@ -189,7 +180,7 @@ def drain(site):
         if end and not end.startswith(b"421"):
             raise Failed(f"the session ended with {end!r}")
     site.wait_for_messages(BOB, before + 1)
-    wait_until("smtpd runs again", lambda: [p for p in site.pids("smtpd") if p != pid])
+    wait_until("smtpd runs again", lambda: [p for p in site.pids("smtpd") if p != pid] and is_open(site.port("smtp"), site.address))
     site.inject(ALICE, [BOB], "Subject: to the new one\r\n\r\nx\r\n")
     site.wait_for_messages(BOB, before + 2)
 

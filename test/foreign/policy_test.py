@@ -9,14 +9,15 @@ import pathlib
 import smtplib
 import socketserver
 import sys
-import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test/support"), str(ROOT / "test/swap")]
 from policy_server import PolicyServer  # noqa: E402
+from ports import serve  # noqa: E402
+from steps import run_in  # noqa: E402
 from adapters.postfix import Postfix  # noqa: E402
 from adapters.posthorn import Queue  # noqa: E402
-from work import DOMAIN, Failed, Skip, Workbench, free_port  # noqa: E402
+from work import DOMAIN, Failed, Workbench, wait_until  # noqa: E402
 
 ANSWER = b"action=DUNNO\n\n"
 # What each of the two makes up itself, or only Postfix knows.
@@ -31,7 +32,7 @@ class Nobody:
 class Cut:
     """Closes behind as many octets of its answer as there were questions; then answers well, forever."""
 
-    def __init__(self, port):
+    def __init__(self):
         self.asked = 0
         outer = self
 
@@ -44,11 +45,7 @@ class Cut:
                     self.wfile.write(ANSWER[:outer.asked - 1])
                     if outer.asked <= len(ANSWER):
                         return
-
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = daemon_threads = True
-        self.at = f"inet:127.0.0.1:{port}"
-        threading.Thread(target=Server(("127.0.0.1", port), Handler).serve_forever, daemon=True).start()
+        self.at = f"inet:127.0.0.1:{serve(Handler)}"
 
 
 def rcpt(port, count=1, recipient=f"u1@{DOMAIN}"):
@@ -61,88 +58,61 @@ def rcpt(port, count=1, recipient=f"u1@{DOMAIN}"):
 
 def attributes(bench):
     """smtpd tells a policy server what Postfix tells it, in names and in values."""
-    work = bench.work("attributes")
-    try:
-        policy = PolicyServer(lambda question: "DUNNO", free_port())
-        ours = Queue(work, Nobody, smtpd_flags=["--policy", "mail,rcpt=" + policy.at])
-        theirs = Postfix(work, main=f"relay_domains = {DOMAIN}\nmynetworks = 192.0.2.0/24\nsmtpd_delay_reject = no\n"
-                         f"smtpd_sender_restrictions = check_policy_service {policy.at}\n"
-                         f"smtpd_recipient_restrictions = check_policy_service {policy.at}, permit_auth_destination, reject\n")
-        for port in (ours.port, theirs.port):
-            rcpt(port)
-        for state in ("MAIL", "RCPT"):
-            asked = policy.asked(protocol_state=state)
-            if len(asked) != 2:
-                raise Failed(f"{len(asked)} of two asked at {state}")
-            mine, wanted = ({name: value for name, value in question.items() if name not in OWN} for question in asked)
-            # Neither looks up who the client is; Postfix says so in words of its own.
-            if mine != wanted:
-                wrong = {name: (mine.get(name), wanted.get(name)) for name in {*mine, *wanted} if mine.get(name) != wanted.get(name)}
-                raise Failed(f"at {state} smtpd and Postfix say {wrong}")
-            missing = {"queue_id", "instance", "server_port", "client_port"} - set(asked[0])
-            if missing:
-                raise Failed(f"smtpd does not say {missing}")
-    finally:
-        work.stop()
+    work = bench.hold(bench.work("attributes"))
+    policy = PolicyServer(lambda question: "DUNNO")
+    ours = Queue(work, Nobody, smtpd_flags=["--policy", "mail,rcpt=" + policy.at])
+    theirs = Postfix(work, main=f"relay_domains = {DOMAIN}\nmynetworks = 192.0.2.0/24\nsmtpd_delay_reject = no\n"
+                     f"smtpd_sender_restrictions = check_policy_service {policy.at}\n"
+                     f"smtpd_recipient_restrictions = check_policy_service {policy.at}, permit_auth_destination, reject\n")
+    for port in (ours.port, theirs.port):
+        rcpt(port)
+    for state in ("MAIL", "RCPT"):
+        asked = policy.asked(protocol_state=state)
+        if len(asked) != 2:
+            raise Failed(f"{len(asked)} of two asked at {state}")
+        mine, wanted = ({name: value for name, value in question.items() if name not in OWN} for question in asked)
+        # Neither looks up who the client is; Postfix says so in words of its own.
+        if mine != wanted:
+            wrong = {name: (mine.get(name), wanted.get(name)) for name in {*mine, *wanted} if mine.get(name) != wanted.get(name)}
+            raise Failed(f"at {state} smtpd and Postfix say {wrong}")
+        missing = {"queue_id", "instance", "server_port", "client_port"} - set(asked[0])
+        if missing:
+            raise Failed(f"smtpd does not say {missing}")
 
 
 def cuts(bench):
     """A server that goes away behind each octet of its answer: DUNNO or 451, as configured, and smtpd lives."""
-    work = bench.work("cuts")
-    try:
-        for name, flags, code in (("later", [], 451), ("taken", ["--policy-unavailable", "DUNNO"], 250)):
-            policy = Cut(free_port())
-            mta = Queue(work.beside(name), Nobody, smtpd_flags=["--policy", policy.at, *flags])
-            # Each question that fails on a kept connection is asked once more; here every connection is a new one.
-            codes = rcpt(mta.port, len(ANSWER))
-            if codes != [code] * len(ANSWER):
-                raise Failed(f"a server that says half is answered {codes}")
-            if rcpt(mta.port, 3) != [250] * 3:
-                raise Failed("the server answers again, and smtpd does not hear it")
-            failures = mta.log.with_name("smtpd.out").read_text().count(" policy-failed ")
-            if failures != len(ANSWER):
-                raise Failed(f"{failures} lines tell of {len(ANSWER)} answers that failed")
-    finally:
-        work.stop()
+    work = bench.hold(bench.work("cuts"))
+    for name, flags, code in (("later", [], 451), ("taken", ["--policy-unavailable", "DUNNO"], 250)):
+        policy = Cut()
+        mta = Queue(work.beside(name), Nobody, smtpd_flags=["--policy", policy.at, *flags])
+        # Each question that fails on a kept connection is asked once more; here every connection is a new one.
+        codes = rcpt(mta.port, len(ANSWER))
+        if codes != [code] * len(ANSWER):
+            raise Failed(f"a server that says half is answered {codes}")
+        if rcpt(mta.port, 3) != [250] * 3:
+            raise Failed("the server answers again, and smtpd does not hear it")
+        log = mta.log.with_name("smtpd.out")
+        wait_until("each answer that failed has a line", lambda: log.read_text().count(" policy-failed ") >= len(ANSWER))
+        failures = log.read_text().count(" policy-failed ")
+        if failures != len(ANSWER):
+            raise Failed(f"{failures} lines tell of {len(ANSWER)} answers that failed")
 
 
 def restarted(bench):
     """A server that is restarted between two questions is asked on a new connection, and nobody notices."""
-    work = bench.work("restarted")
-    try:
-        port = free_port()
-        once = []
+    work = bench.hold(bench.work("restarted"))
+    once = []
 
-        def answer(question):
-            once.append(question)
-            return "DUNNO" if len(once) % 2 else None
-        policy = PolicyServer(answer, port)
-        mta = Queue(work, Nobody, smtpd_flags=["--policy", policy.at])
-        codes = rcpt(mta.port, 9)
-        if codes != [250] * 9:
-            raise Failed(f"RCPT gets {codes}")
-    finally:
-        work.stop()
-
-
-def main():
-    bench = Workbench(1000)
-    failures = 0
-    for step in (attributes, cuts, restarted):
-        title = step.__doc__.splitlines()[0]
-        try:
-            step(bench)
-            print(f"ok      {title}", flush=True)
-        except Skip as why:
-            print(f"skipped {title}: {why}")
-        except Failed as problem:
-            failures += 1
-            print(f"FAILED  {title}\n        {problem}", flush=True)
-    if failures:
-        sys.exit(f"failed: {failures} steps; kept: {bench.directory}")
-    bench.remove()
-    return 0
+    def answer(question):
+        once.append(question)
+        return "DUNNO" if len(once) % 2 else None
+    policy = PolicyServer(answer)
+    mta = Queue(work, Nobody, smtpd_flags=["--policy", policy.at])
+    codes = rcpt(mta.port, 9)
+    if codes != [250] * 9:
+        raise Failed(f"RCPT gets {codes}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_in(Workbench(1000), [attributes, cuts, restarted])

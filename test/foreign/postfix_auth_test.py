@@ -7,9 +7,9 @@ import smtplib
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, need, run  # noqa: E402
-from postfix_files import write_postfix  # noqa: E402
-from posthorn_site import Workshop, free_port, wait_until  # noqa: E402
+from foreign import Failed, need, run, skip  # noqa: E402
+from postfix_files import Postfix  # noqa: E402
+from posthorn_site import Workshop, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 
@@ -21,16 +21,7 @@ smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 """
 
 
-class Postfix:
-    """A Postfix of its own, with nothing of the machine's."""
-
-    def __init__(self, home, socket):
-        self.port = free_port()
-        self.words = write_postfix(home, self.port, MAIN.format(socket=socket))
-
-    def do(self, verb):
-        run([*self.words, verb], expect=None)
-
+class AskingAuthd(Postfix):
     def ehlo(self):
         said = run(["swaks", "--server", f"127.0.0.1:{self.port}", "--quit-after", "EHLO"], expect=None)
         found = re.search(r"250[- ]AUTH (.*)", said)
@@ -87,8 +78,7 @@ def check(site, postfix):
 def main():
     need("postfix", "swaks", "gsasl")
     if os.geteuid() != 0:
-        print("skipped: Postfix's master runs as root only")
-        sys.exit(77)
+        skip("Postfix's master runs as root only")
     try:
         with Workshop("postfix-auth") as workshop:
             site = workshop.site("alpha", ["alpha.test"], [ALICE, BOB])
@@ -98,13 +88,8 @@ def main():
             site.start()
             for folder in (site.directory, site.directory / "run"):
                 folder.chmod(0o755)
-            postfix = Postfix(workshop.directory / "postfix", site.facts["sockets"]["auth"])
-            postfix.do("start")
-            try:
-                wait_until("Postfix answers", postfix.ehlo, 20)
-                check(site, postfix)
-            finally:
-                postfix.do("stop")
+            postfix = AskingAuthd(workshop.directory / "postfix", MAIN.format(socket=site.facts["sockets"]["auth"]))
+            check(site, workshop.hold(postfix).start())
     except Failed as problem:
         sys.exit(f"failed: {problem}")
 

@@ -5,87 +5,58 @@ In the end both show the same UIDs, flags and keywords, no message is lost, and 
 deleted in between. Dovecot's imap runs preauthenticated on its standard input and output, one process of each kind a mailbox.
 """
 
-import imaplib
 import os
-import pathlib
-import pwd
 import random
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from foreign import Failed, need  # noqa: E402
+from dovecot import Session, write_dovecot  # noqa: E402
+from foreign import Failed, as_nobody, give_to_nobody, name_of_nobody, need  # noqa: E402
 from posthorn_site import programs  # noqa: E402
+from steps import Place, run_in, tail  # noqa: E402
 
 SECONDS = float(os.environ.get("POSTHORN_STORE_SECONDS", "20"))
-NOBODY = 65534
 LETTERS = {"\\Draft": "D", "\\Flagged": "F", "\\Answered": "R", "\\Seen": "S", "\\Deleted": "T"}
 
 
-class Ground:
+class Ground(Place):
     """A directory of the unprivileged user that everything here runs as: a Maildir, Dovecot's configuration, the tool."""
 
     def __init__(self):
-        self.as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-        name = pwd.getpwuid(NOBODY if self.as_user else os.geteuid()).pw_name
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-store-"))
-        self.maildir = self.path / "Maildir"
-        shutil.copy(programs() / "store_tool", self.path / "store_tool")
-        (self.path / "dovecot.conf").write_text(f"""
-base_dir = {self.path}/run
-state_dir = {self.path}/state
-log_path = {self.path}/log
-default_internal_user = {name}
-default_internal_group =
-default_login_user = {name}
-first_valid_uid = 1
-first_valid_gid = 1
+        super().__init__("store")
+        self.maildir = self.directory / "Maildir"
+        shutil.copy(programs() / "store_tool", self.directory / "store_tool")
+        write_dovecot(self.directory, f"""
 ssl = no
 mail_location = maildir:{self.maildir}
 mail_max_userip_connections = 0
 mail_debug = no
-""")
-        if self.as_user:
-            for entry in [self.path, *self.path.iterdir()]:
-                os.chown(entry, NOBODY, NOBODY)
-        self.environment = {"USER": name, "HOME": str(self.path), "PATH": os.environ["PATH"]}
+""", name_of_nobody())
+        give_to_nobody(self.directory)
+        self.environment = {"USER": name_of_nobody(), "HOME": str(self.directory), "PATH": os.environ["PATH"]}
         self.run(["mkdir", "-p", self.maildir / "cur", self.maildir / "new", self.maildir / "tmp"])
 
     def start(self, words):
         return subprocess.Popen([str(w) for w in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=subprocess.DEVNULL, cwd=self.path, env=self.environment, bufsize=0, **self.as_user)
+                                stderr=subprocess.DEVNULL, cwd=self.directory, env=self.environment, bufsize=0, **as_nobody())
 
     def run(self, words):
-        subprocess.run([str(w) for w in words], check=True, cwd=self.path, env=self.environment, **self.as_user)
+        subprocess.run([str(w) for w in words], check=True, cwd=self.directory, env=self.environment, **as_nobody())
 
-    def log(self):
-        path = self.path / "log"
-        return path.read_text(errors="replace") if path.exists() else ""
+    def tails(self):
+        return tail("Dovecot", self.directory / "dovecot.log")
 
 
-class Dovecot(imaplib.IMAP4_stream):
-    """An IMAP session with Dovecot, logged in."""
+class Dovecot(Session):
+    """Of Dovecot's, for ann's Maildir."""
 
     def __init__(self, ground):
-        self.ground = ground
-        super().__init__("")
-
-    def open(self, host=None, port=None, timeout=None):
-        self.host = self.port = self.sock = None
-        self.process = self.ground.start(["doveadm", "-c", self.ground.path / "dovecot.conf", "exec", "imap"])
-        self.writefile = self.process.stdin
-        self.readfile = os.fdopen(os.dup(self.process.stdout.fileno()), "rb")
-
-    def shutdown(self):
-        self.readfile.close()
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait(20)
+        super().__init__(ground.directory / "dovecot.conf", ground.start)
 
     def must(self, answer):
         if answer[0] != "OK":
@@ -112,7 +83,7 @@ class Tool:
     """store_tool, on one mailbox."""
 
     def __init__(self, ground, watch):
-        self.process = ground.start([ground.path / "store_tool", ground.maildir, *(["watch"] if watch else [])])
+        self.process = ground.start([ground.directory / "store_tool", ground.maildir, *(["watch"] if watch else [])])
         self.reader = os.fdopen(os.dup(self.process.stdout.fileno()), "rb")
 
     def ask(self, *words):
@@ -121,7 +92,7 @@ class Tool:
         while True:
             line = self.reader.readline()
             if not line:
-                raise Failed(f"store_tool ended with {self.process.wait(5)} at {words}")
+                raise Failed(f"store_tool ended with {self.process.wait(60)} at {words}")
             line = line.decode(errors="replace").rstrip("\n")
             if line == "ok":
                 return lines
@@ -141,7 +112,7 @@ class Tool:
         self.process.stdin.close()
         self.reader.close()
         self.process.stdout.close()
-        if self.process.wait(30) != 0:
+        if self.process.wait(60) != 0:
             raise Failed(f"store_tool ended with {self.process.returncode}")
 
 
@@ -182,7 +153,7 @@ class Records:
 def deliver_and_rename(ground, records, chance, until):
     """A delivery agent and a careless mail reader in one."""
     number = 0
-    owner = ground.as_user.get("user")
+    owner = as_nobody().get("user")
     while time.monotonic() < until:
         time.sleep(chance.random() * 0.05)
         if chance.random() < 0.6:
@@ -318,7 +289,8 @@ def compare(ground, records):
         raise Failed("a message is there twice")
     if there - records.delivered:
         raise Failed(f"unheard-of messages: {there - records.delivered}")
-    for line in ground.log().splitlines():
+    log = ground.directory / "dovecot.log"
+    for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
         if re.search(r"Panic|Fatal|assert", line):
             raise Failed(f"Dovecot: {line}")
     print(f"        {len(records.delivered)} delivered, {len(records.removed)} removed, {len(ours)} there", flush=True)
@@ -372,26 +344,6 @@ def mailboxes(ground):
     tool.stop()
 
 
-def main():
-    need("doveadm", "dovecot")
-    ground = Ground()
-    failures = 0
-    try:
-        for step in (mailboxes, both_at_once):
-            title = step.__doc__.splitlines()[0]
-            try:
-                step(ground)
-                print(f"ok      {title}", flush=True)
-            except Failed as problem:
-                failures += 1
-                print(f"FAILED  {title}\n        {problem}", flush=True)
-    finally:
-        if failures:
-            print(f"        left in {ground.path}\n{ground.log()[-2000:]}")
-        else:
-            shutil.rmtree(ground.path)
-    sys.exit(1 if failures else 0)
-
-
 if __name__ == "__main__":
-    main()
+    need("doveadm", "dovecot")
+    run_in(Ground(), [mailboxes, both_at_once])

@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from foreign import Failed, main, need, run  # noqa: E402
+from posthorn_site import wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 MESSAGE = f"From: <{ALICE}>\nTo: <{BOB}>\nSubject: %s\n\nhello from %s\n"
@@ -16,13 +17,12 @@ MESSAGE = f"From: <{ALICE}>\nTo: <{BOB}>\nSubject: %s\n\nhello from %s\n"
 
 def arrives(site, subject):
     """The message with this subject lies in bob's Maildir."""
-    from posthorn_site import wait_until
     wait_until(f"'{subject}' arrives", lambda: any(f"Subject: {subject}\n".encode() in m for m in site.messages(BOB)))
 
 
 def swaks(site, subject, *words, expect=0):
     where = [] if "--socket" in words else ["--server", site.address]
-    said = run(["swaks", *where, "--from", ALICE, "--to", BOB, "--header", f"Subject: {subject}", "--timeout", "20", *words],
+    said = run(["swaks", *where, "--from", ALICE, "--to", BOB, "--header", f"Subject: {subject}", "--timeout", "60", *words],
                expect=expect)
     if expect == 0:
         arrives(site, subject)
@@ -82,7 +82,7 @@ def msmtp(site):
 
 def smtplib_all(site):
     """smtplib: several messages on one connection, a refused recipient among accepted ones"""
-    with smtplib.SMTP_SSL(site.address, site.port("submissions"), context=site.tls(), timeout=20) as client:
+    with smtplib.SMTP_SSL(site.address, site.port("submissions"), context=site.tls(), timeout=60) as client:
         client.login(ALICE, site.password(ALICE))
         for number in range(3):
             refused = client.sendmail(ALICE, [BOB, f"nobody-{number}@alpha.test"], MESSAGE % (f"smtplib-{number}", "smtplib"))
@@ -123,7 +123,7 @@ def s_client_renegotiates(site):
         said, _ = client.communicate(timeout=60)
     if b"no renegotiation" not in said:
         raise Failed("renegotiation was not refused:\n" + said.decode(errors="replace"))
-    smtplib.SMTP_SSL(site.address, site.port("submissions"), context=site.tls(), timeout=20).quit()
+    smtplib.SMTP_SSL(site.address, site.port("submissions"), context=site.tls(), timeout=60).quit()
 
 
 def gsasl(site):

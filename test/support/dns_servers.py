@@ -3,31 +3,16 @@
 import os
 import pathlib
 import re
-import shutil
 import signal
-import socket
 import subprocess
-import sys
-import tempfile
-import traceback
 
 from dns_wire import Message, ask, query
 from foreign import run
-from posthorn_site import Failed, free_port, programs, wait_until
+from ports import free_port
+from posthorn_site import programs, wait_until
+from steps import Failed, Place, run_in
 
 ADDRESS = "127.0.0.1"
-
-
-def free_dns_port(address=ADDRESS):
-    """A port that neither UDP nor TCP has."""
-    while True:
-        port = free_port(address)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind((address, port))
-                return port
-            except OSError:
-                continue
 
 
 class Server:
@@ -35,7 +20,7 @@ class Server:
 
     def __init__(self, name, directory, argv, files, port=None, address=ADDRESS):
         self.name, self.directory, self.process = name, pathlib.Path(directory), None
-        self.port = port or free_dns_port(address)
+        self.port = port or free_port(address)
         self.address = (address, self.port)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o777)
@@ -60,7 +45,7 @@ class Server:
     def start(self, zone=None, more=()):
         """Returns when it answers for the SOA of `zone` (without: when it answers at all)."""
         self.launch(more)
-        wait_until(f"{self.name} answers", lambda: self.is_up(zone), 30)
+        wait_until(f"{self.name} answers", lambda: self.is_up(zone))
         return self
 
     def launch(self, more=()):
@@ -78,6 +63,9 @@ class Server:
         path = self.directory / "errors"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def tails(self):
+        return f"--- {self.directory.name}\n" + "\n".join(self.log().splitlines()[-25:])
+
     def ask(self, name, qtype, **keywords):
         """The answer by UDP."""
         reply = ask(self.address, query(name, qtype, **keywords))
@@ -87,12 +75,12 @@ class Server:
 
     def serial(self, zone):
         """Of the SOA that it answers with; None if it doesn't with authority."""
-        reply = ask(self.address, query(zone, "SOA"), 2.0)
+        reply = ask(self.address, query(zone, "SOA"))
         message = Message(reply) if reply else None
         found = [record for record in message.answer if record[1] == 6] if message and message.aa else []
         return int.from_bytes(found[0][3][-20:-16], "big") if found else None
 
-    def wait_for_serial(self, zone, serial, seconds=30.0):
+    def wait_for_serial(self, zone, serial, seconds=60.0):
         wait_until(f"{self.name} has {zone} with serial {serial}", lambda: self.serial(zone) == serial, seconds, 0.1)
 
     def kill(self):
@@ -100,7 +88,7 @@ class Server:
         self.process.wait()
         self.process = None
 
-    def stop(self, seconds=20.0):
+    def stop(self, seconds=60.0):
         if not self.process:
             return
         self.process.send_signal(signal.SIGTERM)
@@ -121,11 +109,6 @@ def rss(pid):
 
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def is_sanitized():
-    """AddressSanitizer reserves terabytes, and keeps what was freed."""
-    return b"__asan_init" in (programs() / "dnsd").read_bytes()
 
 
 def dnsd(directory, zones, options=(), files=(), **keywords):
@@ -239,54 +222,18 @@ def sign_zone(directory, zone, text, *words):
     return signed, keys, (directory / f"dsset-{zone.rstrip('.')}.").read_text()
 
 
-class Bench:
-    """A temporary directory with servers in it. On failure it stays, and its path is printed."""
+class Bench(Place):
+    """A place with servers in it."""
 
     def __init__(self, name):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"posthorn-{name}-"))
-        self.directory.chmod(0o755)
-        self.servers, self.shared = [], {}
+        super().__init__(name)
+        self.shared = {}
 
     def add(self, kind, folder, *arguments, **keywords):
         """Makes a server of the `kind` (a function of this module), which is stopped at the end."""
-        server = kind(self.directory / folder, *arguments, **keywords)
-        self.servers.append(server)
-        return server
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, value, trace):
-        for server in self.servers:
-            try:
-                server.stop()
-            except Failed as problem:
-                print(problem)
-        if kind is None:
-            shutil.rmtree(self.directory, ignore_errors=True)
-        else:
-            for server in self.servers:
-                print(f"--- {server.directory.name}\n" + "\n".join(server.log().splitlines()[-25:]))
-            print(f"kept: {self.directory}")
-        return False
+        return self.hold(kind(self.directory / folder, *arguments, **keywords))
 
 
 def main(name, steps):
-    """Calls each step with one Bench; one that fails doesn't hide the next."""
-    failures = 0
-    try:
-        with Bench(name) as bench:
-            for step in steps:
-                title = step.__doc__.strip().splitlines()[0]
-                try:
-                    step(bench)
-                    print(f"ok      {title}", flush=True)
-                except Exception as problem:
-                    failures += 1
-                    print(f"FAILED  {title}\n        {problem}", flush=True)
-                    if not isinstance(problem, Failed):
-                        traceback.print_exc()
-            if failures:
-                raise Failed(f"{failures} of {len(steps)} steps failed")
-    except Failed as problem:
-        sys.exit(f"failed: {problem}")
+    """Calls each step with one Bench."""
+    run_in(Bench(name), steps)

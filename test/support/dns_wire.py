@@ -76,6 +76,15 @@ def query(name, qtype, number=None, rd=False, edns=None, do=False, ad=False, opt
     return message
 
 
+# An OPT record that offers 1232 octets.
+OPT = b"\0" + struct.pack("!2HIH", 41, 1232, 0, 0)
+
+
+def packet(flags=0, counts=(1, 0, 0, 0), body=b""):
+    """A message whose header may lie about what follows."""
+    return struct.pack("!6H", 0x4711, flags, *counts) + body
+
+
 class Message:
     """What a message says. A record is (owner, type, TTL, RDATA), names in it in full and in lower case."""
 

@@ -1,25 +1,46 @@
 """What the tests with foreign programs share: one site, a list of steps, and a loud skip."""
 
+import glob
 import os
 import pathlib
+import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
-import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from posthorn_site import Failed, Workshop, programs  # noqa: E402
+from posthorn_site import Workshop, programs  # noqa: E402
+from steps import Failed, run_in  # noqa: E402
 
 NOBODY = 65534
+
+
+def skip(why):
+    """Ends the program as a test that can't run here."""
+    print(f"skipped: {why}")
+    sys.exit(77)
 
 
 def need(*programs):
     """Skips the test, saying which, if a program is missing."""
     for program in programs:
         if not shutil.which(program, path="/usr/bin:/bin:/usr/sbin:/sbin"):
-            print(f"skipped: {program} is not installed; scripts/test installs it")
-            sys.exit(77)
+            skip(f"{program} is not installed; scripts/test installs it")
+
+
+def corpus():
+    """{name: octets} of the messages that come with Python's own tests: 47, which tests count on."""
+    files = sorted(glob.glob("/usr/lib/python3.11/test/test_email/data/msg_*.txt"))
+    if len(files) != 47:
+        skip(f"Python's tests have {len(files)} messages instead of 47 (package libpython3.11-testsuite)")
+    return {pathlib.Path(path).stem: pathlib.Path(path).read_bytes() for path in files}
+
+
+def make_certificate(certificate, key, names="DNS:localhost"):
+    """One that signs itself, with these names."""
+    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", f"subjectAltName={names}", "-keyout", key, "-out", certificate])
 
 
 def has_landlock():
@@ -28,16 +49,34 @@ def has_landlock():
     return modules.exists() and "landlock" in modules.read_text()
 
 
+# Dovecot and getmail don't handle mail as root. If that is who runs the test, they run as nobody: by these three, or the whole test does,
+# by become_nobody().
+
+def as_nobody():
+    """Keywords for subprocess."""
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def name_of_nobody():
+    return pwd.getpwuid(NOBODY if os.geteuid() == 0 else os.geteuid()).pw_name
+
+
+def give_to_nobody(directory):
+    """With all that is in it."""
+    if os.geteuid() == 0:
+        for path in [directory, *directory.rglob("*")]:
+            os.chown(path, NOBODY, NOBODY)
+
+
 def become_nobody(agents):
-    """Dovecot and getmail don't handle mail as root. Ours come along: they may lie where nobody may look. Gives the
+    """Ours come along: they may lie where nobody may look. Gives the
     directory they are in then, for the caller to remove; nothing if the test isn't root."""
     if os.geteuid() != 0:
         return None
     directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-bin-"))
     for agent in agents:
         shutil.copy(programs() / agent, directory)
-    for path in [directory, *directory.iterdir()]:
-        os.chown(path, NOBODY, NOBODY)
+    give_to_nobody(directory)
     os.environ["POSTHORN_BIN"] = str(directory)
     "".encode("idna")  # Python loads this one late, when it may lie out of reach as well
     os.chdir("/")
@@ -60,21 +99,4 @@ def run(words, text=None, expect=0, **keywords):
 
 def main(name, steps, users, **keywords):
     """Starts alpha.test with `users` and calls each step with it."""
-    failures = 0
-    try:
-        with Workshop(name) as workshop:
-            site = workshop.site("alpha", ["alpha.test"], users, **keywords).start()
-            for step in steps:
-                title = step.__doc__.strip().splitlines()[0]
-                try:
-                    step(site)
-                    print(f"ok      {title}", flush=True)
-                except Exception as problem:  # one failing client must not hide the next
-                    failures += 1
-                    print(f"FAILED  {title}\n        {problem}", flush=True)
-                    if not isinstance(problem, Failed):
-                        traceback.print_exc()
-            if failures:
-                raise Failed(f"{failures} of {len(steps)} steps failed")
-    except Failed as problem:
-        sys.exit(f"failed: {problem}")
+    run_in(Workshop(name), steps, lambda workshop: workshop.site("alpha", ["alpha.test"], users, **keywords).start())

@@ -4,22 +4,20 @@ import os
 import subprocess
 import sys
 
-from foreign import need
+from foreign import need, skip
 
 
 def inside(script, *programs):
     """Starts the script again, with the word "inside", where it has a network of its own; ends as that ends."""
     if os.geteuid() != 0:
-        print("skipped: only root can make a network of its own")
-        sys.exit(77)
+        skip("only root can make a network of its own")
     need("unshare", "ip", *programs)
     unshare = ["unshare", "--net", "--mount", "--pid", "--fork"]
     probe = subprocess.run([*unshare, "true"], capture_output=True, text=True, check=False)
     if probe.returncode != 0:
-        print(f"skipped: unshare: {probe.stderr.strip()}")
-        sys.exit(77)
+        skip(f"unshare: {probe.stderr.strip()}")
     sys.exit(subprocess.run([*unshare, "--kill-child", "--mount-proc", sys.executable, script, "inside"],
-                            timeout=180, check=False).returncode)
+                            timeout=550, check=False).returncode)
 
 
 def make_network(*addresses):

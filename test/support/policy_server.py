@@ -1,14 +1,15 @@
 """A policy server (Postfix's policy delegation) that answers what a test wants: the script that a site might write itself."""
 
 import socketserver
-import threading
+
+from ports import serve
 
 
 class PolicyServer:
     """answer(question: dict) gives an action such as "DUNNO" or "REJECT no thanks"; None closes the connection. questions: all so far,
     each a dict of its attributes in their order."""
 
-    def __init__(self, answer, port):
+    def __init__(self, answer):
         self.questions = []
         outer = self
 
@@ -26,12 +27,7 @@ class PolicyServer:
                         return
                     self.wfile.write(f"action={action}\n\n".encode())
                     question = {}
-
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = daemon_threads = True
-        self.server = Server(("127.0.0.1", port), Handler)
-        self.at = f"inet:127.0.0.1:{port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.at = f"inet:127.0.0.1:{serve(Handler)}"
 
     def asked(self, **wanted):
         """The questions with these attributes."""

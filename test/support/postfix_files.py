@@ -4,6 +4,11 @@ import os
 import pathlib
 import pwd
 
+from foreign import run
+from ports import free_port, greets
+from posthorn_site import wait_until
+from steps import tail
+
 MASTER = """{port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -57,3 +62,26 @@ def write_postfix(home, port, main="", master=""):
     (home / "conf/main.cf").write_text(MAIN.format(home=home) + main)
     (home / "conf/master.cf").write_text(MASTER.format(port=f"127.0.0.1:{port}") + master)
     return ["postfix", "-c", home / "conf"]
+
+
+class Postfix:
+    """The whole of it, on a port of 127.0.0.1."""
+
+    def __init__(self, home, main="", master=""):
+        self.port = free_port()
+        self.home = home
+        self.words = write_postfix(home, self.port, main, master)
+
+    def do(self, verb):
+        run([*self.words, verb], expect=None)
+
+    def start(self):
+        self.do("start")
+        wait_until("Postfix answers", lambda: greets(self.port))
+        return self
+
+    def stop(self):
+        self.do("stop")
+
+    def tails(self):
+        return tail("Postfix", self.home / "postfix.log")

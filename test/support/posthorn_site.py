@@ -3,20 +3,19 @@
 Everything is stopped by pid. Nothing is left behind but, after a failure, the directory, whose path is printed.
 """
 
+import functools
 import json
 import os
 import pathlib
 import poplib
-import random
 import re
-import shutil
 import signal
 import smtplib
-import socket
 import ssl
 import subprocess
-import tempfile
 import time
+
+from steps import Failed, Place, tail
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -26,12 +25,14 @@ def programs():
     return pathlib.Path(os.environ.get("POSTHORN_BIN") or ROOT / "build/release/bin")
 
 
-class Failed(Exception):
-    """What a test expected and did not find, in one sentence."""
+@functools.cache
+def is_sanitized():
+    """Whether these are built with AddressSanitizer, which reserves terabytes, and keeps what was freed."""
+    return b"__asan_init" in (programs() / "mua").read_bytes()
 
 
-def wait_until(what, check, seconds=20.0, pause=0.05):
-    """The first true value of check(); Failed, naming `what`, when the time is up."""
+def wait_until(what, check, seconds=60.0, pause=0.05):
+    """The first true value of check(); Failed, naming `what`, when the time is up. It is meant for a machine that is busy."""
     deadline = time.monotonic() + seconds
     while True:
         value = check()
@@ -40,6 +41,26 @@ def wait_until(what, check, seconds=20.0, pause=0.05):
         if time.monotonic() > deadline:
             raise Failed(f"{what}: not within {seconds:g} s")
         time.sleep(pause)
+
+
+def trusting(authority):
+    """A client's TLS that believes certificates of this authority (a file), whatever their name."""
+    context = ssl.create_default_context(cafile=str(authority))
+    context.check_hostname = False
+    return context
+
+
+def stored_in(maildir):
+    """Each message of a Maildir that is there now, by its path, oldest first."""
+    while True:
+        found = []
+        try:
+            for path in [*maildir.glob("new/*"), *maildir.glob("cur/*")]:
+                with open(path, "rb") as file:
+                    found.append((os.fstat(file.fileno()).st_mtime_ns, path, file.read()))
+        except FileNotFoundError:
+            continue  # moved, or removed
+        return {path: octets for _, path, octets in sorted(found)}
 
 
 class Site:
@@ -84,7 +105,7 @@ class Site:
                                         stdin=subprocess.DEVNULL, text=True)
         line = self.process.stdout.readline()
         if not line:
-            self.process.wait(20)
+            self.process.wait(60)
             said = (self.directory / "sandbox.err").read_text(errors="replace").strip()
             raise Failed(f"the sandbox of {self.domains[0]} did not start: {said[-2000:]}")
         self.facts = json.loads(line)
@@ -95,14 +116,17 @@ class Site:
             return
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise Failed(f"the sandbox of {self.domains[0]} did not end within 20 s of SIGTERM") from None
+            raise Failed(f"the sandbox of {self.domains[0]} did not end within 60 s of SIGTERM") from None
         finally:
             self.process.stdout.close()
             self.process = None
+
+    def tails(self):
+        return "\n".join(tail(f"{self.domains[0]} {log.name}", log) for log in sorted((self.directory / "log").glob("*.log")))
 
     def port(self, name):
         return self.facts["ports"][name]
@@ -170,15 +194,13 @@ class Site:
         value = json.loads(out) if out.strip() else []
         return value.get("messages", []) if isinstance(value, dict) else value
 
-    def wait_for_empty_queue(self, seconds=30.0):
+    def wait_for_empty_queue(self, seconds=60.0):
         wait_until(f"the queue of {self.domains[0]} is empty", lambda: not self.queue(), seconds, 0.2)
 
     # --- mail in and out ---------------------------------------------------------------------------------
 
     def tls(self):
-        context = ssl.create_default_context(cafile=self.facts["ca"])
-        context.check_hostname = False
-        return context
+        return trusting(self.facts["ca"])
 
     def submit(self, sender, recipients, message, user=None, mail_options=(), rcpt_options=()):
         """By authenticated submission over STARTTLS; smtplib's exceptions are the refusals."""
@@ -200,17 +222,9 @@ class Site:
 
     def messages(self, user):
         """The messages in a Maildir, oldest first, as octets with LF."""
-        folder = self.maildir(user)
-        files = [f for sub in ("new", "cur") for f in (folder / sub).glob("*")]
-        found = []
-        for path in sorted(files, key=lambda f: f.stat().st_mtime_ns):
-            try:
-                found.append(path.read_bytes())
-            except FileNotFoundError:
-                pass
-        return found
+        return list(stored_in(self.maildir(user)).values())
 
-    def wait_for_messages(self, user, count, seconds=30.0):
+    def wait_for_messages(self, user, count, seconds=60.0):
         return wait_until(f"{user} has {count} messages", lambda: (
             lambda found: found if len(found) >= count else None)(self.messages(user)), seconds)
 
@@ -221,63 +235,8 @@ class Site:
         return client
 
 
-class Workshop:
-    """A temporary directory with sites in it. On failure it stays, and its path is printed."""
-
-    def __init__(self, name, keep=False):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"posthorn-{name}-"))
-        self.directory.chmod(0o755)
-        self.sites = []
-        self.keep = keep
+class Workshop(Place):
+    """A place with sites in it."""
 
     def site(self, name, *arguments, **keywords):
-        site = Site(self.directory / name, *arguments, **keywords)
-        self.sites.append(site)
-        return site
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, value, trace):
-        for site in self.sites:
-            try:
-                site.stop()
-            except Failed as problem:
-                print(problem)
-        if kind is None and not self.keep:
-            shutil.rmtree(self.directory, ignore_errors=True)
-        else:
-            for site in self.sites:
-                for log in sorted((site.directory / "log").glob("*.log")):
-                    tail = log.read_text(errors="replace").splitlines()[-25:]
-                    print(f"--- {site.domains[0]} {log.name}\n" + "\n".join(tail))
-            print(f"kept: {self.directory}")
-        return False
-
-
-PORTS = (25, 53, 80, 110, 143, 465, 587, 993, 995, 4190)  # a sandbox listens on the base plus these
-
-
-def free_port_base(addresses=("127.0.0.1",)):
-    """A port base for sites that must know each other's ports before they start; below the ephemeral ports."""
-    def is_free(address, port):
-        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            with socket.socket(socket.AF_INET, kind) as probe:
-                if kind == socket.SOCK_STREAM:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((address, port))
-                except OSError:
-                    return False
-        return True
-
-    while True:
-        base = random.randrange(10000, 27000)
-        if all(is_free(address, base + port) for address in addresses for port in PORTS):
-            return base
-
-
-def free_port(address="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+        return self.hold(Site(self.directory / name, *arguments, **keywords))

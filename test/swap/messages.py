@@ -7,9 +7,9 @@ is not sent it, and the matrix says so.
 import email
 import email.policy
 import smtplib
-import ssl
 import time
 
+from posthorn_site import stored_in, trusting
 from work import DOMAIN, PASSWORD, Failed, wait_until
 
 WAIT = 90  # seconds; the machine may be busy
@@ -66,9 +66,7 @@ def connect(port, tls=False, auth=None, ca=None):
     client = smtplib.SMTP("127.0.0.1", port, timeout=60)
     client.ehlo("client.test")
     if tls:
-        context = ssl.create_default_context(cafile=str(ca))
-        context.check_hostname = False
-        client.starttls(context=context)
+        client.starttls(context=trusting(ca))
         client.ehlo("client.test")
     if auth:
         client.login(*auth)
@@ -116,17 +114,6 @@ def send_all(port, chosen, authenticated=False, ca=None):
 
 
 # --- what arrived --------------------------------------------------------------------------------------------
-
-
-def stored_in(maildir):
-    """Each message of a Maildir that is there now, by path."""
-    found = {}
-    for path in [*maildir.glob("new/*"), *maildir.glob("cur/*")]:
-        try:
-            found[path] = path.read_bytes()
-        except FileNotFoundError:
-            pass
-    return found
 
 
 def with_subject(maildir, name):

@@ -7,32 +7,22 @@ in sees private ones, in a mount namespace of its own.
 import os
 import pathlib
 import pwd
-import random
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from posthorn_site import ROOT, Failed, programs, wait_until  # noqa: E402
+from foreign import NOBODY, make_certificate  # noqa: E402 (nobody owns all mail here; agents of ours run so, and peers that can)
+from ports import accepts, free_port, is_open  # noqa: E402, F401 (adapters and seams take them from here)
+from posthorn_site import ROOT, programs, wait_until  # noqa: E402
+from steps import Failed, Place, Skip  # noqa: E402
 
-NOBODY = 65534  # who owns all mail here; agents of ours run as nobody, and peers that can
 DOMAIN = "site.test"
 USERS = ["ann", *(f"u{number}" for number in range(1, 20)), "dörte"]
 PASSWORD = "secret"
 PEERS = pathlib.Path(os.environ.get("POSTHORN_PEERS") or ROOT / "build/peers")
 QUIET = dict(stdin=subprocess.DEVNULL)
-
-ports_given = set()
-ports_lock = threading.Lock()
-
-
-class Skip(Exception):
-    """Why a combination can't be tried; shown in the matrix."""
-
 
 def need(*names):
     """Paths of these programs; Skip names one that is not installed."""
@@ -48,46 +38,12 @@ def need_root(what):
         raise Skip(f"{what} starts as root only")
 
 
-def free_port():
-    """A port on 127.0.0.1 below the ephemeral ones, that no other cell of this run was given."""
-    while True:
-        port = random.randrange(11000, 27000)
-        with ports_lock, socket.socket() as probe:
-            if port in ports_given:
-                continue
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            ports_given.add(port)
-            return port
-
-
-def is_open(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-        return True
-    except OSError:
-        return False
-
-
-def accepts(path):
-    """Whether somebody accepts connections on this Unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-            return True
-        except OSError:
-            return False
-
-
-class Workbench:
+class Workbench(Place):
     """What the cells of one run share: our programs where nobody may read them, and a certificate."""
 
     def __init__(self, large):
+        super().__init__("swap")
         self.large = large  # octets of the large message
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-swap-"))
-        self.directory.chmod(0o755)
         self.bin = self.directory / "bin"
         self.bin.mkdir()
         for program in programs().iterdir():
@@ -98,9 +54,7 @@ class Workbench:
                     shutil.copy(program, self.bin)
         self.peers = self.reachable(PEERS)
         self.certificate, self.key = self.directory / "cert.pem", self.directory / "key.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:mail.site.test,IP:127.0.0.1",
-                        "-keyout", self.key, "-out", self.certificate], check=True, capture_output=True)
+        make_certificate(self.certificate, self.key, "DNS:localhost,DNS:mail.site.test,IP:127.0.0.1")
         self.key.chmod(0o644)  # every peer reads it, whoever it runs as
 
     def reachable(self, folder):
@@ -247,11 +201,11 @@ class Work:
     def stop(self):
         for name, process, command in reversed(self.processes):
             if command:
-                subprocess.run([str(word) for word in command], capture_output=True, timeout=30, check=False)
+                subprocess.run([str(word) for word in command], capture_output=True, timeout=60, check=False)
             if process.poll() is None:
                 process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

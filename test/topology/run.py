@@ -13,11 +13,10 @@ import time
 import tomllib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from posthorn_site import Failed, Workshop, free_port_base, programs, wait_until  # noqa: E402
-
-
-class Skipped(Exception):
-    """Why this story can't be told here."""
+from foreign import skip  # noqa: E402
+from ports import free_port_base  # noqa: E402
+from posthorn_site import Workshop, programs, wait_until  # noqa: E402
+from steps import Failed, Skip  # noqa: E402
 
 
 class Story:
@@ -31,7 +30,7 @@ class Story:
 
     def tell(self):
         if "root" in self.plan.get("needs", []) and os.geteuid() != 0:
-            raise Skipped("it mounts a small file system and needs root")
+            raise Skip("it mounts a small file system and needs root")
         try:
             for entry in self.plan["site"]:
                 self.open_site(entry)
@@ -66,7 +65,7 @@ class Story:
             done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={entry['megabytes']}m", "none", directory],
                                   capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                raise Skipped(f"no tmpfs can be mounted: {done.stderr.strip()}")
+                raise Skip(f"no tmpfs can be mounted: {done.stderr.strip()}")
             self.mounts.append(directory)
         site = self.workshop.site(entry["name"], entry["domains"], entry.get("users", ()), routes=routes,
                                   address=entry.get("address", "127.0.0.1"),
@@ -130,7 +129,7 @@ class Story:
 
     def do_arrives(self, step):
         site = self.at(step)
-        found = site.wait_for_messages(step["arrives"], step.get("count", 1), step.get("within", 30))
+        found = site.wait_for_messages(step["arrives"], step.get("count", 1), step.get("within", 60))
         if len(found) != step.get("count", 1) and not step.get("or_more"):
             raise Failed(f"{step['arrives']} has {len(found)} messages instead of {step.get('count', 1)}")
         last = found[-1].decode("utf-8", "replace")
@@ -155,7 +154,7 @@ class Story:
         site = self.sites[step["queue"]]
         count = step.get("count", 0)
         wait_until(f"the queue has {count} messages (it has {len(site.queue())})",
-                   lambda: len(site.queue()) == count, step.get("within", 30), 0.2)
+                   lambda: len(site.queue()) == count, step.get("within", 60), 0.2)
 
     def do_kill(self, step):
         self.at(step).kill(step["kill"])
@@ -180,7 +179,7 @@ class Story:
         site = self.at(step)
         for pattern in step["has"]:
             wait_until(f"{step['log']}.log has a line that matches '{pattern}'",
-                       lambda p=pattern: re.search(p, site.log(step["log"]), re.M), step.get("within", 10))
+                       lambda p=pattern: re.search(p, site.log(step["log"]), re.M), step.get("within", 60))
 
     def do_posthorn(self, step):
         done = self.at(step).posthorn(*step["posthorn"], check=False)
@@ -218,9 +217,8 @@ def main():
             story.tell()
     except Failed as problem:
         sys.exit(f"failed: {problem}")
-    except Skipped as reason:
-        print(f"skipped: {reason}")
-        sys.exit(77)
+    except Skip as why:
+        skip(str(why))
     print("as told")
 
 

@@ -126,7 +126,7 @@ push "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{self.home}/Mai
                     break
         if process.poll() is None:
             try:
-                process.wait(5)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

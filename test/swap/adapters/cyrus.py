@@ -1,6 +1,6 @@
 """Cyrus, unpacked: its master and lmtpd as nobody, from a configuration in the cell's folder. Its mailboxes are folders of files "1.", "2."."""
 
-from work import DOMAIN, USERS, free_port, is_open
+from work import USERS, free_port, is_open
 
 CONF = """configdirectory: {home}/conf
 partition-default: {home}/spool

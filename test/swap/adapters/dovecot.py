@@ -1,17 +1,10 @@
 """Dovecot, installed, unprivileged, from a configuration in the cell's folder: LMTP, LDA, IMAP, POP3 and its auth server."""
 
+from dovecot import HEAD
 from work import DOMAIN, NOBODY, PASSWORD, USERS, accepts, free_port, need
 
-CONF = """
-base_dir = {home}/run
-state_dir = {home}/state
-log_path = {home}/dovecot.log
+CONF = HEAD + """
 protocols = {protocols}
-listen = 127.0.0.1
-default_internal_user = {me}
-default_internal_group =
-default_login_user = {me}
-first_valid_uid = 1
 hostname = mda.site.test
 ssl = yes
 ssl_cert = <{certificate}
@@ -24,12 +17,6 @@ recipient_delimiter = +
 lda_mailbox_autocreate = yes
 quota_full_tempfail = no
 {passdb}
-service anvil {{
-  chroot =
-}}
-service stats {{
-  chroot =
-}}
 service auth {{
   unix_listener {home}/auth.sock {{
     mode = 0666
@@ -89,7 +76,7 @@ class Dovecot:
         work.folder("dovecot/mail")
         self.imap, self.pop3s = free_port(), free_port()
         users = work.put("dovecot/users", "".join(f"{user}@{DOMAIN}:{{PLAIN}}{PASSWORD}::::::\n" for user in USERS))
-        text = CONF.format(home=self.home, protocols=protocols, me="nobody", certificate=work.bench.certificate, key=work.bench.key,
+        text = CONF.format(home=self.home, protocols=protocols, user="nobody", login="nobody", certificate=work.bench.certificate, key=work.bench.key,
                            mail=mail or f"maildir:{self.home}/mail/%n", in_clear=in_clear, imap=self.imap, pop3s=self.pop3s, more=more,
                            passdb=PASSDB.format(users=users, uid=NOBODY, home=self.home) if passdb is None else passdb)
         self.conf = work.put("dovecot/dovecot.conf", text)

@@ -1,6 +1,6 @@
 """Filters that others made: opendkim, ClamAV's milter. Each has `at`, where the milter protocol is spoken."""
 
-from work import DOMAIN, free_port, is_open, need
+from work import DOMAIN, accepts, free_port, is_open, need
 
 
 class Opendkim:
@@ -45,5 +45,5 @@ class Clamav:
         clamd = work.put("clamav/clamd.conf", f"LocalSocket {socket}\nDatabaseDirectory {folder}/db\nForeground yes\nTemporaryDirectory {folder}\n")
         milter = work.put("clamav/milter.conf", f"MilterSocket inet:{self.port}@127.0.0.1\nClamdSocket unix:{socket}\nForeground yes\n"
                           "OnInfected Reject\nRejectMsg found %v\nAddHeader Replace\nTemporaryDirectory /tmp\n")
-        work.start("clamd", [daemon, "-c", clamd], socket.exists)
+        work.start("clamd", [daemon, "-c", clamd], lambda: accepts(socket))
         work.start("clamav-milter", [program, "-c", milter], lambda: is_open(self.port))

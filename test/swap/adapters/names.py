@@ -26,7 +26,7 @@ class Dnsd:
         self.ready(self.port)
 
     def ready(self, port):
-        wait_until(f"{self.name} answers", lambda: answers(self.address, port), 30)
+        wait_until(f"{self.name} answers", lambda: answers(self.address, port))
 
 
 def answers(address, port):

@@ -5,7 +5,7 @@ import poplib
 import smtplib
 
 from adapters.dovecot import Dovecot
-from adapters.posthorn import Deliverd, Queue, Submissiond
+from adapters.posthorn import Queue, Submissiond
 from adapters.stores import Posthorn, context_of, fill, log_in
 from messages import ANN, UNKNOWN, connect
 from seams import Seam

@@ -97,7 +97,7 @@ def queue_to_exim(work):
     mta = Queue(work, delivery)
     _, process, _ = next(entry for entry in work.processes if entry[0] == "queued")
     process.terminate()
-    process.wait(20)
+    process.wait(60)
     chosen = [letter for letter in choose(work, exim, delivery) if letter.name not in ("dsn",)]
     refused = send_all(mta.port, chosen)
     work.run([example(work, "queue-to-exim.sh"), work.directory / "mta", *exim.words, "-bS"], user="root", timeout=120,

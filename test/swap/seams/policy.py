@@ -74,7 +74,7 @@ class Script:
 
     def __init__(self, work):
         del work
-        self.server = PolicyServer(self.answer, free_port())
+        self.server = PolicyServer(self.answer)
         self.at = self.server.at
 
     @staticmethod

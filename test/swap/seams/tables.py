@@ -2,12 +2,13 @@
 
 import socket
 import socketserver
-import threading
+
+from ports import serve
 
 from adapters.posthorn import Deliverd, Queue
 from messages import ANN, connect, send, Letter, check_arrival
 from seams import Seam
-from work import DOMAIN, Failed, free_port, is_open, need, wait_until
+from work import DOMAIN, Failed, free_port, is_open, need
 
 KNOWN = {f"list@{DOMAIN}": f"u1@{DOMAIN}"}
 
@@ -43,11 +44,7 @@ class Socketmap(socketserver.StreamRequestHandler):
 
 def script(handler, form):
     def start(work):
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = daemon_threads = True
-        port = free_port()
-        threading.Thread(target=Server(("127.0.0.1", port), handler).serve_forever, daemon=True).start()
-        return Served("--virtual", form.format(port=port), f"list@{DOMAIN}")
+        return Served("--virtual", form.format(port=serve(handler)), f"list@{DOMAIN}")
     return start
 
 
@@ -57,7 +54,7 @@ def postsrsd(work):
     secret = work.put("postsrsd/secret", "a secret of this cell's\n", mode=0o600)
     work.start("postsrsd", [need("postsrsd"), f"-s{secret}", "-dforwarder.test", f"-f{forward}", f"-r{reverse}", "-l127.0.0.1", "-4"],
                lambda: is_open(forward) and is_open(reverse))
-    with socket.create_connection(("127.0.0.1", forward), 10) as client:
+    with socket.create_connection(("127.0.0.1", forward), 60) as client:
         client.sendall(f"get u1@{DOMAIN}\n".encode())
         said = client.recv(1000).decode().split()
     if said[0] != "200":
