@@ -96,8 +96,9 @@ Task<Result<void, std::string>> Reception::open(service::Daemon& daemon) {
   if (!read) co_return read;
   policy_ = std::make_unique<PolicyServers>(daemon.site(), options_.policy, daemon.metrics(),
                                             options_.next_hop.empty());
-  filters_ = std::make_unique<Filters>(daemon.site(), daemon.log(), daemon.metrics(),
-                                       HoldingPlace(holding_directory(), options_.spool_above));
+  filters_ = std::make_unique<filter::Filters>(
+      daemon.site(), daemon.log(), daemon.metrics(),
+      filter::HoldingPlace(holding_directory(), options_.spool_above));
   filters_->load(options_.filters, options_.host.hostname);
   intake_ = make_intake(daemon);
   co_return Result<void, std::string>();

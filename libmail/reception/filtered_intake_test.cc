@@ -1,5 +1,5 @@
 // What becomes of a message on its way through a filter: to a queue, to a next hop, and when the filter fails.
-#include "libmail/reception/filter_gate.h"
+#include "libmail/reception/filtered_intake.h"
 
 #include <catch2/catch.hpp>
 #include <map>
@@ -8,6 +8,7 @@
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
 #include "libmail/async/socket.h"
+#include "libmail/filter/filter_gate.h"
 #include "libmail/milter/packet.h"
 #include "libmail/smtp/replies.h"
 #include "test/support/test_folder.h"
@@ -146,7 +147,7 @@ struct Passage {
 
   void run() { async::run(play(this)); }
 
-  static Task<Reply> visit(Passage* self, FilterGate* gate) {
+  static Task<Reply> visit(Passage* self, filter::FilterGate* gate) {
     smtp::SessionInfo session;
     session.client.helo = "c.test";
     smtp::Envelope envelope;
@@ -156,7 +157,8 @@ struct Passage {
     if (!answer.negative()) answer = co_await gate->hello(session);
     if (!answer.negative()) answer = co_await gate->mail(envelope, session);
     if (answer.negative()) co_return answer;
-    const std::unique_ptr<session::IntakeTransaction> transaction = gate->intake().begin();
+    FilteredIntake intake(*gate, self->way);
+    const std::unique_ptr<session::IntakeTransaction> transaction = intake.begin();
     (void)co_await transaction->mail(envelope);
     for (const char* name : {"bob", "cid"}) {
       smtp::Recipient to(smtp::Mailbox(name, "b.test"));
@@ -184,14 +186,14 @@ struct Passage {
     self->filter.start();
     service::Log log("test", service::Log::Format::kv, service::Level::error, -1);
     service::Metrics metrics;
-    FilterOptions options("smtpd");
+    filter::FilterOptions options("smtpd");
     options.milters = {"unix:" + self->filter.path()};
     options.when_unavailable = self->without;
     const std::string folder = self->filter.folder.path(".");
-    Filters filters(service::Site::find("/nowhere"), log, metrics,
-                    HoldingPlace(folder, self->in_memory));
+    filter::Filters filters(service::Site::find("/nowhere"), log, metrics,
+                            filter::HoldingPlace(folder, self->in_memory));
     filters.load(options, "mx.test");
-    auto gate = std::make_unique<FilterGate>(filters, self->way);
+    auto gate = std::make_unique<filter::FilterGate>(filters);
     self->reply = co_await visit(self, gate.get());
     self->discarded = gate->discards();
     co_await gate->reset();
@@ -298,17 +300,17 @@ TEST_CASE("filter gate: of changes of which one can't be made none is") {
 }
 
 TEST_CASE("filter gate: where a filter is, and what becomes of mail without it") {
-  const auto plain = parse_filter("inet:127.0.0.1:8891");
+  const auto plain = filter::parse_filter("inet:127.0.0.1:8891");
   REQUIRE(plain);
   CHECK(plain->endpoint.port == 8891);
   CHECK_FALSE(plain->without.has_value());
-  const auto own = parse_filter("accept=unix:/run/a=b.sock");
+  const auto own = filter::parse_filter("accept=unix:/run/a=b.sock");
   REQUIRE(own);
   CHECK(own->endpoint.path == "/run/a=b.sock");
-  CHECK(own->without == WithoutFilter::accept);
+  CHECK(own->without == filter::WithoutFilter::accept);
   for (const char* text : {"", "8891", "inet:", "perhaps=inet:127.0.0.1:1", "stdio:", "accept="}) {
     CAPTURE(text);
-    CHECK_FALSE(parse_filter(text));
+    CHECK_FALSE(filter::parse_filter(text));
   }
 }
 

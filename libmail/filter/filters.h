@@ -15,7 +15,7 @@
 #include "libmail/service/agent.h"
 #include "libmail/session/milter_client.h"
 
-namespace posthorn::reception {
+namespace posthorn::filter {
 
 // What becomes of a message whose filter is down, silent, or talks nonsense.
 enum class WithoutFilter : std::uint8_t {
@@ -101,4 +101,4 @@ class Filters {
   bool stopping_ = false;
 };
 
-}  // namespace posthorn::reception
+}  // namespace posthorn::filter

@@ -1,4 +1,4 @@
-#include "libmail/reception/filter_gate.h"
+#include "libmail/filter/filter_gate.h"
 
 #include <algorithm>
 #include <utility>
@@ -9,7 +9,7 @@
 #include "libmail/smtp/dot.h"
 #include "libmail/smtp/replies.h"
 
-namespace posthorn::reception {
+namespace posthorn::filter {
 
 using async::Task;
 using milter::Dialogue;
@@ -83,8 +83,7 @@ class FilterGate::NewBody final : public session::MilterClient::BodySink {
   bool has_8bit_ = false;
 };
 
-FilterGate::FilterGate(Filters& filters, session::Intake& way)
-    : shared_(filters), way_(way), set_(filters.now()) {
+FilterGate::FilterGate(Filters& filters) : shared_(filters), set_(filters.now()) {
   for (const FilterSet::Filter& filter : set_->filters) links_.emplace_back().filter = &filter;
 }
 
@@ -350,4 +349,4 @@ Task<FilterGate::Done> FilterGate::change(Link& link, Message& message, NewBody&
   co_return Done();
 }
 
-}  // namespace posthorn::reception
+}  // namespace posthorn::filter

@@ -1,4 +1,4 @@
-#include "libmail/reception/filters.h"
+#include "libmail/filter/filters.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "libmail/base/text.h"
 
-namespace posthorn::reception {
+namespace posthorn::filter {
 
 using async::Task;
 
@@ -136,4 +136,4 @@ Task<void> Filters::stop() {
   co_await goodbyes_.join();
 }
 
-}  // namespace posthorn::reception
+}  // namespace posthorn::filter
