@@ -43,6 +43,7 @@ struct FilterOptions {
 
   explicit FilterOptions(std::string daemon) : daemon_name(std::move(daemon)) {}
   void describe(service::OptionTable& table);
+  [[nodiscard]] bool ask_by_inet() const;
 };
 
 // Large messages wait in `directory` for the filters' word, small ones in memory.

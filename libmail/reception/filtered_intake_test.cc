@@ -2,23 +2,20 @@
 #include "libmail/reception/filtered_intake.h"
 
 #include <catch2/catch.hpp>
-#include <map>
 #include <vector>
 
 #include "libmail/async/loop.h"
-#include "libmail/async/scope.h"
-#include "libmail/async/socket.h"
 #include "libmail/filter/filter_gate.h"
-#include "libmail/milter/packet.h"
 #include "libmail/smtp/replies.h"
-#include "test/support/test_folder.h"
+#include "test/support/scripted_filter.h"
 
 namespace posthorn::reception {
 
-using async::Deadline;
 using async::Task;
 using smtp::Reply;
 using std::string_literals::operator""s;
+using test::said;
+using test::ScriptedFilter;
 
 namespace {
 
@@ -74,66 +71,6 @@ class WayTransaction final : public session::IntakeTransaction {
 std::unique_ptr<session::IntakeTransaction> Way::begin() {
   return std::make_unique<WayTransaction>(*this);
 }
-
-std::string said(char kind, const std::string& data = {}) {
-  std::string octets;
-  milter::append_packet(octets, kind, data);
-  return octets;
-}
-
-// A filter that answers each step as a test wants, with `c` where it says nothing; an empty answer: it closes.
-struct ScriptedFilter {
-  TestFolder folder;
-  std::map<char, std::string> answers;
-  std::string told;  // the steps' letters
-  std::string body;
-  std::unique_ptr<async::Listener> listener;
-  async::Scope scope;
-
-  [[nodiscard]] std::string path() const { return folder.path("filter"); }
-  void start() {
-    auto socket = async::open_listening_socket(async::Endpoint::unix_path(path()));
-    REQUIRE(socket);
-    auto listening = async::listen_on(std::move(*socket));
-    REQUIRE(listening);
-    listener = std::move(*listening);
-    scope.spawn(accept_all());
-  }
-  Task<void> accept_all() {
-    for (;;) {
-      auto stream = co_await listener->accept();
-      if (!stream) co_return;
-      scope.spawn(serve(std::move(*stream)));
-    }
-  }
-  Task<void> serve(std::unique_ptr<async::Stream> stream) {
-    milter::PacketReader reader(1 << 20);
-    async::Buffer input;
-    for (;;) {
-      std::optional<milter::Packet> packet = reader.next();
-      if (!packet) {
-        input.clear();
-        auto count = co_await stream->read(input, Deadline::in(std::chrono::seconds(20)));
-        if (!count || *count == 0) co_return;
-        reader.feed(input.view());
-        continue;
-      }
-      if (packet->letter == 'D') continue;
-      told += packet->letter;
-      if (packet->letter == 'Q') co_return;
-      if (packet->letter == 'A') continue;
-      if (packet->letter == 'B') body += packet->data;
-      std::string answer = said('c');
-      if (packet->letter == 'O') answer = said('O', "\0\0\0\6\0\0\1\xff\0\0\0\0"s);
-      if (const auto found = answers.find(packet->letter); found != answers.end()) {
-        answer = found->second;
-      }
-      if (answer.empty()) co_return;
-      auto written = co_await stream->write(answer, Deadline::in(std::chrono::seconds(20)));
-      if (!written) co_return;
-    }
-  }
-};
 
 // A message from ann to bob and cid.
 struct Passage {
@@ -199,8 +136,7 @@ struct Passage {
     co_await gate->reset();
     gate.reset();
     co_await filters.stop();
-    self->filter.listener->close();
-    co_await self->filter.scope.join();
+    co_await self->filter.stop();
   }
 };
 
