@@ -1,4 +1,5 @@
 // What filters make of a message on its way into mailboxes, and what an LMTP client hears of it.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "agents/deliverd/test_mda.h"

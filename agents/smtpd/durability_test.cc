@@ -105,7 +105,7 @@ class House {
   reception::PolicyServers policy_servers_{service::Site::find("/nowhere"), no_servers_, metrics_,
                                            true};
   filter::Filters no_filters_{service::Site::find("/nowhere"), log_, metrics_,
-                                 filter::HoldingPlace()};
+                              filter::HoldingPlace()};
   Counters counters_{metrics_};
   EveryUser users_;
   service::Site site_ = service::Site::find("/nonexistent");

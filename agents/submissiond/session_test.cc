@@ -98,8 +98,7 @@ struct Dialogue {
   reception::PolicyServers servers{service::Site::find("/nowhere"), no_servers, metrics, true};
   Counters counters{metrics};
   service::Log log{"test", service::Log::Format::kv, service::Level::error, -1};
-  filter::Filters no_filters{service::Site::find("/nowhere"), log, metrics,
-                                filter::HoldingPlace()};
+  filter::Filters no_filters{service::Site::find("/nowhere"), log, metrics, filter::HoldingPlace()};
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
   session::SmtpSessions sessions;
   session::SmtpSessionSettings settings;
