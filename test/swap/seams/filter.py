@@ -5,7 +5,7 @@ import smtplib
 import milter_server as milter
 from milter_server import MilterServer
 
-from adapters.filters import Clamav, Opendkim
+from adapters.filters import Clamav, Opendkim, Rspamd, Spamassassin
 from adapters.posthorn import Deliverd, Queue, Submissiond
 from adapters.postfix import Postfix
 from messages import ANN, Letter, check_arrival, connect, letters, send, with_subject
@@ -84,24 +84,40 @@ def signed(site):
     return ["signed and verified"]
 
 
-def infected(site):
-    """ClamAV refuses one message at its end, and lets the other pass with a field."""
-    pattern = b"swap-test-pattern-of-our-own"
-    with site.open(Clamav(site.work, pattern)) as client:
-        clean = Letter("clean", [f"u1@{DOMAIN}"], b"nothing bad\r\n")
-        bad = Letter("bad", [f"u1@{DOMAIN}"], b"here: " + pattern + b"\r\n")
-        send(client, clean)
+def judged(site, judge, bad, words, fields):
+    """A filter refuses one message at its end, in these words, and lets others pass, with fields: body -> field."""
+    with site.open(judge) as client:
         try:
-            send(client, bad)
+            send(client, Letter("bad", [f"u1@{DOMAIN}"], b"here: " + bad + b"\r\n"))
         except Failed as refused:
-            if "found Swap.Test" not in str(refused):
+            if words not in str(refused):
                 raise
         else:
-            raise Failed("a message with the pattern in it was taken")
-        text = site.stored(clean, "u1")[0]
-        if b"X-Virus-Status: Clean" not in text.split(b"\n\n")[0]:
-            raise Failed(f"the clean one has no field: {text[:800]!r}")
+            raise Failed("a message that is to be refused was taken")
+        for number, (body, field) in enumerate(fields.items()):
+            letter = Letter(f"good-{number}", [f"u1@{DOMAIN}"], body + b"\r\n")
+            send(client, letter)
+            head = site.stored(letter, "u1")[0].split(b"\n\n")[0]
+            if field not in head:
+                raise Failed(f"{body!r} has no {field!r}: {head!r}")
     return ["refused at the end of the message"]
+
+
+def infected(site):
+    pattern = b"swap-test-pattern-of-our-own"
+    return judged(site, Clamav(site.work, pattern), pattern, "found Swap.Test", {b"nothing bad": b"\nX-Virus-Status: Clean"})
+
+
+# The test pattern that every filter of spam takes for the worst, and one that rspamd only marks.
+GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+
+
+def rspamd(site):
+    return judged(site, Rspamd(site.work), GTUBE, "Gtube pattern", {b"nothing bad": b"", b"Y" + GTUBE[1:]: b"\nX-Spam: Yes"})
+
+
+def spamassassin(site):
+    return judged(site, Spamassassin(site.work), GTUBE, "Blocked by SpamAssassin", {b"nothing bad": b"\nX-Spam-Status: No"})
 
 
 def every_action(site):
@@ -150,7 +166,8 @@ def every_action(site):
 
 
 LEFT = dict.fromkeys(("smtpd", "submissiond", "deliverd", "Postfix"))
-RIGHT = {"opendkim": signed, "clamav-milter": infected, "a milter that uses every action": every_action, "rspamd": None}
+RIGHT = {"opendkim": signed, "clamav-milter": infected, "rspamd": rspamd, "spamass-milter": spamassassin,
+         "a milter that uses every action": every_action}
 
 
 def test(work, left, right):
@@ -161,7 +178,5 @@ def test(work, left, right):
 
 
 SEAM = Seam("filter", "who takes mail -> what looks at it (milter)", LEFT, RIGHT, test,
-            {("queued", "*"): "queued asks no filters: what it hands over has passed those of smtpd and submissiond",
-             ("*", "rspamd"): "not tried: there is no adapter yet"},
-            quick=[("smtpd", "opendkim"), ("Postfix", "a milter that uses every action"),
+            quick=[("smtpd", "opendkim"), ("Postfix", "a milter that uses every action"), ("deliverd", "rspamd"),
                    ("submissiond", "a milter that uses every action")])
