@@ -20,7 +20,7 @@ class MemoryIntake final : public session::Intake {
     std::string octets;
   };
   std::string next_id() override { return "ID" + std::to_string(++ids_); }
-  std::unique_ptr<session::IntakeTransaction> begin() override;
+  std::unique_ptr<session::IntakeTransaction> begin(const smtp::SessionInfo&) override;
   Task<void> stop() override { co_return; }
 
   std::vector<Message> taken;
@@ -56,7 +56,7 @@ class MemoryTransaction final : public session::IntakeTransaction {
   std::string octets_;
 };
 
-std::unique_ptr<session::IntakeTransaction> MemoryIntake::begin() {
+std::unique_ptr<session::IntakeTransaction> MemoryIntake::begin(const smtp::SessionInfo&) {
   return std::make_unique<MemoryTransaction>(*this);
 }
 

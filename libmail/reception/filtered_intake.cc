@@ -15,10 +15,12 @@ namespace {
 
 class FilteredTransaction final : public session::IntakeTransaction {
  public:
-  FilteredTransaction(filter::FilterGate& gate, session::Intake& intake)
+  FilteredTransaction(filter::FilterGate& gate, session::Intake& intake,
+                      const smtp::SessionInfo& session)
       : gate_(gate),
         intake_(intake),
-        way_(intake.begin()),
+        session_(session),
+        way_(intake.begin(session)),
         message_(gate, milter::OurReceived::on_top) {}
 
   Task<Reply> mail(const smtp::Envelope& envelope) override { return way_->mail(envelope); }
@@ -76,7 +78,7 @@ class FilteredTransaction final : public session::IntakeTransaction {
     Reply reply = smtp::reply::ok;
     if (!all_stay) {
       co_await way_->abort();
-      way_ = intake_.begin();
+      way_ = intake_.begin(session_);
       reply = co_await way_->mail(after);
       first_new = 0;
     }
@@ -88,15 +90,17 @@ class FilteredTransaction final : public session::IntakeTransaction {
 
   filter::FilterGate& gate_;
   session::Intake& intake_;
+  const smtp::SessionInfo& session_;
   std::unique_ptr<session::IntakeTransaction> way_;
   filter::PassingMessage message_;
 };
 
 }  // namespace
 
-std::unique_ptr<session::IntakeTransaction> FilteredIntake::begin() {
-  if (gate_.is_open()) return way_.begin();
-  return std::make_unique<FilteredTransaction>(gate_, way_);
+std::unique_ptr<session::IntakeTransaction> FilteredIntake::begin(
+    const smtp::SessionInfo& session) {
+  if (gate_.is_open()) return way_.begin(session);
+  return std::make_unique<FilteredTransaction>(gate_, way_, session);
 }
 
 }  // namespace posthorn::reception

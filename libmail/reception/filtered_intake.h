@@ -15,7 +15,7 @@ class FilteredIntake final : public session::Intake {
   // Both outlive it, and it outlives its transactions.
   FilteredIntake(filter::FilterGate& gate, session::Intake& way) : gate_(gate), way_(way) {}
   std::string next_id() override { return way_.next_id(); }
-  std::unique_ptr<session::IntakeTransaction> begin() override;
+  std::unique_ptr<session::IntakeTransaction> begin(const smtp::SessionInfo& session) override;
   [[nodiscard]] bool can_hold() const override { return way_.can_hold(); }
   async::Task<void> stop() override { co_return; }  // `way` is somebody else's
 

@@ -30,7 +30,7 @@ class Way final : public session::Intake {
   bool has_queue = true;
 
   std::string next_id() override { return "ID"; }
-  std::unique_ptr<session::IntakeTransaction> begin() override;
+  std::unique_ptr<session::IntakeTransaction> begin(const smtp::SessionInfo&) override;
   [[nodiscard]] bool can_hold() const override { return has_queue; }
   Task<void> stop() override { co_return; }
 };
@@ -68,7 +68,7 @@ class WayTransaction final : public session::IntakeTransaction {
   Way& way_;
 };
 
-std::unique_ptr<session::IntakeTransaction> Way::begin() {
+std::unique_ptr<session::IntakeTransaction> Way::begin(const smtp::SessionInfo&) {
   return std::make_unique<WayTransaction>(*this);
 }
 
@@ -95,7 +95,7 @@ struct Passage {
     if (!answer.negative()) answer = co_await gate->mail(envelope, session);
     if (answer.negative()) co_return answer;
     FilteredIntake intake(*gate, self->way);
-    const std::unique_ptr<session::IntakeTransaction> transaction = intake.begin();
+    const std::unique_ptr<session::IntakeTransaction> transaction = intake.begin(session);
     (void)co_await transaction->mail(envelope);
     for (const char* name : {"bob", "cid"}) {
       smtp::Recipient to(smtp::Mailbox(name, "b.test"));

@@ -22,7 +22,7 @@ Task<Reply> Gates::mail(const smtp::Envelope& envelope, const smtp::SessionInfo&
   Reply reply = co_await policy_.mail(envelope, session);
   if (!reply.negative()) reply = co_await filters_.mail(envelope, session);
   if (reply.negative()) co_return reply;
-  transaction = intake_.begin();
+  transaction = intake_.begin(session);
   reply = co_await transaction->mail(envelope);
   if (reply.negative()) transaction.reset();
   co_return reply;

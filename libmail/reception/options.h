@@ -33,6 +33,7 @@ struct ReceptionOptions {
   std::string queue = "queue";
   std::string next_hop;  // "" = the queue
   bool next_hop_xclient = false;
+  std::string next_hop_proxy = "none";
   std::uint64_t spool_above = queue::Limits().inline_body;
   std::uint64_t memory = queue::Limits().buffered_total;
   smtp::ServerLimits limits;

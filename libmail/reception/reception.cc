@@ -67,8 +67,10 @@ std::unique_ptr<session::Intake> Reception::make_intake(service::Daemon& daemon)
     session::SmtpClientOptions client;
     client.core.name = options_.host.hostname;
     client.core.xclient = options_.next_hop_xclient;
-    return std::make_unique<session::NextHopIntake>(hop, client, session::NextHopLimits(),
-                                                    daemon.log());
+    const auto proxy = service::parse_proxy_version(options_.next_hop_proxy);
+    return std::make_unique<session::NextHopIntake>(hop, client,
+                                                    proxy.value_or(service::ProxyVersion::none),
+                                                    session::NextHopLimits(), daemon.log());
   }
   queue::Limits limits;
   limits.inline_body = options_.spool_above;
