@@ -6,6 +6,7 @@ opendkim, and Postfix in front of the same filters, are tried by the seam `filte
 """
 
 import pathlib
+import signal
 import smtplib
 import sys
 import threading
@@ -311,6 +312,24 @@ def delivered(site):
     expect("nobody has any of these", not any(stored_in(site.mail / user / "Maildir") for user in ("u1", "u2")))
 
 
+def delivered_to_a_program(site):
+    """deliverd --exec hands over what a filter has made; a filter that needs the network waits for a restart of who has none."""
+    server = MilterServer(answers={"E": milter.replace_body(b"new\r\n") + milter.change_sender("<other@elsewhere.test>") + milter.CONTINUE})
+    folder = site.work.folder("program")
+    program = site.work.put("program.sh", f'#!/bin/sh\n{{ echo "$@"; cat; }} > {folder}/"$2"\n', mode=0o755)
+    port = site.deliverd("--exec", f"{program} ${{sender}} ${{user}}", "--exec-flags", "D", "--milters", server.at)
+    codes = [code for code, _ in deliver(port, [U1, U2])["E"]]
+    text = (folder / "u2").read_text()
+    expect("the program's input", codes == [250, 250] and text.startswith("other@elsewhere.test u2\n") and text.endswith("\n\nnew\n"), (codes, text))
+    port = site.deliverd()
+    name = site.mail.parents[1].name
+    site.work.put(f"{name}/conf/{name}.toml", f'milters = ["{server.at}"]\n')
+    site.work.processes[-1][1].send_signal(signal.SIGHUP)
+    wait_until("the reload is refused", lambda: "milters: we have locked ourselves in" in site.log.read_text())
+    expect("it serves on", deliver(port)["E"][0][0] == 250)
+    expect("without the filter", site.arrived("u1", mail=site.mail)[0].endswith("second line\n"))
+
+
 def delivered_without(site):
     """deliverd: while a filter is down, silent or talks nonsense messages wait, or are delivered, as configured; it serves on."""
     server = MilterServer()
@@ -343,7 +362,8 @@ def main():
     failures = 0
     site = Site(bench)
     try:
-        for step in (told, every_action, replies, versions, two_filters, hostile, down, delivered, delivered_without):
+        for step in (told, every_action, replies, versions, two_filters, hostile, down, delivered, delivered_to_a_program,
+                     delivered_without):
             title = step.__doc__.splitlines()[0]
             try:
                 step(site)
