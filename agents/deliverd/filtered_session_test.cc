@@ -143,6 +143,15 @@ TEST_CASE("LMTP: a large message passes a filter as it is") {
                       [&](const std::string& text) { return text.ends_with(stored); }) == 1);
 }
 
+TEST_CASE("LMTP: a filter that has left between two messages is connected to again") {
+  FilteredMda site;
+  site.filter.leaves = true;
+  site.say(bob_and_carol + bob_and_carol);
+  REQUIRE(site.replies.size() == 11);
+  CHECK(site.replies[8] == delivered);
+  CHECK(site.replies[9] == delivered);
+}
+
 TEST_CASE("LMTP: a filter that goes at any step: as configured, and nothing is lost") {
   for (const char step : std::string("OCHMRTLNBE")) {
     for (const auto& [action, code] :

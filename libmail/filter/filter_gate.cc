@@ -138,7 +138,7 @@ Reply FilterGate::take(Link& link, std::string_view id, const char* stage) {
 
 // Connected, agreed, and told of the client. False: the client's problem() says why.
 Task<bool> FilterGate::introduce(Link& link, const smtp::SessionInfo& session) {
-  link.knows_hello = false;
+  link.knows_hello = link.has_served = false;
   const bool open = co_await link.client->open();
   if (!open) co_return false;
   const std::string host = milter::client_host(session);
@@ -201,17 +201,36 @@ Task<Reply> FilterGate::take_up(Link& link, const smtp::Envelope& envelope,
   co_return reply;
 }
 
+Task<bool> FilterGate::ask_sender(Link& link, const smtp::Envelope& envelope,
+                                  const smtp::SessionInfo& session) {
+  const std::vector<std::string> arguments = milter::mail_arguments(envelope);
+  const milter::Macros macros = milter::mail_macros(envelope, session);
+  link.client->dialogue().mail(arguments, macros);
+  const bool answered = co_await link.client->ask_command();
+  co_return answered;
+}
+
 Task<Reply> FilterGate::mail(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
   co_await reset();
   for (Link& link : links_) {
     Reply reply = co_await take_up(link, envelope, session);
     if (reply.negative()) co_return reply;
     if (!link.takes_part()) continue;
-    const std::vector<std::string> arguments = milter::mail_arguments(envelope);
-    const milter::Macros macros = milter::mail_macros(envelope, session);
-    link.client->dialogue().mail(arguments, macros);
-    reply = co_await ask_envelope(link, envelope.trace_id, "mail");
+    bool answered = co_await ask_sender(link, envelope, session);
+    if (!answered && link.has_served) {
+      // It may have left since the message before: somebody has started it anew, or it has waited long enough.
+      reply = co_await take_up(link, envelope, session);
+      if (reply.negative()) co_return reply;
+      if (!link.takes_part()) continue;
+      answered = co_await ask_sender(link, envelope, session);
+    }
+    if (answered) {
+      reply = take(link, envelope.trace_id, "mail");
+    } else {
+      reply = give_up(link, envelope.trace_id, "mail", link.client->problem());
+    }
     if (reply.negative()) co_return reply;
+    link.has_served = answered;
     if (discards_) break;
   }
   co_return smtp::reply::ok;

@@ -58,6 +58,7 @@ class FilterGate {
     const FilterSet::Filter* filter = nullptr;
     std::unique_ptr<session::MilterClient> client;
     bool knows_hello = false;
+    bool has_served = false;  // it was asked about a message, over this connection
     std::optional<smtp::Reply>
         lost;  // it failed in this message: the answer to the rest of it, if that is negative
     bool left_out = false;  // it failed, and the message goes on without it
@@ -71,6 +72,8 @@ class FilterGate {
   async::Task<bool> introduce(Link& link, const smtp::SessionInfo& session);
   async::Task<smtp::Reply> take_up(Link& link, const smtp::Envelope& envelope,
                                    const smtp::SessionInfo& session);
+  async::Task<bool> ask_sender(Link& link, const smtp::Envelope& envelope,
+                               const smtp::SessionInfo& session);
   async::Task<smtp::Reply> ask_envelope(Link& link, std::string_view id, const char* stage);
   async::Task<smtp::Reply> judge_by(Link& link, Message& message);
   using Done =

@@ -25,7 +25,8 @@ inline std::string said(char kind, const std::string& data = {}) {
 struct ScriptedFilter {
   TestFolder folder;
   std::map<char, std::string> answers;
-  std::string told;  // the steps' letters
+  std::string told;     // the steps' letters
+  bool leaves = false;  // behind each message
   std::string body;
   std::unique_ptr<async::Listener> listener;
   async::Scope scope;
@@ -78,7 +79,7 @@ struct ScriptedFilter {
       }
       if (answer.empty()) co_return;
       auto written = co_await stream->write(answer, async::Deadline::in(std::chrono::seconds(20)));
-      if (!written) co_return;
+      if (!written || (leaves && packet->letter == 'E')) co_return;
     }
   }
 };
