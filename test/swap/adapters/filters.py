@@ -2,6 +2,9 @@
 
 from work import DOMAIN, free_port, is_open, need
 
+# The test pattern that every filter of spam takes for the worst.
+GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+
 
 class Opendkim:
     """mode: "s" signs whatever comes from our domain, "v" verifies, by a file in place of the DNS."""
@@ -86,7 +89,8 @@ class Spamassassin:
     def __init__(self, work):
         self.port, port = free_port(), free_port()
         self.at = f"inet:127.0.0.1:{self.port}"
-        daemon, program = need("spamd", "spamass-milter")
+        daemon, program, client = need("spamd", "spamass-milter", "spamc")
+        self.pipe = f"{client} -d 127.0.0.1 -p {port}"  # a message in, the same with its verdict out
         work.put("spamassassin/init.pre", "loadplugin Mail::SpamAssassin::Plugin::Check\n")
         work.put("spamassassin/local.cf", "use_bayes 0\n")
         work.start("spamd", [daemon, "--listen", f"127.0.0.1:{port}", "-x", "-L", "-m", "1", "-s", "stderr", "--siteconfigpath",

@@ -5,7 +5,7 @@ import smtplib
 import milter_server as milter
 from milter_server import MilterServer
 
-from adapters.filters import Clamav, Opendkim, Rspamd, Spamassassin
+from adapters.filters import GTUBE, Clamav, Opendkim, Rspamd, Spamassassin
 from adapters.posthorn import Deliverd, Queue, Submissiond
 from adapters.postfix import Postfix
 from messages import ANN, Letter, check_arrival, connect, letters, send, with_subject
@@ -108,11 +108,8 @@ def infected(site):
     return judged(site, Clamav(site.work, pattern), pattern, "found Swap.Test", {b"nothing bad": b"\nX-Virus-Status: Clean"})
 
 
-# The test pattern that every filter of spam takes for the worst, and one that rspamd only marks.
-GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
-
-
 def rspamd(site):
+    """It refuses one test pattern, and only marks another."""
     return judged(site, Rspamd(site.work), GTUBE, "Gtube pattern", {b"nothing bad": b"", b"Y" + GTUBE[1:]: b"\nX-Spam: Yes"})
 
 
