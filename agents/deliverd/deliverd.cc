@@ -15,7 +15,15 @@ std::vector<std::string> Deliverd::check(const service::Site& site) {
   const bool is_other = delivery_ != nullptr && has_programs() != (programs_ != nullptr);
   if (is_other)
     problems.emplace_back("exec: between mailboxes and a program only a restart changes");
+  if (filters_ != nullptr && needs_internet() && !has_internet_)
+    problems.emplace_back(
+        "milters: we have locked ourselves in, and reach inet: only from a restart on");
   return problems;
+}
+
+bool Deliverd::needs_internet() const {
+  // A mail worker knows no network (LMTP's listeners are open already), unless the operator has put somebody there.
+  return options_.filters.ask_by_inet() || (!has_programs() && service::is_inet(options_.userdb));
 }
 
 service::Confinement Deliverd::confinement(const service::Site& site) {
@@ -25,11 +33,9 @@ service::Confinement Deliverd::confinement(const service::Site& site) {
   static_cast<void>(files_.make_directories(options_.spool, store::directory_mode));
   confinement.write.push_back(options_.spool);
   if (!options_.queue.empty()) confinement.write.push_back(drop_directory());
+  confinement.internet = has_internet_ = needs_internet();
   // What a program touches is its own affair: the starter is not confined. We ask for no users and know no mailboxes.
-  confinement.internet = false;
   if (has_programs()) return confinement;
-  // A mail worker knows no network (LMTP's listeners are open already), unless the operator has put the userdb there.
-  confinement.internet = service::is_inet(options_.userdb);
   for (const std::string& directory : options_.mail_directories) {
     const std::string path = site.path(directory);
     static_cast<void>(files_.make_directories(path, store::directory_mode));
@@ -101,6 +107,7 @@ void Deliverd::load(service::Daemon& daemon) {
   rules_ = std::move(rules);
   if (mailboxes_) mailboxes_->set_rules(mailbox);
   if (programs_) programs_->set_rules(options_.pipe_rules());
+  filters_->load(options_.filters, options_.host.hostname);
   options_.serve.refusal = smtp::format_reply(smtp::reply::too_many_connections);
 }
 
@@ -121,6 +128,9 @@ Task<Result<void, std::string>> Deliverd::start(service::Daemon& daemon) {
   delivery_ = &make_delivery(daemon);
   declare_metrics(daemon.metrics());
   reports_ = std::make_unique<DropReports>(drop_directory(), ids_);
+  filters_ = std::make_unique<filter::Filters>(
+      daemon.site(), daemon.log(), daemon.metrics(),
+      filter::HoldingPlace(options_.spool, store::ContentWriter::memory_limit));
   offers_dsn_ = !options_.queue.empty() && ::access(options_.queue.c_str(), F_OK) == 0;
   if (!options_.queue.empty() && !offers_dsn_) {
     log_->warning("-", "no-queue", {{"path", options_.queue}, {"why", "DSN is not offered"}});
@@ -143,7 +153,7 @@ Task<void> Deliverd::session(service::Connection connection) {
   settings.timeouts = options_.timeouts;
   settings.log = log_;
   settings.sessions = &sessions_;
-  const Services services(*delivery_, files_, *reports_, ids_, *log_, *counters_);
+  const Services services(*delivery_, files_, *reports_, *filters_, ids_, *log_, *counters_);
   std::unique_ptr<session::SmtpHandler> handler = std::make_unique<Session>(services, rules_);
   co_await session::serve_smtp(std::move(connection.stream), std::move(settings),
                                std::move(handler), nullptr);
@@ -160,6 +170,7 @@ Result<void, std::string> Deliverd::reload(service::Daemon& daemon) {
 }
 
 Task<void> Deliverd::drain(service::Daemon&, async::Deadline) {
+  if (filters_) co_await filters_->stop();
   if (maildirs_) co_await maildirs_->join();
   if (users_) co_await users_->stop();
 }

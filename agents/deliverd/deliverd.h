@@ -34,6 +34,7 @@ class Deliverd final : public service::Agent {
  private:
   void load(service::Daemon& daemon);
   [[nodiscard]] std::string drop_directory() const;
+  [[nodiscard]] bool needs_internet() const;
   [[nodiscard]] bool has_programs() const { return !options_.exec.empty(); }
   Delivery& make_delivery(service::Daemon& daemon);
   void starter_ended(service::Daemon& daemon);
@@ -51,11 +52,13 @@ class Deliverd final : public service::Agent {
   std::unique_ptr<ProgramDelivery> programs_;
   Delivery* delivery_ = nullptr;  // the one of the two that there is
   std::unique_ptr<DropReports> reports_;
+  std::unique_ptr<filter::Filters> filters_;
   std::unique_ptr<Counters> counters_;
   std::shared_ptr<const SessionRules> rules_;
   session::SmtpSessions sessions_;
   service::Log* log_ = nullptr;
   bool offers_dsn_ = false;
+  bool has_internet_ = false;  // what the lock-down has left us
 };
 
 }  // namespace posthorn::deliverd

@@ -61,6 +61,9 @@ void Options::describe(service::OptionTable& table) {
   table.add_path("queue", queue, "the queue, for reports of delivery; \"\" = DSN is not offered")
       .at_start();
 
+  table.group("Who else is asked");
+  filters.describe(table);
+
   table.group("A program in place of mailboxes");
   table.add("exec", exec, "hand messages to this program, by the rules of Postfix's pipe(8)")
       .check_with(checked_by(parse_pipe_argv));

@@ -6,6 +6,7 @@
 
 #include "agents/deliverd/mailbox_delivery.h"
 #include "agents/deliverd/pipe_command.h"
+#include "libmail/filter/filters.h"
 #include "libmail/service/agent.h"
 #include "libmail/session/smtp_server.h"
 
@@ -28,6 +29,8 @@ struct Options {
   Duration lock_time = MailboxRules().lock_time;
   std::string spool = "mail";
   std::string queue = "queue";
+
+  filter::FilterOptions filters{"deliverd"};
 
   std::string exec;
   std::string exec_flags;

@@ -13,6 +13,7 @@
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
 #include "libmail/store/memory_files.h"
+#include "test/support/test_folder.h"
 
 namespace posthorn::deliverd::test {
 
@@ -60,6 +61,10 @@ struct Mda {
   service::Metrics metrics;
   Counters counters{metrics};
   service::Log log{"test", service::Log::Format::kv, service::Level::error, -1};
+  posthorn::TestFolder
+      holding;  // the one directory of a real disk: messages wait there for filters
+  filter::Filters filters{service::Site::find("/nowhere"), log, metrics,
+                          filter::HoldingPlace(holding.path(), 100000)};
   queue::IdSource ids{7};
   MailboxRules rules;
   std::unique_ptr<store::MaildirDelivery> maildirs;
@@ -92,7 +97,7 @@ struct Mda {
     settings.server.limits.message_size = 0;
     settings.log = &log;
     settings.sessions = &sessions;
-    const Services services(*mailboxes, *files, reports, ids, log, counters);
+    const Services services(*mailboxes, *files, reports, filters, ids, log, counters);
     auto session_rules = std::make_shared<SessionRules>();
     session_rules->hostname = rules.hostname;
     session_rules->spool = "/site/mail";

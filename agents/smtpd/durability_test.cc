@@ -104,8 +104,8 @@ class House {
   reception::PolicyOptions no_servers_;
   reception::PolicyServers policy_servers_{service::Site::find("/nowhere"), no_servers_, metrics_,
                                            true};
-  reception::Filters no_filters_{service::Site::find("/nowhere"), log_, metrics_,
-                                 reception::HoldingPlace()};
+  filter::Filters no_filters_{service::Site::find("/nowhere"), log_, metrics_,
+                              filter::HoldingPlace()};
   Counters counters_{metrics_};
   EveryUser users_;
   service::Site site_ = service::Site::find("/nonexistent");

@@ -20,7 +20,7 @@ class MemoryIntake final : public session::Intake {
     std::string octets;
   };
   std::string next_id() override { return "ID" + std::to_string(++ids_); }
-  std::unique_ptr<session::IntakeTransaction> begin() override;
+  std::unique_ptr<session::IntakeTransaction> begin(const smtp::SessionInfo&) override;
   Task<void> stop() override { co_return; }
 
   std::vector<Message> taken;
@@ -56,7 +56,7 @@ class MemoryTransaction final : public session::IntakeTransaction {
   std::string octets_;
 };
 
-std::unique_ptr<session::IntakeTransaction> MemoryIntake::begin() {
+std::unique_ptr<session::IntakeTransaction> MemoryIntake::begin(const smtp::SessionInfo&) {
   return std::make_unique<MemoryTransaction>(*this);
 }
 
@@ -98,8 +98,7 @@ struct Dialogue {
   reception::PolicyServers servers{service::Site::find("/nowhere"), no_servers, metrics, true};
   Counters counters{metrics};
   service::Log log{"test", service::Log::Format::kv, service::Level::error, -1};
-  reception::Filters no_filters{service::Site::find("/nowhere"), log, metrics,
-                                reception::HoldingPlace()};
+  filter::Filters no_filters{service::Site::find("/nowhere"), log, metrics, filter::HoldingPlace()};
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
   session::SmtpSessions sessions;
   session::SmtpSessionSettings settings;

@@ -58,13 +58,14 @@ std::string_view HeaderEdit::Field::raw_value() const {
   return text;
 }
 
-HeaderEdit::HeaderEdit(std::string_view block) {
+HeaderEdit::HeaderEdit(std::string_view block, OurReceived received)
+    : ours_is_above_(received == OurReceived::later) {
   message::HeaderLimits limits;
   limits.header_bytes = block.size();
   limits.fields = block.size();
   const message::Header header = message::Header::parse(block, limits);
   const std::size_t end = header.fault() ? header.fault()->offset : header.header_end();
-  bool seen_ours = false;
+  bool seen_ours = ours_is_above_;
   for (const message::Field& each : header.fields()) {
     if (each.begin >= end) break;
     Field& field = fields_.emplace_back();
@@ -87,7 +88,10 @@ Result<void, std::string> HeaderEdit::apply(const AddField& change, bool leading
 Result<void, std::string> HeaderEdit::apply(const InsertField& change, bool leading_space) {
   auto field = make_field(change.name, change.value, leading_space);
   if (!field) return fail(std::move(field.error()));
-  const std::size_t place = std::min<std::size_t>(change.index, fields_.size());
+  std::size_t place = change.index;
+  if (ours_is_above_ && place > 0)
+    --place;  // nothing stands above ours: final delivery has put it there
+  place = std::min(place, fields_.size());
   fields_.insert(fields_.begin() + static_cast<std::ptrdiff_t>(place), std::move(*field));
   return {};
 }

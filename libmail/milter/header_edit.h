@@ -1,6 +1,7 @@
 // The header of a message while filters change it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,11 +11,17 @@
 
 namespace posthorn::milter {
 
+// Where our own Received is, which filters don't see, and count as the field at position 0.
+enum class OurReceived : std::uint8_t {
+  on_top,  // the first one in the block
+  later,   // not there yet: it will stand above the block
+};
+
 class HeaderEdit {
  public:
   // `block`: a message from its first octet through the empty line, or to its end if there is none. What begins with a
   // line that is no field is no header any more, and stays as it is.
-  explicit HeaderEdit(std::string_view block);
+  explicit HeaderEdit(std::string_view block, OurReceived received = OurReceived::on_top);
 
   struct Field {
     std::string octets;         // the whole field, with its line end
@@ -40,6 +47,7 @@ class HeaderEdit {
 
  private:
   std::vector<Field> fields_;
+  bool ours_is_above_;
   std::string rest_;  // the empty line, and what is behind a line that is no field
 };
 

@@ -22,7 +22,7 @@ Task<Reply> Gates::mail(const smtp::Envelope& envelope, const smtp::SessionInfo&
   Reply reply = co_await policy_.mail(envelope, session);
   if (!reply.negative()) reply = co_await filters_.mail(envelope, session);
   if (reply.negative()) co_return reply;
-  transaction = filters_.intake().begin();
+  transaction = intake_.begin(session);
   reply = co_await transaction->mail(envelope);
   if (reply.negative()) transaction.reset();
   co_return reply;
@@ -40,7 +40,7 @@ Task<Reply> Gates::data(const smtp::Envelope& envelope, const smtp::SessionInfo&
                         std::unique_ptr<session::IntakeTransaction>& transaction) {
   Reply reply = co_await filters_.data(envelope);
   if (reply.negative()) co_return reply;
-  reply = co_await policy_.data(envelope, session, transaction, filters_.intake());
+  reply = co_await policy_.data(envelope, session, transaction, intake_);
   co_return reply;
 }
 

@@ -1,11 +1,12 @@
 // Who else has a word on a message that smtpd or submissiond would take: policy servers (policy_gate.h), then filters
-// (filter_gate.h), then the way on. One for each SMTP session; a negative reply is for the client.
+// (libmail/filter), then the way on. One for each SMTP session; a negative reply is for the client.
 #pragma once
 
 #include <memory>
 #include <string>
 
-#include "libmail/reception/filter_gate.h"
+#include "libmail/filter/filter_gate.h"
+#include "libmail/reception/filtered_intake.h"
 #include "libmail/reception/policy_gate.h"
 #include "libmail/session/intake.h"
 
@@ -15,9 +16,9 @@ class Gates {
  public:
   // The servers, the filters, `way` and `log` outlive it. No policy server is asked about clients from the networks
   // `spared`.
-  Gates(PolicyServers& servers, const service::Networks& spared, Filters& filters,
+  Gates(PolicyServers& servers, const service::Networks& spared, filter::Filters& filters,
         session::Intake& way, service::Log& log)
-      : policy_(servers, spared, log), filters_(filters, way) {}
+      : policy_(servers, spared, log), filters_(filters), intake_(filters_, way) {}
 
   async::Task<smtp::Reply> connect(const smtp::SessionInfo& session);
   async::Task<smtp::Reply> hello(const smtp::SessionInfo& session);
@@ -47,7 +48,8 @@ class Gates {
 
  private:
   PolicyGate policy_;
-  FilterGate filters_;
+  filter::FilterGate filters_;
+  FilteredIntake intake_;
 };
 
 }  // namespace posthorn::reception

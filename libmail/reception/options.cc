@@ -68,6 +68,12 @@ void ReceptionOptions::describe_way(service::OptionTable& table) {
           "next-hop-xclient", next_hop_xclient,
           "tell the next hop by XCLIENT, if it offers that, who the client is and has logged in as")
       .at_start();
+  table
+      .add("next-hop-proxy", next_hop_proxy,
+           "begin each connection to the next hop with a PROXY header of this version, which names "
+           "the client; it is made for that client's session alone")
+      .one_of({"none", "1", "2"})
+      .at_start();
   table.add_size("spool-above", spool_above, "larger messages lie in a file while they arrive")
       .at_start();
   table.add_size("memory", memory, "octets of messages in memory, beyond it they go to files")

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "libmail/filter/filters.h"
 #include "libmail/message/header.h"
 #include "libmail/queue/layout.h"
-#include "libmail/reception/filters.h"
 #include "libmail/reception/policy_gate.h"
 #include "libmail/route/site_routes.h"
 #include "libmail/service/agent.h"
@@ -27,12 +27,13 @@ struct ReceptionOptions {
   std::vector<std::string> xclient_networks;
   std::vector<std::string> xforward_networks;
   PolicyOptions policy;
-  FilterOptions filters;
+  filter::FilterOptions filters;
   std::string userdb = "unix:run/userdb.sock";  // "" = every local-part of our domains is taken
   route::RouteOptions routes;
   std::string queue = "queue";
   std::string next_hop;  // "" = the queue
   bool next_hop_xclient = false;
+  std::string next_hop_proxy = "none";
   std::uint64_t spool_above = queue::Limits().inline_body;
   std::uint64_t memory = queue::Limits().buffered_total;
   smtp::ServerLimits limits;

@@ -159,7 +159,7 @@ Task<Reply> PolicyGate::data(const smtp::Envelope& envelope, const smtp::Session
   question.envelope = &envelope;
   Reply reply = co_await ask(question);
   if (reply.negative()) co_return reply;
-  reply = co_await readdress(envelope, transaction, intake);
+  reply = co_await readdress(envelope, session, transaction, intake);
   if (reply.negative()) {
     log_.warning(envelope.trace_id, "policy-recipient-refused",
                  {{"code", reply.code}, {"why", reply.text}});
@@ -170,7 +170,7 @@ Task<Reply> PolicyGate::data(const smtp::Envelope& envelope, const smtp::Session
 }
 
 // A next hop has heard the recipients by now: for others the transaction begins anew.
-Task<Reply> PolicyGate::readdress(const smtp::Envelope& envelope,
+Task<Reply> PolicyGate::readdress(const smtp::Envelope& envelope, const smtp::SessionInfo& session,
                                   std::unique_ptr<session::IntakeTransaction>& transaction,
                                   session::Intake& intake) {
   Reply reply = smtp::reply::ok;
@@ -178,7 +178,7 @@ Task<Reply> PolicyGate::readdress(const smtp::Envelope& envelope,
       message_.redirect ? message_.redirect : session_.redirect;
   if (redirect) {
     co_await transaction->abort();
-    transaction = intake.begin();
+    transaction = intake.begin(session);
     reply = co_await transaction->mail(envelope);
     const smtp::Recipient recipient(*redirect);
     if (!reply.negative()) reply = co_await transaction->rcpt(recipient);

@@ -113,6 +113,7 @@ class PolicyGate {
                                           session::PolicyStage stage) const;
   void remember(const Marks& here, session::PolicyStage stage);
   async::Task<smtp::Reply> readdress(const smtp::Envelope& envelope,
+                                     const smtp::SessionInfo& session,
                                      std::unique_ptr<session::IntakeTransaction>& transaction,
                                      session::Intake& intake);
   [[nodiscard]] smtp::Reply soften(smtp::Reply refusal, const Marks& marks) const;

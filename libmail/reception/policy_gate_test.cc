@@ -65,7 +65,7 @@ class NotedIntake final : public session::Intake {
  public:
   std::string calls;
   std::string next_id() override { return "ID"; }
-  std::unique_ptr<session::IntakeTransaction> begin() override {
+  std::unique_ptr<session::IntakeTransaction> begin(const smtp::SessionInfo&) override {
     return std::make_unique<NotedTransaction>(calls);
   }
   Task<void> stop() override { co_return; }
@@ -182,7 +182,7 @@ struct Visit {
     envelope.reverse_path = mailbox("ann@a.example");
     reply = co_await gate.mail(envelope, session);
     if (!go_on(reply)) co_return;
-    auto transaction = intake.begin();
+    auto transaction = intake.begin(session);
     (void)co_await transaction->mail(envelope);
     for (const std::string& text : to) {
       const smtp::Recipient recipient(mailbox(text));

@@ -67,8 +67,10 @@ std::unique_ptr<session::Intake> Reception::make_intake(service::Daemon& daemon)
     session::SmtpClientOptions client;
     client.core.name = options_.host.hostname;
     client.core.xclient = options_.next_hop_xclient;
-    return std::make_unique<session::NextHopIntake>(hop, client, session::NextHopLimits(),
-                                                    daemon.log());
+    const auto proxy = service::parse_proxy_version(options_.next_hop_proxy);
+    return std::make_unique<session::NextHopIntake>(hop, client,
+                                                    proxy.value_or(service::ProxyVersion::none),
+                                                    session::NextHopLimits(), daemon.log());
   }
   queue::Limits limits;
   limits.inline_body = options_.spool_above;
@@ -96,8 +98,9 @@ Task<Result<void, std::string>> Reception::open(service::Daemon& daemon) {
   if (!read) co_return read;
   policy_ = std::make_unique<PolicyServers>(daemon.site(), options_.policy, daemon.metrics(),
                                             options_.next_hop.empty());
-  filters_ = std::make_unique<Filters>(daemon.site(), daemon.log(), daemon.metrics(),
-                                       HoldingPlace(holding_directory(), options_.spool_above));
+  filters_ = std::make_unique<filter::Filters>(
+      daemon.site(), daemon.log(), daemon.metrics(),
+      filter::HoldingPlace(holding_directory(), options_.spool_above));
   filters_->load(options_.filters, options_.host.hostname);
   intake_ = make_intake(daemon);
   co_return Result<void, std::string>();

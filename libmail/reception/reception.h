@@ -62,7 +62,7 @@ class Reception {
   std::unique_ptr<route::SiteRoutes> routes_;
   std::unique_ptr<session::Intake> intake_;
   std::unique_ptr<PolicyServers> policy_;
-  std::unique_ptr<Filters> filters_;
+  std::unique_ptr<filter::Filters> filters_;
   std::shared_ptr<tls::ServerContext> tls_;  // null: no certificate, no TLS
   service::ServeLimits serve_tls_;
   service::Networks xclient_networks_;

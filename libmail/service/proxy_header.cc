@@ -161,6 +161,44 @@ Taken take_proxy_header(std::string_view& octets) {
   return broken("no PROXY header, but " + printable(octets.substr(0, 16)));
 }
 
+ProxyHeader make_proxy_header(std::string source, std::uint16_t source_port,
+                              std::string destination, std::uint16_t destination_port) {
+  const auto is_v6 = [](const std::string& address) {
+    return address.find(':') != std::string::npos;
+  };
+  ProxyHeader header;
+  if (source.empty()) return header;
+  header.has_addresses = true;
+  if (destination.empty()) destination = is_v6(source) ? "::" : "0.0.0.0";
+  if (is_v6(source) != is_v6(destination)) {
+    (is_v6(source) ? destination : source).insert(0, "::ffff:");
+  }
+  header.source = std::move(source);
+  header.source_port = source_port;
+  header.destination = std::move(destination);
+  header.destination_port = destination_port;
+  return header;
+}
+
+std::optional<ProxyVersion> parse_proxy_version(std::string_view text) {
+  if (text == "none") return ProxyVersion::none;
+  if (text == "1") return ProxyVersion::v1;
+  if (text == "2") return ProxyVersion::v2;
+  return std::nullopt;
+}
+
+std::string format_proxy(ProxyVersion version, const ProxyHeader& header) {
+  switch (version) {
+    case ProxyVersion::v1:
+      return format_proxy_v1(header);
+    case ProxyVersion::v2:
+      return format_proxy_v2(header);
+    case ProxyVersion::none:
+      break;
+  }
+  return {};
+}
+
 std::string format_proxy_v1(const ProxyHeader& header) {
   if (!header.has_addresses) return "PROXY UNKNOWN\r\n";
   const bool v6 = header.source.find(':') != std::string::npos;

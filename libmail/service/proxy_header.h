@@ -34,7 +34,17 @@ struct ProxyHeader {
 [[nodiscard]] std::optional<Result<ProxyHeader, std::string>> take_proxy_header(
     std::string_view& octets);
 
-// What a proxy would say, for one of our own and for tests. Addresses as in ProxyHeader, both of one family.
+// Of a client that we speak for: without addresses if its own is "". Where the two are of different families the IPv4
+// address becomes a mapped one ("::ffff:192.0.2.1"); a destination that is "" becomes the unspecified address.
+[[nodiscard]] ProxyHeader make_proxy_header(std::string source, std::uint16_t source_port,
+                                            std::string destination,
+                                            std::uint16_t destination_port);
+
+enum class ProxyVersion : std::uint8_t { none, v1, v2 };
+// "none", "1", "2".
+[[nodiscard]] std::optional<ProxyVersion> parse_proxy_version(std::string_view text);
+// What a proxy says; nothing with ProxyVersion::none. Addresses as in ProxyHeader, both of one family.
+[[nodiscard]] std::string format_proxy(ProxyVersion version, const ProxyHeader& header);
 [[nodiscard]] std::string format_proxy_v1(const ProxyHeader& header);
 [[nodiscard]] std::string format_proxy_v2(const ProxyHeader& header);
 

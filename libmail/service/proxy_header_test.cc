@@ -74,6 +74,21 @@ std::vector<Case> good_headers() {
 
 }  // namespace
 
+TEST_CASE("a PROXY header of ours names a client in one family, and nobody where there is none") {
+  CHECK(make_proxy_header("192.0.2.7", 4711, "198.51.100.25", 25) == v4_client);
+  CHECK(format_proxy(ProxyVersion::v1, make_proxy_header("2001:db8::7", 1, "192.0.2.1", 25)) ==
+        "PROXY TCP6 2001:db8::7 ::ffff:192.0.2.1 1 25\r\n");
+  CHECK(format_proxy(ProxyVersion::v1, make_proxy_header("192.0.2.7", 1, "", 0)) ==
+        "PROXY TCP4 192.0.2.7 0.0.0.0 1 0\r\n");
+  CHECK(format_proxy(ProxyVersion::v1, make_proxy_header("", 0, "192.0.2.1", 25)) ==
+        "PROXY UNKNOWN\r\n");
+  const std::string mapped =
+      format_proxy(ProxyVersion::v2, make_proxy_header("192.0.2.7", 1, "2001:db8::25", 25));
+  CHECK(outcome(mapped) == "ok");
+  CHECK(format_proxy(ProxyVersion::none, v4_client).empty());
+  CHECK_FALSE(parse_proxy_version("3"));
+}
+
 TEST_CASE("a PROXY header is read at every split, and nothing behind it") {
   for (const Case& each : good_headers()) {
     INFO(each.wire);

@@ -40,7 +40,9 @@ class Intake {
   virtual ~Intake() = default;
   // A new queue id, for Envelope::id, the log and the 250.
   [[nodiscard]] virtual std::string next_id() = 0;
-  [[nodiscard]] virtual std::unique_ptr<IntakeTransaction> begin() = 0;
+  // A message of this session, which outlives the transaction.
+  [[nodiscard]] virtual std::unique_ptr<IntakeTransaction> begin(
+      const smtp::SessionInfo& session) = 0;
   // Whether Envelope::hold_reason is obeyed.
   [[nodiscard]] virtual bool can_hold() const { return false; }
   // Before the loop ends: what was begun is finished or refused.

@@ -29,6 +29,14 @@ Reply unreachable(Status status) {
   return smtp::to_reply(status);
 }
 
+// A program of this machine is our own traffic.
+service::ProxyHeader proxied(const smtp::SessionInfo& session) {
+  const smtp::Client& client = session.client;
+  if (client.local) return {};
+  return service::make_proxy_header(client.address, client.port, session.server_address,
+                                    session.server_port);
+}
+
 }  // namespace
 
 Reply merge_verdicts(const std::vector<Verdict>& verdicts) {
@@ -62,7 +70,8 @@ Reply merge_verdicts(const std::vector<Verdict>& verdicts) {
 
 class NextHopTransaction final : public IntakeTransaction {
  public:
-  explicit NextHopTransaction(NextHopIntake& intake) : intake_(intake) {}
+  NextHopTransaction(NextHopIntake& intake, const smtp::SessionInfo& session)
+      : intake_(intake), session_(session) {}
 
   Task<Reply> mail(const smtp::Envelope& envelope) override;
   Task<Reply> rcpt(const smtp::Recipient& recipient) override;
@@ -76,6 +85,7 @@ class NextHopTransaction final : public IntakeTransaction {
   void note_trouble(const Status& status);
 
   NextHopIntake& intake_;
+  const smtp::SessionInfo& session_;
   std::unique_ptr<SmtpClient> client_;
   std::string trace_id_;
   std::vector<std::string>
@@ -84,9 +94,11 @@ class NextHopTransaction final : public IntakeTransaction {
 
 Task<Reply> NextHopTransaction::mail(const smtp::Envelope& envelope) {
   trace_id_ = envelope.trace_id;
-  client_ = intake_.take();
+  SmtpClientOptions options = intake_.options_;
+  options.preamble = service::format_proxy(intake_.proxy_, proxied(session_));
+  client_ = intake_.take(options.preamble);
   const bool kept = client_ != nullptr;
-  if (!kept) client_ = std::make_unique<SmtpClient>(intake_.hop_, intake_.options_);
+  if (!kept) client_ = std::make_unique<SmtpClient>(intake_.hop_, std::move(options));
   if (kept) {
     const Status status = co_await client_->mail(envelope, Deadline::never());
     if (!client_->given_up_while_idle()) co_return reply_from(status, client_->core().mail_code());
@@ -163,9 +175,13 @@ void NextHopTransaction::note_trouble(const Status& status) {
       {{"next-hop", intake_.hop_.text()}, {"dsn", status.enhanced.text()}, {"why", status.text}});
 }
 
-NextHopIntake::NextHopIntake(NextHop hop, SmtpClientOptions options, NextHopLimits limits,
-                             service::Log& log)
-    : hop_(std::move(hop)), options_(std::move(options)), limits_(limits), log_(log) {}
+NextHopIntake::NextHopIntake(NextHop hop, SmtpClientOptions options, service::ProxyVersion proxy,
+                             NextHopLimits limits, service::Log& log)
+    : hop_(std::move(hop)),
+      options_(std::move(options)),
+      proxy_(proxy),
+      limits_(limits),
+      log_(log) {}
 
 NextHopIntake::~NextHopIntake() = default;
 
@@ -173,8 +189,8 @@ std::string NextHopIntake::next_id() {
   return ids_.next(wall_now()).str();
 }
 
-std::unique_ptr<IntakeTransaction> NextHopIntake::begin() {
-  return std::make_unique<NextHopTransaction>(*this);
+std::unique_ptr<IntakeTransaction> NextHopIntake::begin(const smtp::SessionInfo& session) {
+  return std::make_unique<NextHopTransaction>(*this, session);
 }
 
 Task<void> NextHopIntake::stop() {
@@ -186,17 +202,20 @@ Task<void> NextHopIntake::stop() {
   }
 }
 
-std::unique_ptr<SmtpClient> NextHopIntake::take() {
-  while (!idle_.empty()) {
-    std::unique_ptr<SmtpClient> client = std::move(idle_.back().client);
-    idle_.pop_back();
+std::unique_ptr<SmtpClient> NextHopIntake::take(const std::string& preamble) {
+  for (std::size_t i = idle_.size(); i > 0; --i) {
+    const auto place = idle_.begin() + static_cast<std::ptrdiff_t>(i - 1);
+    if (place->client->preamble() != preamble) continue;
+    std::unique_ptr<SmtpClient> client = std::move(place->client);
+    idle_.erase(place);
     if (client->connected()) return client;
   }
   return nullptr;
 }
 
 void NextHopIntake::give_back(std::unique_ptr<SmtpClient> client) {
-  if (!client->connected() || idle_.size() >= limits_.idle_connections) return;
+  if (!client->connected() || limits_.idle_connections == 0) return;
+  if (idle_.size() >= limits_.idle_connections) idle_.pop_front();
   idle_.emplace_back(std::move(client), async::Loop::current().now());
   if (!timer_.is_set()) timer_.set(Deadline::in(limits_.idle_time), [this] { drop_old(); });
 }

@@ -21,6 +21,7 @@
 #include "libmail/async/timer.h"
 #include "libmail/queue/id.h"
 #include "libmail/service/log.h"
+#include "libmail/service/proxy_header.h"
 #include "libmail/session/intake.h"
 #include "libmail/session/smtp_client.h"
 
@@ -36,11 +37,14 @@ struct NextHopLimits {
 class NextHopIntake final : public Intake {
  public:
   // `options.core.name` is our host name. `log` outlives it, and it outlives its transactions.
-  NextHopIntake(NextHop hop, SmtpClientOptions options, NextHopLimits limits, service::Log& log);
+  // With a `proxy` version each connection begins with a PROXY header that names a session's client, and is kept for
+  // that session alone.
+  NextHopIntake(NextHop hop, SmtpClientOptions options, service::ProxyVersion proxy,
+                NextHopLimits limits, service::Log& log);
   ~NextHopIntake() override;
 
   [[nodiscard]] std::string next_id() override;
-  [[nodiscard]] std::unique_ptr<IntakeTransaction> begin() override;
+  [[nodiscard]] std::unique_ptr<IntakeTransaction> begin(const smtp::SessionInfo& session) override;
   async::Task<void> stop() override;
 
   [[nodiscard]] std::size_t idle() const { return idle_.size(); }
@@ -53,13 +57,14 @@ class NextHopIntake final : public Intake {
     Idle(std::unique_ptr<SmtpClient> one, MonoTime when) : client(std::move(one)), since(when) {}
   };
 
-  // A connection that was kept, the latest first; null if there is none.
-  std::unique_ptr<SmtpClient> take();
+  // A connection that began so and was kept, the latest first; null if there is none.
+  std::unique_ptr<SmtpClient> take(const std::string& preamble);
   void give_back(std::unique_ptr<SmtpClient> client);
   void drop_old();
 
   NextHop hop_;
   SmtpClientOptions options_;
+  service::ProxyVersion proxy_;
   NextHopLimits limits_;
   service::Log& log_;
   queue::IdSource ids_;

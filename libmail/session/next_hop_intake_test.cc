@@ -53,8 +53,8 @@ struct Said {
 };
 
 async::Task<void> send(NextHopIntake& intake, std::vector<std::string> to, std::string body,
-                       Said& said) {
-  const std::unique_ptr<IntakeTransaction> transaction = intake.begin();
+                       Said& said, const smtp::SessionInfo& session = {}) {
+  const std::unique_ptr<IntakeTransaction> transaction = intake.begin(session);
   smtp::Envelope one = envelope();
   auto reply = co_await transaction->mail(one);
   said.note(reply);
@@ -88,6 +88,27 @@ async::Task<void> send_all(Server& server, NextHopIntake& intake,
   co_await scope.join();
 }
 
+// The first client sends twice, with the second one between.
+async::Task<void> two_clients(Server& server, NextHopIntake& intake, Said& said) {
+  async::Scope scope;
+  scope.spawn(server.play_side_by_side());
+  smtp::SessionInfo one;
+  one.client.address = "192.0.2.7";
+  one.client.port = 4711;
+  one.server_address = "198.51.100.1";
+  one.server_port = 25;
+  smtp::SessionInfo other = one;
+  other.client.port = 4712;
+  const std::vector<const smtp::SessionInfo*> clients{&one, &other, &one};
+  for (const smtp::SessionInfo* client : clients) {
+    const std::vector<std::string> to(1, "bob");
+    co_await send(intake, to, "hi\r\n", said, *client);
+  }
+  co_await intake.stop();
+  server.listener->close();
+  co_await scope.join();
+}
+
 struct Run {
   Server server;
   service::Log log{"test", service::Log::Format::kv, service::Level::error};
@@ -98,7 +119,7 @@ struct Run {
       std::vector<std::vector<std::string>> messages)
       : server(std::move(scripts)),
         intake(NextHop(dialect, async::Endpoint::unix_path(server.path)), options(),
-               NextHopLimits(), log) {
+               service::ProxyVersion::none, NextHopLimits(), log) {
     async::run(send_all(server, intake, std::move(messages), said));
   }
 };
@@ -140,7 +161,7 @@ TEST_CASE("NextHopIntake: a next hop that is down, refuses us or says goodbye is
   service::Log log("test", service::Log::Format::kv, service::Level::error);
   NextHopIntake intake(
       NextHop(smtp::ClientDialect::smtp, async::Endpoint::unix_path(directory.path + "/none")),
-      options(), NextHopLimits(), log);
+      options(), service::ProxyVersion::none, NextHopLimits(), log);
   Said said;
   async::run(send(intake, {"bob"}, "x\r\n", said));
   REQUIRE(said.replies.size() == 1);
@@ -154,6 +175,29 @@ TEST_CASE("NextHopIntake: a kept connection that the next hop has closed is repl
           smtp::ClientDialect::smtp, {{"bob"}, {"bob"}});
   REQUIRE(run.said.replies.size() == 6);
   CHECK(run.said.replies[5] == "250 2.0.0 two");
+}
+
+TEST_CASE(
+    "NextHopIntake: a PROXY header is the first that a next hop hears, and a connection is for one "
+    "client") {
+  const Script script{Step(" 25\r\n", "220 mx\r\n"),
+                      hello,
+                      mail,
+                      bob,
+                      Step("LAST\r\nhi\r\n", "250 2.0.0 queued\r\n"),
+                      mail,
+                      bob,
+                      Step("LAST\r\nhi\r\n", "250 2.0.0 queued\r\n")};
+  Server server({script, script});
+  service::Log log("test", service::Log::Format::kv, service::Level::error);
+  NextHopIntake intake(NextHop(smtp::ClientDialect::smtp, async::Endpoint::unix_path(server.path)),
+                       options(), service::ProxyVersion::v1, NextHopLimits(), log);
+  Said said;
+  async::run(two_clients(server, intake, said));
+  CHECK(std::count(said.replies.begin(), said.replies.end(), "250 2.0.0 queued") == 3);
+  REQUIRE(server.heard.size() == 2);
+  CHECK(server.heard[0].starts_with("PROXY TCP4 192.0.2.7 198.51.100.1 4711 25\r\nEHLO"));
+  CHECK(server.heard[1].starts_with("PROXY TCP4 192.0.2.7 198.51.100.1 4712 25\r\nEHLO"));
 }
 
 TEST_CASE("NextHopIntake: an LMTP next hop's replies become one") {

@@ -106,7 +106,7 @@ QueueIntake::QueueIntake(queue::Files& files, queue::Layout layout, queue::Limit
                          service::Log& log)
     : intake_(files, std::move(layout), limits), log_(log) {}
 
-std::unique_ptr<IntakeTransaction> QueueIntake::begin() {
+std::unique_ptr<IntakeTransaction> QueueIntake::begin(const smtp::SessionInfo&) {
   return std::make_unique<QueueTransaction>(intake_, log_);
 }
 

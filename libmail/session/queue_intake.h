@@ -16,7 +16,7 @@ class QueueIntake final : public Intake {
   QueueIntake(queue::Files& files, queue::Layout layout, queue::Limits limits, service::Log& log);
 
   [[nodiscard]] std::string next_id() override { return intake_.next_id().str(); }
-  [[nodiscard]] std::unique_ptr<IntakeTransaction> begin() override;
+  [[nodiscard]] std::unique_ptr<IntakeTransaction> begin(const smtp::SessionInfo&) override;
   [[nodiscard]] bool can_hold() const override { return true; }
   async::Task<void> stop() override { return intake_.stop(); }
   [[nodiscard]] const queue::Intake& queue() const { return intake_; }

@@ -33,7 +33,8 @@ Task<Reply> put(QueueIntake* intake, std::size_t size, std::string* id) {
   smtp::Envelope envelope = queue::test::envelope();
   envelope.id = intake->next_id();
   *id = envelope.id;
-  auto transaction = intake->begin();
+  const smtp::SessionInfo session;
+  auto transaction = intake->begin(session);
   (void)co_await transaction->mail(envelope);
   (void)co_await transaction->rcpt(envelope.recipients.front());
   (void)co_await transaction->data();
@@ -112,7 +113,8 @@ TEST_CASE("QueueIntake: a message that is aborted or forgotten leaves nothing") 
   const auto begin_only = [](QueueIntake* into, bool abort) -> Task<void> {
     smtp::Envelope envelope = queue::test::envelope();
     envelope.id = into->next_id();
-    auto transaction = into->begin();
+    const smtp::SessionInfo session;
+    auto transaction = into->begin(session);
     (void)co_await transaction->mail(envelope);
     (void)co_await transaction->data();
     const std::string octets(50000, 'x');

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libmail/async/scope.h"
 #include "libmail/async/socket.h"
 #include "libmail/tls/tls.h"
 
@@ -59,18 +60,30 @@ struct Server {
       auto stream = co_await listener->accept();
       if (!stream) co_return;
       heard.emplace_back();
-      co_await play(std::move(*stream), script);
+      co_await play(std::move(*stream), script, heard.size() - 1);
     }
   }
+  // The same, for clients that keep a connection while they make another.
+  async::Task<void> play_side_by_side() {
+    async::Scope scope;
+    for (const Script& script : scripts) {
+      auto stream = co_await listener->accept();
+      if (!stream) break;
+      heard.emplace_back();
+      scope.spawn(play(std::move(*stream), script, heard.size() - 1));
+    }
+    co_await scope.join();
+  }
 
-  async::Task<void> play(std::unique_ptr<async::Stream> stream, const Script& script) {
+  async::Task<void> play(std::unique_ptr<async::Stream> stream, const Script& script,
+                         std::size_t connection) {
     async::Buffer input;
     for (const Step& step : script) {
       while (input.view().find(step.heard) == std::string_view::npos) {
         const std::size_t before = input.size();
         const auto count = co_await stream->read(input, async::Deadline::in(5s));
         if (!count || *count == 0) co_return;
-        heard.back() += input.view().substr(before);
+        heard[connection] += input.view().substr(before);
       }
       input.clear();
       if (!step.says.empty()) (void)co_await stream->write(step.says, async::Deadline::in(5s));
@@ -85,7 +98,7 @@ struct Server {
     while (true) {
       const auto count = co_await stream->read(input, async::Deadline::in(5s));
       if (!count || *count == 0) co_return;
-      heard.back() += input.view();
+      heard[connection] += input.view();
       input.clear();
     }
   }

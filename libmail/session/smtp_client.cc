@@ -135,6 +135,10 @@ async::Task<Result<void, Status>> SmtpClient::connect_once(TlsLevel tls, Deadlin
     co_return fail(std::move(status));
   }
   stream_ = std::move(*stream);
+  if (!options_.preamble.empty()) {
+    // What goes wrong here is seen as soon as a greeting is waited for.
+    (void)co_await stream_->write(options_.preamble, until);
+  }
   if (options_.implicit_tls) {
     const bool secured = co_await shake_hands(deadline);
     if (!secured) co_return fail(core_->trouble());

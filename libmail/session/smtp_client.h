@@ -55,6 +55,8 @@ struct SmtpClientOptions {
   std::string tls_name;  // SNI, and what the certificate must be good for if the context verifies
   bool implicit_tls = false;   // TLS before the greeting (RFC 8314), whatever core.tls says
   std::string source_address;  // "" = the kernel's choice
+  std::string
+      preamble;  // the first octets of a connection, before TLS and the greeting: a PROXY header
   SmtpClientTimeouts timeouts;
 
   SmtpClientOptions() = default;
@@ -140,6 +142,7 @@ class SmtpClient {
 
   [[nodiscard]] const smtp::ClientCore& core() const { return *core_; }
   [[nodiscard]] const NextHop& hop() const { return hop_; }
+  [[nodiscard]] const std::string& preamble() const { return options_.preamble; }
   // Facts of the TLS session; nothing in clear.
   [[nodiscard]] const tls::Facts* tls_facts() const;
   // Transactions done on this connection.

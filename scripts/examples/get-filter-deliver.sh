@@ -3,7 +3,7 @@
 # A message is deleted on the server only when deliverd has it on disk: any failure in between keeps it there.
 #
 # usage: get-filter-deliver.sh ACCOUNT FILTER DELIVER
-#   FILTER    reads a message, writes it, perhaps with a field more: cat, "spamassassin", "bogofilter -p"
+#   FILTER    reads a message, writes it, perhaps with a field more: cat, "spamc", "bogofilter -p"
 #   DELIVER   what takes it: "deliverd --site DIR --stdin -d bob@example.org"
 set -eu
 [ $# -eq 3 ] || { echo "usage: $0 ACCOUNT FILTER DELIVER" >&2; exit 64; }

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""smtpd in front of filters (milter protocol): what they are told, all that they may say, and filters that are down or talk nonsense.
+"""smtpd and deliverd in front of filters (milter protocol): what they are told, all that they may say, and filters that are down or
+talk nonsense.
 
 opendkim, and Postfix in front of the same filters, are tried by the seam `filter` of test/swap.
 """
 
 import pathlib
+import signal
 import smtplib
 import sys
 import threading
@@ -41,9 +43,19 @@ class Site:
                                    name=f"smtpd{self.sequence}", site=f"filtered{self.sequence}")
         return port
 
-    def arrived(self, user, count=1):
+    def deliverd(self, *flags):
+        """One more deliverd, with mailboxes of its own; gives its port."""
+        self.sequence += 1
+        port = free_port()
+        name = f"deliverd{self.sequence}"
+        self.log = self.work.agent("deliverd", "--hostname", "mda.site.test", "--domains", DOMAIN, "--userdb", self.userdb, "--queue", "",
+                                   "--listen", f"inet:127.0.0.1:{port}", *flags, name=name, site=name)
+        self.mail = self.work.directory / name / "mail" / DOMAIN
+        return port
+
+    def arrived(self, user, count=1, mail=None):
         """The messages of a user, which are removed."""
-        folder = self.delivery.maildir(user)
+        folder = mail / user / "Maildir" if mail else self.delivery.maildir(user)
         found = wait_until(f"{user} has {count}", lambda: (lambda f: f if len(f) >= count else None)(stored_in(folder)), 60)
         if len(found) != count:
             raise Failed(f"{user} has {len(found)} messages instead of {count}")
@@ -71,6 +83,27 @@ def send(port, recipients=(U1,), letter=LETTER):
         if said["T"][0] == 354:
             client.send(letter + b".\r\n")
             said["E"] = client.getreply()
+    client.close()
+    return said
+
+
+def deliver(port, recipients=(U1,), letter=LETTER):
+    """The same by LMTP. "E" is a list: a code and its text for each recipient that was taken."""
+    said = {}
+    client = smtplib.LMTP(timeout=60)
+    said["C"] = client.connect("127.0.0.1", port)
+    for name, step in (("H", lambda: client.ehlo("queue.test")), ("M", lambda: client.docmd(f"MAIL FROM:<{SENDER}>"))):
+        if last(said)[0] < 400:
+            said[name] = step()
+    if last(said)[0] < 400:
+        heard = [client.rcpt(to) for to in recipients]
+        said["R"] = max(heard)
+        taken = [each for each in heard if each[0] == 250]
+        if taken:
+            said["T"] = client.docmd("DATA")
+            if said["T"][0] == 354:
+                client.send(letter + b".\r\n")
+                said["E"] = [client.getreply() for _ in taken]
     client.close()
     return said
 
@@ -250,6 +283,80 @@ def down(site):
     site.arrived("u1")
 
 
+def delivered(site):
+    """deliverd: what a filter has changed is what lies in the Maildir, and each recipient has a reply."""
+    server = MilterServer()
+    port = site.deliverd("--milters", server.at)
+    codes = [code for code, _ in deliver(port, [U1, U2])["E"]]
+    expect("both get it", codes == [250, 250], codes)
+    expect("steps", "".join(step.letter for step in server.told) == "CHMRRTLLLNBE", [step.letter for step in server.told])
+    expect("macros", server.told[-1].macros["{daemon_name}"] == "deliverd", server.told[-1].macros)
+    for user in ("u1", "u2"):
+        site.arrived(user, mail=site.mail)
+    server.answers = {"E": milter.add_header("X-Added", "one\n two") + milter.insert_header(1, "X-Top", "top") + milter.change_header(1, "To", "")
+                      + milter.replace_body(b"new\r\n.body\r\n") + milter.add_rcpt(f"<u3@{DOMAIN}>") + milter.delete_rcpt(f"<{U1}>")
+                      + milter.change_sender("<other@elsewhere.test>") + milter.ACCEPT}
+    said = deliver(port, [U1, U2])["E"]
+    expect("who was taken off hears 250", said[0] == (250, b"2.0.0 Discarded by a filter") and said[1][0] == 250, said)
+    for user in ("u2", "u3"):
+        head, body = site.arrived(user, mail=site.mail)[0].split("\n\n", 1)
+        expect("the body", body == "new\n.body\n", body)
+        expect("the sender", head.startswith("Return-Path: <other@elsewhere.test>\n"), head)
+        expect("the header", head.endswith("\nX-Top: top\nFrom: Ann <ann@elsewhere.test>\nSubject: one\n two\nX-Added: one\n two"), head)
+    expect("u1 has nothing", not stored_in(site.mail / "u1/Maildir"))
+    for answer, code in ((reply("554 5.7.1 spam"), 554), (milter.TEMPFAIL, 451), (milter.quarantine("odd") + milter.CONTINUE, 451),
+                         (milter.add_rcpt(f"<nobody@{DOMAIN}>") + milter.CONTINUE, 550), (milter.DISCARD, 250)):
+        server.answers = {"E": answer}
+        codes = [code for code, _ in deliver(port, [U1, U2])["E"]]
+        expect(f"{answer} at the end", codes == [code, code], codes)
+    expect("nobody has any of these", not any(stored_in(site.mail / user / "Maildir") for user in ("u1", "u2")))
+
+
+def delivered_to_a_program(site):
+    """deliverd --exec hands over what a filter has made; a filter that needs the network waits for a restart of who has none."""
+    server = MilterServer(answers={"E": milter.replace_body(b"new\r\n") + milter.change_sender("<other@elsewhere.test>") + milter.CONTINUE})
+    folder = site.work.folder("program")
+    program = site.work.put("program.sh", f'#!/bin/sh\n{{ echo "$@"; cat; }} > {folder}/"$2"\n', mode=0o755)
+    port = site.deliverd("--exec", f"{program} ${{sender}} ${{user}}", "--exec-flags", "D", "--milters", server.at)
+    codes = [code for code, _ in deliver(port, [U1, U2])["E"]]
+    text = (folder / "u2").read_text()
+    expect("the program's input", codes == [250, 250] and text.startswith("other@elsewhere.test u2\n") and text.endswith("\n\nnew\n"), (codes, text))
+    port = site.deliverd()
+    name = site.mail.parents[1].name
+    site.work.put(f"{name}/conf/{name}.toml", f'milters = ["{server.at}"]\n')
+    site.work.processes[-1][1].send_signal(signal.SIGHUP)
+    wait_until("the reload is refused", lambda: "milters: we have locked ourselves in" in site.log.read_text())
+    expect("it serves on", deliver(port)["E"][0][0] == 250)
+    expect("without the filter", site.arrived("u1", mail=site.mail)[0].endswith("second line\n"))
+
+
+def delivered_without(site):
+    """deliverd: while a filter is down, silent or talks nonsense messages wait, or are delivered, as configured; it serves on."""
+    server = MilterServer()
+    agreement = server.agreement
+    for action, code in (("tempfail", 451), ("reject", 550), ("accept", 250), ("quarantine", 451)):
+        port = site.deliverd("--milters", f"{action}={server.at}")
+        taken = 0
+        for letter in "O" + "".join(STAGES):
+            ways = HOSTILE.items() if action == "tempfail" and letter in "OMRE" else [("closes", None)]
+            for name, octets in ways:
+                if letter == "E" and name == "a change too early":
+                    continue
+                server.agreement = octets if letter == "O" else agreement
+                server.answers = {letter: octets}
+                heard = last(deliver(port))
+                heard = heard[0] if isinstance(heard, list) else heard
+                expect(f"{name} at {letter} with {action}", heard[0] == code, heard)
+                taken += code == 250
+        server.agreement, server.answers = agreement, {}
+        expect("a filter that has come to its senses", deliver(port)["E"][0][0] == 250)
+        site.arrived("u1", taken + 1, site.mail)
+    server = MilterServer(answers={"E": b""})
+    port = site.deliverd("--milters", server.at, "--milters", f"accept=inet:127.0.0.1:{free_port()}", "--milter-end-time", "1s")
+    expect("a silent filter", deliver(port)["E"][0][0] == 451)
+
+
 if __name__ == "__main__":
     threading.excepthook = lambda args: None  # a peer that went away is no failure of this test
-    run_in(Workbench(1000), [told, every_action, replies, versions, two_filters, hostile, down], Site)
+    run_in(Workbench(1000), [told, every_action, replies, versions, two_filters, hostile, down, delivered, delivered_to_a_program,
+                             delivered_without], Site)

@@ -160,7 +160,7 @@ class Theatre {
   route::Resolver resolver_;
   reception::PolicyOptions no_servers_;
   reception::PolicyServers policy_servers_;
-  reception::Filters no_filters_{site_, log_, metrics_, reception::HoldingPlace()};
+  filter::Filters no_filters_{site_, log_, metrics_, filter::HoldingPlace()};
   smtpd::Counters counters_;
   std::shared_ptr<const smtpd::Policy> policy_;
   session::SmtpSessions sessions_;

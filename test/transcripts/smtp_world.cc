@@ -67,7 +67,7 @@ std::string MemoryIntake::next_id() {
   return fmt::format("{:016}", ++counter_);
 }
 
-std::unique_ptr<session::IntakeTransaction> MemoryIntake::begin() {
+std::unique_ptr<session::IntakeTransaction> MemoryIntake::begin(const smtp::SessionInfo&) {
   return std::make_unique<MemoryTransaction>(*this);
 }
 
@@ -145,9 +145,9 @@ void MemorySasl::cancel() {
   mechanism_.clear();
 }
 
-Task<Reply> LmtpHandler::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo&) {
+Task<Reply> LmtpHandler::on_mail(smtp::Envelope& envelope, const smtp::SessionInfo& session) {
   envelope.id = intake_.next_id();
-  transaction_ = intake_.begin();
+  transaction_ = intake_.begin(session);
   Reply reply = co_await transaction_->mail(envelope);
   co_return reply;
 }

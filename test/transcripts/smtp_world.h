@@ -27,7 +27,8 @@ class MemoryIntake final : public session::Intake {
  public:
   explicit MemoryIntake(std::string mood) : mood_(std::move(mood)) {}
   [[nodiscard]] std::string next_id() override;
-  [[nodiscard]] std::unique_ptr<session::IntakeTransaction> begin() override;
+  [[nodiscard]] std::unique_ptr<session::IntakeTransaction> begin(
+      const smtp::SessionInfo&) override;
   async::Task<void> stop() override;
   [[nodiscard]] std::string take_message();
   // Transactions that are neither finished nor aborted.

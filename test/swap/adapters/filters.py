@@ -1,6 +1,9 @@
-"""Filters that others made: opendkim, ClamAV's milter. Each has `at`, where the milter protocol is spoken."""
+"""Filters that others made: opendkim, ClamAV's milter, rspamd, SpamAssassin's milter. Each has `at`, where the milter protocol is spoken."""
 
 from work import DOMAIN, accepts, free_port, is_open, need
+
+# The test pattern that every filter of spam takes for the worst.
+GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 
 class Opendkim:
@@ -47,3 +50,50 @@ class Clamav:
                           "OnInfected Reject\nRejectMsg found %v\nAddHeader Replace\nTemporaryDirectory /tmp\n")
         work.start("clamd", [daemon, "-c", clamd], lambda: accepts(socket))
         work.start("clamav-milter", [program, "-c", milter], lambda: is_open(self.port))
+
+
+class Rspamd:
+    """Its proxy worker, which speaks the milter protocol and judges by itself: no other worker, no Redis, no DNS. Of its rules only the
+    test patterns are there."""
+
+    def __init__(self, work):
+        self.port = free_port()
+        self.at = f"inet:127.0.0.1:{self.port}"
+        folder = work.folder("rspamd")
+        # Its own list of top-level domains takes half a minute to compile.
+        work.put("rspamd/tld.dat", "test\n")
+        conf = work.put("rspamd/rspamd.conf", f"""options {{
+  tempdir = "{folder}";
+  hs_cache_dir = "{folder}";
+  url_tld = "{folder}/tld.dat";
+  filters = "";
+  enable_test_patterns = true;
+  dns {{ nameserver = ["127.0.0.1:{free_port()}"]; }}
+}}
+logging {{ type = "console"; level = "info"; }}
+worker "rspamd_proxy" {{
+  bind_socket = "127.0.0.1:{self.port}";
+  count = 1;
+  milter = yes;
+  timeout = 60s;
+  upstream "local" {{ default = yes; self_scan = yes; }}
+}}
+actions {{ reject = 15; add_header = 6; }}
+""")
+        work.start("rspamd", [need("rspamd"), "-f", "-c", conf], lambda: is_open(self.port))
+
+
+class Spamassassin:
+    """spamd with Debian's rules and no network, and spamass-milter, which refuses from a score of 15 on."""
+
+    def __init__(self, work):
+        self.port, port = free_port(), free_port()
+        self.at = f"inet:127.0.0.1:{self.port}"
+        daemon, program, client = need("spamd", "spamass-milter", "spamc")
+        self.pipe = f"{client} -d 127.0.0.1 -p {port}"  # a message in, the same with its verdict out
+        work.put("spamassassin/init.pre", "loadplugin Mail::SpamAssassin::Plugin::Check\n")
+        work.put("spamassassin/local.cf", "use_bayes 0\n")
+        work.start("spamd", [daemon, "--listen", f"127.0.0.1:{port}", "-x", "-L", "-m", "1", "-s", "stderr", "--siteconfigpath",
+                             work.directory / "spamassassin"], lambda: is_open(port))
+        work.start("spamass-milter", [program, "-p", f"inet:{self.port}@127.0.0.1", "-r", "15", "--", "-d", "127.0.0.1", "-p", port],
+                   lambda: is_open(self.port))

@@ -3,11 +3,13 @@
 import smtplib
 
 from adapters.exim import Exim
+from adapters.filters import GTUBE, Spamassassin
 from adapters.posthorn import Deliverd, Queue
-from messages import ANN, UNKNOWN, check_all, check_arrival, connect, letters, send, send_all, stored_in, with_subject
+from adapters.stores import Posthorn, fill
+from messages import ANN, UNKNOWN, Letter, check_all, check_arrival, connect, letters, send, send_all, stored_in, with_subject
 from seams import Seam
 from seams.delivery import choose
-from work import DOMAIN, ROOT, USERS, Failed, wait_until
+from work import DOMAIN, PASSWORD, ROOT, USERS, Failed, wait_until
 
 EXAMPLES = ROOT / "scripts/examples"
 
@@ -105,7 +107,27 @@ def queue_to_exim(work):
     return check_all(chosen, refused, delivery.maildir, exim)
 
 
-CHAINS = {"mailing-list.sh": mailing_list, "vacation.sh": vacation, "dead-letter.sh": dead_letter, "queue-to-exim.sh": queue_to_exim}
+def get_filter_deliver(work):
+    clean, spam = (Letter(name, [ANN], body + b"\r\n") for name, body in (("clean", b"nothing bad"), ("spam", GTUBE)))
+    server = Posthorn(work, fill(work, [clean, spam]))
+    ca = work.bench.certificate
+    work.put("mua/mua.toml", f'[accounts.ann]\naddress = "{ANN}"\nstore = "pop3"\nhost = "127.0.0.1"\nport = {server.pop3s}\n'
+             f'ca_file = "{ca}"\nuser = "{ANN}"\npassword_command = "echo {PASSWORD}"\n', mode=0o600)
+    deliver = f"{work.bench.bin}/deliverd --site {work.directory}/posthorn --stdin -d u1@{DOMAIN}"
+    work.run([example(work, "get-filter-deliver.sh"), "ann", Spamassassin(work).pipe, deliver], cwd=work.directory,
+             env={"PATH": f"{work.bench.bin}:/usr/bin:/bin", "HOME": str(work.folder("home")), "POSTHORN_MUA_CONFIG": f"{work.directory}/mua/mua.toml"})
+    texts = list(stored_in(work.directory / f"posthorn/mail/{DOMAIN}/u1/Maildir").values())
+    heads = [text.split(b"\n\n")[0] for text in texts]
+    flagged = [b"\nX-Spam-Flag: YES" in head for head in heads]
+    if sorted(flagged) != [False, True] or not texts[flagged.index(False)].endswith(b"\n\nnothing bad\n"):
+        raise Failed(f"u1 has {texts}")
+    if any((work.directory / "mail/ann").glob("*/*.swap*")):
+        raise Failed("the messages are still on the server")
+    return ["judged by SpamAssassin, delivered, gone from the server"]
+
+
+CHAINS = {"mailing-list.sh": mailing_list, "vacation.sh": vacation, "dead-letter.sh": dead_letter, "queue-to-exim.sh": queue_to_exim,
+          "get-filter-deliver.sh": get_filter_deliver}
 
 
 def test(work, left, right):

@@ -84,15 +84,29 @@ def asked_at_rcpt(work, protocol, mood):
     return peer, mta.port, refused_for_now(mta.port)
 
 
+IMPATIENT = ["--milter-connect-time", "1s", "--milter-command-time", "1s"]
+
+
 def asked_at_mail(work, protocol, mood):
     peer = Hostile(protocol, mood)
-    mta = Queue(work, Nobody, smtpd_flags=["--milters", peer.at, "--milter-connect-time", "1s", "--milter-command-time", "1s"])
-    with smtplib.SMTP("127.0.0.1", mta.port, timeout=45) as client:
+    port = Queue(work, Nobody, smtpd_flags=["--milters", peer.at, *IMPATIENT]).port
+    return peer, port, mail_refused_for_now(smtplib.SMTP, port)
+
+
+def asked_before_delivery(work, protocol, mood):
+    peer = Hostile(protocol, mood)
+    port = free_port()
+    work.agent("deliverd", "--listen", f"inet:127.0.0.1:{port}", "--queue", "", "--domains", DOMAIN, "--milters", peer.at, *IMPATIENT)
+    return peer, port, mail_refused_for_now(smtplib.LMTP, port)
+
+
+def mail_refused_for_now(protocol, port):
+    with protocol("127.0.0.1", port, timeout=45) as client:
         client.ehlo("client.test")
         code, said = client.mail(ANN)
         if code // 100 != 4:
             raise Failed(f"MAIL is answered {code} {said!r}")
-    return peer, mta.port, f"MAIL gets {code}"
+        return f"MAIL gets {code}"
 
 
 def asked_at_auth(work, protocol, mood):
@@ -132,6 +146,7 @@ def handed_over(work, protocol, mood):
 LEFT = {"queued asks by LMTP": (handed_over, "lmtp"), "smtpd asks a tcp_table": (asked_at_rcpt, "tcp"),
         "smtpd asks a socketmap": (asked_at_rcpt, "socketmap"), "smtpd asks a userdb": (asked_at_rcpt, "userdb"),
         "smtpd asks a policy server": (asked_at_rcpt, "policy"), "smtpd asks a milter": (asked_at_mail, "milter"),
+        "deliverd asks a milter": (asked_before_delivery, "milter"),
         "submissiond asks an auth server": (asked_at_auth, "auth")}
 RIGHT = dict.fromkeys(("speaks garbage", "never ends its line", "says half, then closes", "closes when asked", "closes at once", "is silent"))
 
@@ -154,4 +169,4 @@ def test(work, left, right):
 
 
 SEAM = Seam("hostile", "an agent of ours -> a peer that misbehaves", LEFT, RIGHT, test,
-            quick=[(left, right) for left in LEFT for right in ("speaks garbage", "says half, then closes")])
+            quick=[(left, right) for left in LEFT for right in ("speaks garbage", "says half, then closes") if not left.startswith("deliverd")])

@@ -18,7 +18,7 @@ HAPROXY = """defaults
   timeout client 60s
   timeout server 60s
 frontend door
-  bind 127.0.0.1:{door}
+  bind 127.0.0.1:{door} {accept}
   default_backend agents
 backend agents
   server agent 127.0.0.1:{port} source {proxy} {header}
@@ -95,15 +95,19 @@ class Mailboxes:
         """The log is enough."""
 
 
-RIGHT = {"smtpd": Smtp, "submissiond": Smtp, "imapd": Mailboxes, "pop3d": Mailboxes, "Postfix": None}
+RIGHT = {"smtpd": Smtp, "submissiond": Smtp, "imapd": Mailboxes, "pop3d": Mailboxes, "Postfix": None, "HAProxy": None}
+
+
+def start_haproxy(work, door, port, header, accept=""):
+    conf = work.put("haproxy.cfg", HAPROXY.format(door=door, port=port, proxy=PROXY, header=header, accept=accept))
+    work.start("haproxy", [need("haproxy"), "-db", "-f", conf], lambda: is_open(door))
 
 
 def haproxy(header):
     def through(work, right):
         served = RIGHT[right](work, right, ["--proxy-networks", f"{PROXY}/32"])
         door = free_port()
-        conf = work.put("haproxy.cfg", HAPROXY.format(door=door, port=served.port, proxy=PROXY, header=header))
-        work.start("haproxy", [need("haproxy"), "-db", "-f", conf], lambda: is_open(door))
+        start_haproxy(work, door, served.port, header)
         served.visit(door, CLIENT)
         wait_until(f"{right} knows the client", lambda: f"client={CLIENT}" in served.log.read_text(), 60)
         served.check(CLIENT)
@@ -172,8 +176,45 @@ def submissiond(work, right):
     return ["the client and the log-in are known"]
 
 
+def next_hop(program, version):
+    """smtpd or submissiond passes each message on while it arrives, over a connection that begins with whose it is."""
+    def through(work, right):
+        if right == "Postfix":
+            hop = Postfix(work, Noted(work), "mynetworks = 192.0.2.0/24\nsmtpd_upstream_proxy_protocol = haproxy\n")
+            port, log, wanted = hop.port, hop.log, f"client=unknown[{CLIENT}]"
+        else:
+            served = Smtp(work, "smtpd", ["--proxy-networks", "127.0.0.0/8"])
+            port, log, wanted = served.port, served.log.read_text, f"client={CLIENT}"
+        if right == "HAProxy":
+            port = free_port()
+            start_haproxy(work, port, served.port, "send-proxy", "accept-proxy")
+        flags = ["--userdb", "", "--next-hop", f"smtp:inet:127.0.0.1:{port}", "--next-hop-proxy", version]
+        if program == "submissiond":
+            work.posthorn_users()
+            if right == "Postfix":
+                work.agent("authd", "--listen-mode", "0666", "--listen-userdb-mode", "0666")
+            front = Submissiond(work, flags=flags).port
+        else:
+            front = free_port()
+            work.agent("smtpd", "--hostname", "front.site.test", "--domains", DOMAIN, "--listen", f"inet:127.0.0.1:{front}", *flags, name="front",
+                       site="front")
+        for _ in range(2):
+            with smtplib.SMTP("127.0.0.1", front, timeout=60, source_address=(CLIENT, 0)) as client:
+                client.ehlo("client.test")
+                if program == "submissiond":
+                    client.starttls(context=context_of(work))
+                    client.ehlo("client.test")
+                    client.login(ANN, PASSWORD)
+                send(client, LETTER)
+                send(client, LETTER)
+        wait_until(f"{right} knows the client: {wanted}", lambda: log().count(wanted) >= 4, 30)
+        return ["the client's address is known"]
+    return through
+
+
 LEFT = {"HAProxy (PROXY 1)": haproxy("send-proxy"), "HAProxy (PROXY 2)": haproxy("send-proxy-v2"), "swaks (XCLIENT)": swaks,
-        "Postfix (XFORWARD)": postfix, "submissiond (XCLIENT)": submissiond}
+        "Postfix (XFORWARD)": postfix, "submissiond (XCLIENT)": submissiond,
+        "smtpd (PROXY 1)": next_hop("smtpd", "1"), "submissiond (PROXY 2)": next_hop("submissiond", "2")}
 
 
 def test(work, left, right):
@@ -181,10 +222,16 @@ def test(work, left, right):
 
 
 NO_SMTP = "XCLIENT and XFORWARD are commands of SMTP"
+NOT_OURS = "nothing of ours stands at this seam"
+PASS_ON = ("smtpd (PROXY 1)", "submissiond (PROXY 2)")
 SEAM = Seam("proxy", "who speaks for a client -> who serves it", LEFT, RIGHT, test,
-            {**{(left, right): NO_SMTP for left in ("swaks (XCLIENT)", "Postfix (XFORWARD)", "submissiond (XCLIENT)") for right in ("imapd", "pop3d")},
-             **{(left, "Postfix"): "nothing of ours stands at this seam" for left in LEFT if left != "submissiond (XCLIENT)"},
+            {**{(left, right): NO_SMTP for left in ("swaks (XCLIENT)", "Postfix (XFORWARD)", "submissiond (XCLIENT)")
+                for right in ("imapd", "pop3d", "HAProxy")},
+             **{(left, right): NOT_OURS for left in LEFT if left not in PASS_ON for right in ("Postfix", "HAProxy")
+                if (left, right) != ("submissiond (XCLIENT)", "Postfix") and (right == "Postfix" or left.startswith("HAProxy"))},
+             **{(left, right): "a next hop speaks SMTP or LMTP" for left in PASS_ON for right in ("imapd", "pop3d")},
+             **{(left, "submissiond"): "who passes messages on does not log in" for left in PASS_ON},
              ("Postfix (XFORWARD)", "submissiond"): "Postfix does not log in at its filter",
              ("submissiond (XCLIENT)", "submissiond"): "the same on both sides"},
             quick=[("HAProxy (PROXY 1)", "smtpd"), ("HAProxy (PROXY 2)", "imapd"), ("swaks (XCLIENT)", "submissiond"),
-                   ("Postfix (XFORWARD)", "smtpd"), ("submissiond (XCLIENT)", "Postfix")])
+                   ("Postfix (XFORWARD)", "smtpd"), ("submissiond (XCLIENT)", "Postfix"), ("submissiond (PROXY 2)", "Postfix")])

@@ -9,7 +9,7 @@
 #include "libmail/base/fd.h"
 #include "libmail/base/result.h"
 
-namespace posthorn::reception {
+namespace posthorn::filter {
 
 class HeldMessage {
  public:
@@ -33,4 +33,4 @@ class HeldMessage {
   Fd file_;
 };
 
-}  // namespace posthorn::reception
+}  // namespace posthorn::filter

@@ -1,4 +1,4 @@
-#include "libmail/reception/held_message.h"
+#include "libmail/filter/held_message.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 
 #include "libmail/async/files.h"
 
-namespace posthorn::reception {
+namespace posthorn::filter {
 
 using async::Task;
 
@@ -75,4 +75,4 @@ Task<Result<std::string, IoError>> HeldMessage::read(std::uint64_t offset,
   co_return octets;
 }
 
-}  // namespace posthorn::reception
+}  // namespace posthorn::filter

@@ -1,23 +1,21 @@
 // What becomes of a message on its way through a filter: to a queue, to a next hop, and when the filter fails.
-#include "libmail/reception/filter_gate.h"
+#include "libmail/reception/filtered_intake.h"
 
 #include <catch2/catch.hpp>
-#include <map>
 #include <vector>
 
 #include "libmail/async/loop.h"
-#include "libmail/async/scope.h"
-#include "libmail/async/socket.h"
-#include "libmail/milter/packet.h"
+#include "libmail/filter/filter_gate.h"
 #include "libmail/smtp/replies.h"
-#include "test/support/test_folder.h"
+#include "test/support/scripted_filter.h"
 
 namespace posthorn::reception {
 
-using async::Deadline;
 using async::Task;
 using smtp::Reply;
 using std::string_literals::operator""s;
+using test::said;
+using test::ScriptedFilter;
 
 namespace {
 
@@ -32,7 +30,7 @@ class Way final : public session::Intake {
   bool has_queue = true;
 
   std::string next_id() override { return "ID"; }
-  std::unique_ptr<session::IntakeTransaction> begin() override;
+  std::unique_ptr<session::IntakeTransaction> begin(const smtp::SessionInfo&) override;
   [[nodiscard]] bool can_hold() const override { return has_queue; }
   Task<void> stop() override { co_return; }
 };
@@ -70,69 +68,9 @@ class WayTransaction final : public session::IntakeTransaction {
   Way& way_;
 };
 
-std::unique_ptr<session::IntakeTransaction> Way::begin() {
+std::unique_ptr<session::IntakeTransaction> Way::begin(const smtp::SessionInfo&) {
   return std::make_unique<WayTransaction>(*this);
 }
-
-std::string said(char kind, const std::string& data = {}) {
-  std::string octets;
-  milter::append_packet(octets, kind, data);
-  return octets;
-}
-
-// A filter that answers each step as a test wants, with `c` where it says nothing; an empty answer: it closes.
-struct ScriptedFilter {
-  TestFolder folder;
-  std::map<char, std::string> answers;
-  std::string told;  // the steps' letters
-  std::string body;
-  std::unique_ptr<async::Listener> listener;
-  async::Scope scope;
-
-  [[nodiscard]] std::string path() const { return folder.path("filter"); }
-  void start() {
-    auto socket = async::open_listening_socket(async::Endpoint::unix_path(path()));
-    REQUIRE(socket);
-    auto listening = async::listen_on(std::move(*socket));
-    REQUIRE(listening);
-    listener = std::move(*listening);
-    scope.spawn(accept_all());
-  }
-  Task<void> accept_all() {
-    for (;;) {
-      auto stream = co_await listener->accept();
-      if (!stream) co_return;
-      scope.spawn(serve(std::move(*stream)));
-    }
-  }
-  Task<void> serve(std::unique_ptr<async::Stream> stream) {
-    milter::PacketReader reader(1 << 20);
-    async::Buffer input;
-    for (;;) {
-      std::optional<milter::Packet> packet = reader.next();
-      if (!packet) {
-        input.clear();
-        auto count = co_await stream->read(input, Deadline::in(std::chrono::seconds(20)));
-        if (!count || *count == 0) co_return;
-        reader.feed(input.view());
-        continue;
-      }
-      if (packet->letter == 'D') continue;
-      told += packet->letter;
-      if (packet->letter == 'Q') co_return;
-      if (packet->letter == 'A') continue;
-      if (packet->letter == 'B') body += packet->data;
-      std::string answer = said('c');
-      if (packet->letter == 'O') answer = said('O', "\0\0\0\6\0\0\1\xff\0\0\0\0"s);
-      if (const auto found = answers.find(packet->letter); found != answers.end()) {
-        answer = found->second;
-      }
-      if (answer.empty()) co_return;
-      auto written = co_await stream->write(answer, Deadline::in(std::chrono::seconds(20)));
-      if (!written) co_return;
-    }
-  }
-};
 
 // A message from ann to bob and cid.
 struct Passage {
@@ -146,7 +84,7 @@ struct Passage {
 
   void run() { async::run(play(this)); }
 
-  static Task<Reply> visit(Passage* self, FilterGate* gate) {
+  static Task<Reply> visit(Passage* self, filter::FilterGate* gate) {
     smtp::SessionInfo session;
     session.client.helo = "c.test";
     smtp::Envelope envelope;
@@ -156,7 +94,8 @@ struct Passage {
     if (!answer.negative()) answer = co_await gate->hello(session);
     if (!answer.negative()) answer = co_await gate->mail(envelope, session);
     if (answer.negative()) co_return answer;
-    const std::unique_ptr<session::IntakeTransaction> transaction = gate->intake().begin();
+    FilteredIntake intake(*gate, self->way);
+    const std::unique_ptr<session::IntakeTransaction> transaction = intake.begin(session);
     (void)co_await transaction->mail(envelope);
     for (const char* name : {"bob", "cid"}) {
       smtp::Recipient to(smtp::Mailbox(name, "b.test"));
@@ -184,21 +123,20 @@ struct Passage {
     self->filter.start();
     service::Log log("test", service::Log::Format::kv, service::Level::error, -1);
     service::Metrics metrics;
-    FilterOptions options("smtpd");
+    filter::FilterOptions options("smtpd");
     options.milters = {"unix:" + self->filter.path()};
     options.when_unavailable = self->without;
     const std::string folder = self->filter.folder.path(".");
-    Filters filters(service::Site::find("/nowhere"), log, metrics,
-                    HoldingPlace(folder, self->in_memory));
+    filter::Filters filters(service::Site::find("/nowhere"), log, metrics,
+                            filter::HoldingPlace(folder, self->in_memory));
     filters.load(options, "mx.test");
-    auto gate = std::make_unique<FilterGate>(filters, self->way);
+    auto gate = std::make_unique<filter::FilterGate>(filters);
     self->reply = co_await visit(self, gate.get());
     self->discarded = gate->discards();
     co_await gate->reset();
     gate.reset();
     co_await filters.stop();
-    self->filter.listener->close();
-    co_await self->filter.scope.join();
+    co_await self->filter.stop();
   }
 };
 
@@ -298,17 +236,17 @@ TEST_CASE("filter gate: of changes of which one can't be made none is") {
 }
 
 TEST_CASE("filter gate: where a filter is, and what becomes of mail without it") {
-  const auto plain = parse_filter("inet:127.0.0.1:8891");
+  const auto plain = filter::parse_filter("inet:127.0.0.1:8891");
   REQUIRE(plain);
   CHECK(plain->endpoint.port == 8891);
   CHECK_FALSE(plain->without.has_value());
-  const auto own = parse_filter("accept=unix:/run/a=b.sock");
+  const auto own = filter::parse_filter("accept=unix:/run/a=b.sock");
   REQUIRE(own);
   CHECK(own->endpoint.path == "/run/a=b.sock");
-  CHECK(own->without == WithoutFilter::accept);
+  CHECK(own->without == filter::WithoutFilter::accept);
   for (const char* text : {"", "8891", "inet:", "perhaps=inet:127.0.0.1:1", "stdio:", "accept="}) {
     CAPTURE(text);
-    CHECK_FALSE(parse_filter(text));
+    CHECK_FALSE(filter::parse_filter(text));
   }
 }
 

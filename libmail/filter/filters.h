@@ -15,7 +15,7 @@
 #include "libmail/service/agent.h"
 #include "libmail/session/milter_client.h"
 
-namespace posthorn::reception {
+namespace posthorn::filter {
 
 // What becomes of a message whose filter is down, silent, or talks nonsense.
 enum class WithoutFilter : std::uint8_t {
@@ -43,6 +43,7 @@ struct FilterOptions {
 
   explicit FilterOptions(std::string daemon) : daemon_name(std::move(daemon)) {}
   void describe(service::OptionTable& table);
+  [[nodiscard]] bool ask_by_inet() const;
 };
 
 // Large messages wait in `directory` for the filters' word, small ones in memory.
@@ -101,4 +102,4 @@ class Filters {
   bool stopping_ = false;
 };
 
-}  // namespace posthorn::reception
+}  // namespace posthorn::filter

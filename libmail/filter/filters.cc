@@ -1,4 +1,4 @@
-#include "libmail/reception/filters.h"
+#include "libmail/filter/filters.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "libmail/base/text.h"
 
-namespace posthorn::reception {
+namespace posthorn::filter {
 
 using async::Task;
 
@@ -79,6 +79,13 @@ void FilterOptions::describe(service::OptionTable& table) {
             "for its last word on a message; begins anew when it says that it works on it");
 }
 
+bool FilterOptions::ask_by_inet() const {
+  return std::any_of(milters.begin(), milters.end(), [](const std::string& text) {
+    const auto filter = parse_filter(text);
+    return filter && filter->endpoint.kind == async::Endpoint::Kind::inet;
+  });
+}
+
 Filters::Filters(service::Site site, service::Log& log, service::Metrics& metrics,
                  HoldingPlace place)
     : site_(std::move(site)),
@@ -136,4 +143,4 @@ Task<void> Filters::stop() {
   co_await goodbyes_.join();
 }
 
-}  // namespace posthorn::reception
+}  // namespace posthorn::filter

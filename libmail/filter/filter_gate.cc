@@ -1,4 +1,4 @@
-#include "libmail/reception/filter_gate.h"
+#include "libmail/filter/filter_gate.h"
 
 #include <algorithm>
 #include <utility>
@@ -9,7 +9,7 @@
 #include "libmail/smtp/dot.h"
 #include "libmail/smtp/replies.h"
 
-namespace posthorn::reception {
+namespace posthorn::filter {
 
 using async::Task;
 using milter::Dialogue;
@@ -83,8 +83,7 @@ class FilterGate::NewBody final : public session::MilterClient::BodySink {
   bool has_8bit_ = false;
 };
 
-FilterGate::FilterGate(Filters& filters, session::Intake& way)
-    : shared_(filters), way_(way), set_(filters.now()) {
+FilterGate::FilterGate(Filters& filters) : shared_(filters), set_(filters.now()) {
   for (const FilterSet::Filter& filter : set_->filters) links_.emplace_back().filter = &filter;
 }
 
@@ -139,7 +138,7 @@ Reply FilterGate::take(Link& link, std::string_view id, const char* stage) {
 
 // Connected, agreed, and told of the client. False: the client's problem() says why.
 Task<bool> FilterGate::introduce(Link& link, const smtp::SessionInfo& session) {
-  link.knows_hello = false;
+  link.knows_hello = link.has_served = false;
   const bool open = co_await link.client->open();
   if (!open) co_return false;
   const std::string host = milter::client_host(session);
@@ -202,17 +201,36 @@ Task<Reply> FilterGate::take_up(Link& link, const smtp::Envelope& envelope,
   co_return reply;
 }
 
+Task<bool> FilterGate::ask_sender(Link& link, const smtp::Envelope& envelope,
+                                  const smtp::SessionInfo& session) {
+  const std::vector<std::string> arguments = milter::mail_arguments(envelope);
+  const milter::Macros macros = milter::mail_macros(envelope, session);
+  link.client->dialogue().mail(arguments, macros);
+  const bool answered = co_await link.client->ask_command();
+  co_return answered;
+}
+
 Task<Reply> FilterGate::mail(const smtp::Envelope& envelope, const smtp::SessionInfo& session) {
   co_await reset();
   for (Link& link : links_) {
     Reply reply = co_await take_up(link, envelope, session);
     if (reply.negative()) co_return reply;
     if (!link.takes_part()) continue;
-    const std::vector<std::string> arguments = milter::mail_arguments(envelope);
-    const milter::Macros macros = milter::mail_macros(envelope, session);
-    link.client->dialogue().mail(arguments, macros);
-    reply = co_await ask_envelope(link, envelope.trace_id, "mail");
+    bool answered = co_await ask_sender(link, envelope, session);
+    if (!answered && link.has_served) {
+      // It may have left since the message before: somebody has started it anew, or it has waited long enough.
+      reply = co_await take_up(link, envelope, session);
+      if (reply.negative()) co_return reply;
+      if (!link.takes_part()) continue;
+      answered = co_await ask_sender(link, envelope, session);
+    }
+    if (answered) {
+      reply = take(link, envelope.trace_id, "mail");
+    } else {
+      reply = give_up(link, envelope.trace_id, "mail", link.client->problem());
+    }
     if (reply.negative()) co_return reply;
+    link.has_served = answered;
     if (discards_) break;
   }
   co_return smtp::reply::ok;
@@ -350,4 +368,4 @@ Task<FilterGate::Done> FilterGate::change(Link& link, Message& message, NewBody&
   co_return Done();
 }
 
-}  // namespace posthorn::reception
+}  // namespace posthorn::filter

@@ -2,7 +2,7 @@
 // session; one that was lost is made again at the next MAIL, and told what it has missed.
 //
 //   connect, hello, mail, rcpt, data    a negative reply is for the client
-//   intake()                            where messages pass the filters before they go on
+//   judge()                             the message as a whole; PassingMessage (passing_message.h) brings it there
 //   reset()                             behind RSET, a lost client, a body that was refused
 //
 // A message is shown to one filter after the other when it is whole, so each sees what those before it have changed.
@@ -14,17 +14,16 @@
 #include <string_view>
 #include <vector>
 
+#include "libmail/filter/filters.h"
+#include "libmail/filter/held_message.h"
 #include "libmail/milter/header_edit.h"
-#include "libmail/reception/filters.h"
-#include "libmail/reception/held_message.h"
-#include "libmail/session/intake.h"
 
-namespace posthorn::reception {
+namespace posthorn::filter {
 
 class FilterGate {
  public:
-  // Both outlive it.
-  FilterGate(Filters& filters, session::Intake& way);
+  // `filters` outlives it.
+  explicit FilterGate(Filters& filters);
   ~FilterGate();
   FilterGate(const FilterGate&) = delete;
   FilterGate& operator=(const FilterGate&) = delete;
@@ -35,8 +34,8 @@ class FilterGate {
   async::Task<smtp::Reply> mail(const smtp::Envelope& envelope, const smtp::SessionInfo& session);
   async::Task<smtp::Reply> rcpt(const smtp::Envelope& envelope, const smtp::Recipient& recipient);
   async::Task<smtp::Reply> data(const smtp::Envelope& envelope);
-  // `way`, behind the filters. This gate outlives its transactions.
-  [[nodiscard]] session::Intake& intake();
+  // There is nobody to ask: a message may go its way at once.
+  [[nodiscard]] bool is_open() const { return links_.empty(); }
   async::Task<void> reset();
   // The client is told 250, and the message is thrown away.
   [[nodiscard]] bool discards() const { return discards_; }
@@ -59,6 +58,7 @@ class FilterGate {
     const FilterSet::Filter* filter = nullptr;
     std::unique_ptr<session::MilterClient> client;
     bool knows_hello = false;
+    bool has_served = false;  // it was asked about a message, over this connection
     std::optional<smtp::Reply>
         lost;  // it failed in this message: the answer to the rest of it, if that is negative
     bool left_out = false;  // it failed, and the message goes on without it
@@ -72,6 +72,8 @@ class FilterGate {
   async::Task<bool> introduce(Link& link, const smtp::SessionInfo& session);
   async::Task<smtp::Reply> take_up(Link& link, const smtp::Envelope& envelope,
                                    const smtp::SessionInfo& session);
+  async::Task<bool> ask_sender(Link& link, const smtp::Envelope& envelope,
+                               const smtp::SessionInfo& session);
   async::Task<smtp::Reply> ask_envelope(Link& link, std::string_view id, const char* stage);
   async::Task<smtp::Reply> judge_by(Link& link, Message& message);
   using Done =
@@ -83,12 +85,10 @@ class FilterGate {
   smtp::Reply give_up(Link& link, std::string_view id, const char* stage, std::string_view why);
 
   Filters& shared_;
-  session::Intake& way_;
-  std::unique_ptr<session::Intake> filtered_;
   std::shared_ptr<const FilterSet> set_;
   std::vector<Link> links_;
   std::string hold_;  // why the message is to be held, so far
   bool discards_ = false;
 };
 
-}  // namespace posthorn::reception
+}  // namespace posthorn::filter
