@@ -96,6 +96,9 @@ class MailIndex {
 
   // Everything goes.
   virtual StoreResult<void> clear() = 0;
+  // Nobody is going to use it soon: memory is given back. The next call takes it again; that the file was removed or changed
+  // meanwhile is corrupt_index then.
+  virtual void rest() {}
 };
 
 }  // namespace posthorn::store

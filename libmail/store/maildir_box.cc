@@ -568,6 +568,7 @@ StoreResult<void> MaildirBox::rest() {
   if (auto done = flush(); !done) return done;
   table_.clear();
   forget_names_ahead();
+  index_->rest();
   return {};
 }
 
