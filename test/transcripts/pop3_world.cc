@@ -41,6 +41,7 @@ Pop3Site::Pop3Site() {
   for (const char* user : {"ann", "bob"}) {
     sasl::PasswdEntry entry;
     entry.user = user;
+    if (entry.user == "bob") entry.extra.emplace_back("userdb_acl_groups", "staff,board");
     check(sasl::add_user(path("conf/users"), entry, "secret").has_value(), "a user can be added");
   }
   const auto ca = tls::make_ca("transcripts");
@@ -104,6 +105,13 @@ std::string Pop3Site::act(const std::string& words) const {
     return {};
   }
   if (word[0] == "drop") return fs::remove_all(at) > 0 ? "" : "there is no such file";
+  if (word[0] == "mailboxes") {
+    for (std::size_t i = 0; i < parse_size(word[1]).value_or(0); ++i) {
+      for (const char* folder : {"new", "cur", "tmp"})
+        fs::create_directories(path("mail/ann/Maildir/.Many" + std::to_string(i) + "/" + folder));
+    }
+    return {};
+  }
   if (word[0] == "lock") {
     char host[256] = {};
     ::gethostname(host, sizeof host - 1);

@@ -30,6 +30,7 @@ class Pop3Site {
   //   deliver N      a new message 100N.M1P1.host comes
   //   remove N       its file goes
   //   flag N FS      it is renamed to have these flags
+  //   mailboxes N    so many mailboxes Many0, Many1 ... are made
   // Or to any file of the site, PATH as "mail/ann/Maildir":
   //   write PATH words   a file of one line
   //   drop PATH          a file, or a directory with all that is in it, goes
