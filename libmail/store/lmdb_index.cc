@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t slice = 4096;  // values read in one transaction
 constexpr const char* header_key = "header";
+constexpr const char* used_key = "used";  // when each kind of values was last asked for
 
 static_assert(LmdbFile::tables == LmdbFile::first_value + cached_values);
 
@@ -105,6 +106,7 @@ class LmdbIndex final : public MailIndex {
       const std::function<void(std::uint32_t, std::string_view)>& take) override;
   StoreResult<void> put_values(
       CachedValue kind, std::span<const std::pair<std::uint32_t, std::string>> values) override;
+  void forget_unused(WallTime now) override;
   StoreResult<void> clear() override;
   void rest() override { file_->rest(); }
 
@@ -118,7 +120,15 @@ class LmdbIndex final : public MailIndex {
   int put_vanished(MDB_txn* transaction, const IndexBatch& batch);
   int trim_vanished(MDB_txn* transaction, std::uint64_t& forgotten);
 
+  using Days = std::array<std::uint32_t, cached_values>;  // since 1970, by kind; 0: never
+
+  enum class Fate : std::uint8_t { stays, used_today, goes };
+  StoreResult<Days> used_days();
+  [[nodiscard]] Fate fate_of(std::size_t kind, std::uint32_t day, std::uint32_t today) const;
+
   std::unique_ptr<LmdbFile> file_;
+  std::array<std::atomic<bool>, cached_values> asked_{};  // since forget_unused()
+  std::atomic<std::uint32_t> looked_ = 0;                 // the day of that
   std::size_t vanished_limit_;
   std::unique_ptr<MemoryIndex> memory_;  // once another process has the file
   std::atomic<MemoryIndex*> instead_ = nullptr;
@@ -351,6 +361,7 @@ StoreResult<void> LmdbIndex::values(
     CachedValue kind, std::span<const std::uint32_t> uids,
     const std::function<void(std::uint32_t, std::string_view)>& take) {
   if (MemoryIndex* other = instead_) return other->values(kind, uids, take);
+  asked_[static_cast<std::size_t>(kind)] = true;
   return values_in(LmdbFile::first_value + static_cast<std::size_t>(kind), uids,
                    [&](std::uint32_t uid, std::string_view value) {
                      // Made by us, but not to be sent to a client when it was damaged.
@@ -365,6 +376,7 @@ StoreResult<void> LmdbIndex::values(
 StoreResult<void> LmdbIndex::put_values(
     CachedValue kind, std::span<const std::pair<std::uint32_t, std::string>> values) {
   if (MemoryIndex* other = instead_) return other->put_values(kind, values);
+  asked_[static_cast<std::size_t>(kind)] = true;
   return file_->writing("values", [&](MDB_txn* transaction) {
     Cursor rows(transaction, table(LmdbFile::rows));
     Appender appender(transaction, table(LmdbFile::first_value + static_cast<std::size_t>(kind)));
@@ -383,6 +395,59 @@ StoreResult<void> LmdbIndex::put_values(
     }
     return 0;
   });
+}
+
+StoreResult<LmdbIndex::Days> LmdbIndex::used_days() {
+  Days days{};
+  auto done = file_->reading("days", [&](MDB_txn* transaction) {
+    MDB_val key = val(used_key);
+    MDB_val value{};
+    const int code = mdb_get(transaction, table(LmdbFile::head), &key, &value);
+    if (code == 0 && value.mv_size == sizeof days)
+      std::memcpy(days.data(), value.mv_data, sizeof days);
+    return code;
+  });
+  if (!done) return fail(std::move(done.error()));
+  return days;
+}
+
+// A day in the future is of a clock that was set back.
+LmdbIndex::Fate LmdbIndex::fate_of(std::size_t kind, std::uint32_t day, std::uint32_t today) const {
+  if (asked_[kind] || day > today) return day == today ? Fate::stays : Fate::used_today;
+  return day != 0 && day + unused_for.count() < today ? Fate::goes : Fate::stays;
+}
+
+void LmdbIndex::forget_unused(WallTime now) {
+  const auto today = static_cast<std::uint32_t>(
+      std::chrono::floor<std::chrono::days>(now).time_since_epoch().count());
+  const bool any =
+      std::any_of(asked_.begin(), asked_.end(), [](const auto& one) { return one.load(); });
+  if (instead_ != nullptr || (!any && looked_ == today)) return;
+  auto days = used_days();
+  if (!days) return;
+  std::vector<std::size_t> going;
+  bool changed = false;
+  for (std::size_t kind = 0; kind < cached_values; ++kind) {
+    const Fate fate = fate_of(kind, (*days)[kind], today);
+    if (fate == Fate::stays) continue;
+    if (fate == Fate::goes) going.push_back(kind);
+    (*days)[kind] = fate == Fate::goes ? 0 : today;
+    changed = true;
+  }
+  if (changed) {
+    // If it fails, another time: it is only a cache.
+    (void)file_->writing("days", [&](MDB_txn* transaction) {
+      for (const std::size_t kind : going) {
+        const int code = mdb_drop(transaction, table(LmdbFile::first_value + kind), 0);
+        if (code != 0) return code;
+      }
+      MDB_val key = val(used_key);
+      MDB_val value{sizeof *days, days->data()};
+      return mdb_put(transaction, table(LmdbFile::head), &key, &value, 0);
+    });
+  }
+  for (auto& one : asked_) one = false;
+  looked_ = today;
 }
 
 StoreResult<void> LmdbIndex::clear() {

@@ -112,6 +112,52 @@ TEST_CASE("LmdbIndex: what was written is there after opening it again") {
   CHECK_FALSE(index->header().value());
 }
 
+TEST_CASE(
+    "LmdbIndex: a kind of values that nobody asks for goes after a month, and the others stay") {
+  Site site;
+  auto directories = site.directories();
+  auto index = open_lmdb_index(*directories.root);
+  REQUIRE(index);
+  REQUIRE(index->write(a_thousand_rows()));
+  const std::vector<std::pair<std::uint32_t, std::string>> values = {{3, "three"}};
+  REQUIRE(index->put_values(CachedValue::envelope, values));
+  REQUIRE(index->put_values(CachedValue::body_structure, values));
+  const auto has = [&index](CachedValue kind) {
+    bool found = false;
+    REQUIRE(index->values(kind, Uids{3}, [&](std::uint32_t, std::string_view) { found = true; }));
+    return found;
+  };
+  const auto day = [](int number) { return WallTime(std::chrono::days(20000 + number)); };
+  index->forget_unused(day(0));
+  index->forget_unused(day(29));
+  CHECK(has(CachedValue::envelope));
+  index->forget_unused(day(29));
+  index.reset();
+  index = open_lmdb_index(*directories.root);
+  index->forget_unused(day(31));
+  CHECK_FALSE(has(CachedValue::body_structure));
+  index->forget_unused(day(58));
+  index->forget_unused(day(59));
+  CHECK(has(CachedValue::envelope));
+  CHECK(index->names_of(Uids{3}).value() == std::vector<std::string>{"name3"});
+}
+
+TEST_CASE("LmdbIndex: what was written is there while a clock is set back by years") {
+  Site site;
+  auto directories = site.directories();
+  auto index = open_lmdb_index(*directories.root);
+  REQUIRE(index->write(a_thousand_rows()));
+  const std::vector<std::pair<std::uint32_t, std::string>> values = {{3, "three"}};
+  REQUIRE(index->put_values(CachedValue::preview, values));
+  index->forget_unused(WallTime(std::chrono::days(20000)));
+  index->forget_unused(WallTime(std::chrono::days(100)));
+  index->forget_unused(WallTime(std::chrono::days(120)));
+  std::size_t found = 0;
+  REQUIRE(index->values(CachedValue::preview, Uids{3},
+                        [&](std::uint32_t, std::string_view) { ++found; }));
+  CHECK(found == 1);
+}
+
 TEST_CASE("LmdbIndex: the map grows with what is put in") {
   Site site;
   auto directories = site.directories();
