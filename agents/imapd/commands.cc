@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "agents/imapd/filters.h"
+
 namespace posthorn::imapd {
 namespace {
 
@@ -60,19 +62,7 @@ Task<Reply> say(Reply reply) {
   co_return reply;
 }
 
-}  // namespace
-
-Reply uid_required() {
-  return {imap::Condition::bad, imap::ResponseCode("UIDREQUIRED"),
-          "no message numbers after ENABLE UIDONLY"};
-}
-
-Task<Reply> run_any(Session& session, const imap::Command& command) {
-  if (needs(command) == Needs::mailbox && session.selected() == nullptr)
-    return say(imap::bad("no mailbox is selected"));
-  if (needs(command) == Needs::mailbox && !session.uids_are_good())
-    return say(Session::uids_are_bad());
-  if (session.enabled().uid_only && speaks_of_numbers(command)) return say(uid_required());
+Task<Reply> run_body(Session& session, const imap::Command& command) {
   return std::visit(
       [&session](const auto& body) -> Task<Reply> {
         if constexpr (Runs<std::decay_t<decltype(body)>>) {
@@ -82,6 +72,31 @@ Task<Reply> run_any(Session& session, const imap::Command& command) {
         }
       },
       command.body);
+}
+
+Task<Reply> run_filtered(Session& session, imap::Command& command) {
+  const auto refused = co_await put_in_filters(session, command);
+  if (refused) co_return *refused;
+  if (session.enabled().uid_only && speaks_of_numbers(command)) co_return uid_required();
+  Task<Reply> task = run_body(session, command);
+  Reply reply = co_await task;
+  co_return reply;
+}
+
+}  // namespace
+
+Reply uid_required() {
+  return {imap::Condition::bad, imap::ResponseCode("UIDREQUIRED"),
+          "no message numbers after ENABLE UIDONLY"};
+}
+
+Task<Reply> run_any(Session& session, imap::Command& command) {
+  if (needs(command) == Needs::mailbox && session.selected() == nullptr)
+    return say(imap::bad("no mailbox is selected"));
+  if (needs(command) == Needs::mailbox && !session.uids_are_good())
+    return say(Session::uids_are_bad());
+  if (session.enabled().uid_only && speaks_of_numbers(command)) return say(uid_required());
+  return names_filters(command) ? run_filtered(session, command) : run_body(session, command);
 }
 
 }  // namespace posthorn::imapd

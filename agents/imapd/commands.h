@@ -10,8 +10,8 @@ namespace posthorn::imapd {
 using async::Task;
 using imap::Reply;
 
-// The command in the state the session is in; what it may not do there is BAD.
-Task<Reply> run_any(Session& session, const imap::Command& command);
+// The command in the state the session is in; what it may not do there is BAD. Filters that it names are put into it.
+Task<Reply> run_any(Session& session, imap::Command& command);
 // What a command with message numbers hears after ENABLE UIDONLY (RFC 9586).
 [[nodiscard]] Reply uid_required();
 

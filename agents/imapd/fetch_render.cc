@@ -108,12 +108,13 @@ StoreResult<void> Renderer::prepare() {
   snapshot_ = mailbox_.snapshot();
   std::vector<std::uint32_t> unsized;
   std::vector<std::uint32_t> undated;
-  if (plan_.size || plan_.date) {
+  if (plan_.size || plan_.date || plan_.save_date) {
     for (const std::uint32_t uid : uids_) {
       const auto row = snapshot_->find(uid);
       if (!row) continue;
       if (plan_.size && (row->flags & store::flag::has_size) == 0) unsized.push_back(uid);
-      if (plan_.date && (row->flags & store::flag::has_date) == 0) undated.push_back(uid);
+      const bool dated = plan_.date || (plan_.save_date && row->saved == 0);
+      if (dated && (row->flags & store::flag::has_date) == 0) undated.push_back(uid);
     }
   }
   if (!unsized.empty()) {
@@ -272,7 +273,9 @@ bool Renderer::append(const FetchItem& item, std::size_t index, const store::Mes
       return true;
     case Kind::save_date:
       out += "SAVEDATE ";
-      out += row.saved == 0 ? "NIL" : imap::format_date_time(imap::DateTime(row.saved, 0));
+      out += mailbox_.keeps_save_dates()
+                 ? imap::format_date_time(imap::DateTime(row.saved == 0 ? row.date : row.saved, 0))
+                 : "NIL";
       return true;
     case Kind::email_id:
       out.append("EMAILID (").append(email_ids_[index]).append(")");
@@ -307,6 +310,9 @@ FetchPlan::FetchPlan(std::vector<imap::FetchItem> wanted) : items(std::move(want
         break;
       case Kind::internal_date:
         date = true;
+        break;
+      case Kind::save_date:
+        save_date = true;
         break;
       case Kind::envelope:
         envelope = true;

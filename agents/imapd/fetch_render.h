@@ -17,6 +17,7 @@ struct FetchPlan {
   std::uint32_t recent_from = UINT32_MAX;
   bool size = false;
   bool date = false;
+  bool save_date = false;
   bool envelope = false;
   bool structure = false;  // BODYSTRUCTURE
   bool body = false;       // BODY

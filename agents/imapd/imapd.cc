@@ -36,39 +36,45 @@ Task<void> Imapd::serve_client(Connection connection, bool implicit_tls) {
 
 // ---- the worker ----
 
+WorkerSettings worker_settings(const Options& options, access::MailPlaces places,
+                               const service::Site& site) {
+  WorkerSettings settings;
+  settings.host = service::HostOptions().hostname;
+  settings.places = std::move(places);
+  settings.separator = options.separator.front();
+  settings.prefix = options.prefix;
+  settings.special_use = options.special_uses();
+  settings.index = options.index;
+  settings.search_index = options.index && options.search_index;
+  settings.append_limit = options.append_limit;
+  settings.message_limit = options.message_limit;
+  settings.server_comment = options.server_comment;
+  settings.server_admin = options.server_admin;
+  settings.filters = options.named_filters();
+  settings.lock_time = options.lock_time;
+  settings.idle_time = options.idle_time;
+  settings.limits.line = options.max_line;
+  settings.max_errors = options.max_errors;
+  if (const auto place = options.public_place(site); place && *place)
+    settings.public_location = **place;
+  settings.public_prefix = options.public_names();
+  settings.others_prefix = options.shared_prefix;
+  if (!options.shared_prefix.empty()) {
+    settings.share_list = options.shared_list.empty() && !settings.places.mail_directories.empty()
+                              ? settings.places.mail_directories.front() + "/shared-mailboxes"
+                              : site.path(options.shared_list);
+  }
+  settings.quota_admins = options.quota_admins;
+  if (!options.quota.empty()) {
+    const auto quota = store::parse_quota(options.quota);
+    if (quota) settings.quota = *quota;
+  }
+  return settings;
+}
+
 void Imapd::load_worker(access::MailPlaces places) {
-  auto settings = std::make_shared<WorkerSettings>();
-  settings->host = service::HostOptions().hostname;
-  settings->places = std::move(places);
-  settings->separator = options_.separator.front();
-  settings->prefix = options_.prefix;
-  settings->special_use = options_.special_uses();
-  settings->index = options_.index;
-  settings->search_index = options_.index && options_.search_index;
-  settings->append_limit = options_.append_limit;
-  settings->message_limit = options_.message_limit;
-  settings->server_comment = options_.server_comment;
-  settings->server_admin = options_.server_admin;
-  settings->lock_time = options_.lock_time;
-  settings->idle_time = options_.idle_time;
-  settings->limits.line = options_.max_line;
-  settings->max_errors = options_.max_errors;
-  if (const auto place = options_.public_place(daemon().site()); place && *place)
-    settings->public_location = **place;
-  settings->public_prefix = options_.public_names();
-  settings->others_prefix = options_.shared_prefix;
-  if (!options_.shared_prefix.empty()) {
-    settings->share_list =
-        options_.shared_list.empty() && !settings->places.mail_directories.empty()
-            ? settings->places.mail_directories.front() + "/shared-mailboxes"
-            : daemon().site().path(options_.shared_list);
-  }
-  settings->quota_admins = options_.quota_admins;
-  if (!options_.quota.empty()) {
-    const auto quota = store::parse_quota(options_.quota);
-    if (quota) settings->quota = *quota;
-  }
-  worker_ = std::move(settings);
+  worker_ = std::make_shared<WorkerSettings>(
+      worker_settings(options_, std::move(places), daemon().site()));
 }
 
 Result<void, std::string> Imapd::open_worker(service::Daemon& daemon) {

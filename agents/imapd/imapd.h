@@ -14,6 +14,10 @@
 
 namespace posthorn::imapd {
 
+// What the options say of a worker's sessions.
+[[nodiscard]] WorkerSettings worker_settings(const Options& options, access::MailPlaces places,
+                                             const service::Site& site);
+
 class Imapd final : public access::AccessAgent {
  public:
   explicit Imapd(std::vector<std::string> command_line);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "agents/imapd/commands.h"
+#include "agents/imapd/filters.h"
 #include "libmail/imap/metadata.h"
 
 namespace posthorn::imapd {
@@ -34,6 +35,20 @@ bool may_annotate(const store::Rights& rights, bool write_shared) {
 void add_server_entries(const WorkerSettings& settings, Annotations& all) {
   if (!settings.server_comment.empty()) all["/shared/comment"] = settings.server_comment;
   if (!settings.server_admin.empty()) all["/shared/admin"] = settings.server_admin;
+  for (const auto& [name, criteria] : settings.filters)
+    all[std::string("/shared/").append(filter_values).append(name)] = criteria;
+}
+
+// A filter that no search could use is not taken (RFC 5466 3.2).
+std::optional<Reply> refuse_filters(const imap::SetMetadata& command) {
+  const std::string root = std::string("/private/").append(filter_values);
+  if (!command.mailbox.name.empty()) return std::nullopt;
+  for (const auto& [entry, value] : command.entries) {
+    if (!value || !entry.starts_with(root)) continue;
+    const std::string fault = filter_fault(entry.substr(root.size()), *value);
+    if (!fault.empty()) return imap::no("CANNOT", fault);
+  }
+  return std::nullopt;
 }
 
 bool is_shared(const std::string& entry) {
@@ -106,6 +121,7 @@ Task<Reply> run(Session& session, const imap::SetMetadata& command) {
       co_return imap::no("CANNOT", "an entry has a name behind /shared/ or /private/");
     if (value && value->size() > store::metadata_limits.value) co_return too_large();
   }
+  if (auto refused = refuse_filters(command)) co_return std::move(*refused);
   if (mailbox.empty() && shared)
     co_return imap::no("NOPERM", "what the server says to all is set by its operator");
   store::Store& store = session.store();

@@ -165,6 +165,11 @@ Task<bool> Notifier::look(bool first) {
   auto all = co_await session_.in_store(std::move(work));
   next_look_ = async::Deadline::in(look_at_names);
   if (!all) co_return true;  // another time
+  // Before any is opened.
+  const auto listened = std::count_if(all->begin(), all->end(), [this](const MailboxInfo& info) {
+    return info.exists && wants_of(info.name, info.subscribed).messages;
+  });
+  if (static_cast<std::size_t>(listened) > most_watched) co_return false;
   std::map<std::string, Known> now;
   for (const MailboxInfo& info : *all) {
     Known known;
@@ -178,7 +183,6 @@ Task<bool> Notifier::look(bool first) {
     if (at != watched_.end() && listens) at->second.wants = wants;
     if (at != watched_.end() && !listens) watched_.erase(at);
     if (at == watched_.end() && listens) {
-      if (watched_.size() == most_watched) co_return false;
       const bool goes_on = co_await watch(info.name, wants, first);
       if (!goes_on) co_return true;
     }

@@ -1,5 +1,8 @@
 #include "agents/imapd/options.h"
 
+#include <algorithm>
+
+#include "agents/imapd/filters.h"
 #include "libmail/base/text.h"
 #include "libmail/store/quota.h"
 
@@ -17,6 +20,12 @@ std::pair<std::string, std::string> special_use_of(const std::string& text) {
   for (const std::string& known : uses)
     if (iequals(known, use)) return {std::move(name), "\\" + known};
   return {std::move(name), ""};
+}
+
+// "NAME=SEARCH KEYS"
+std::pair<std::string, std::string> filter_of(const std::string& text) {
+  const std::size_t equals = std::min(text.find('='), text.size());
+  return {lower(text.substr(0, equals)), text.substr(std::min(equals + 1, text.size()))};
 }
 
 }  // namespace
@@ -80,6 +89,8 @@ void Options::describe(service::OptionTable& table) {
             "what clients may read as the server's annotation /shared/comment");
   table.add("server-admin", server_admin,
             "a URI as \"mailto:postmaster@example.org\", the annotation /shared/admin");
+  table.add("filters", filters,
+            "searches for all users by name (RFC 5466), as \"recent=YOUNGER 86400 UNSEEN\"");
   table.add("lock-time", lock_time,
             "how long to wait for a mailbox that another program has locked");
   table.add("max-sessions", serve_worker.connections, "sessions of one worker").unit("sessions");
@@ -98,6 +109,11 @@ std::vector<std::string> Options::check(const service::Site& site) const {
   for (const std::string& text : special_use)
     if (special_use_of(text).second.empty())
       problems.push_back("special_use: \"" + text + "\" ends with none of the special uses");
+  for (const std::string& text : filters) {
+    const auto [name, value] = filter_of(text);
+    const std::string fault = filter_fault(name, value);
+    if (!fault.empty()) problems.push_back("filters: \"" + text + "\": " + fault);
+  }
   if (!quota.empty()) {
     const auto limits = store::parse_quota(quota);
     if (!limits) problems.push_back("quota: " + limits.error());
@@ -139,6 +155,15 @@ std::map<std::string, std::string> Options::special_uses() const {
   for (const std::string& text : special_use) {
     auto [name, use] = special_use_of(text);
     if (!use.empty()) found.emplace(prefix + name, use);
+  }
+  return found;
+}
+
+std::map<std::string, std::string> Options::named_filters() const {
+  std::map<std::string, std::string> found;
+  for (const std::string& text : filters) {
+    auto [name, value] = filter_of(text);
+    if (filter_fault(name, value).empty()) found.emplace(std::move(name), std::move(value));
   }
   return found;
 }

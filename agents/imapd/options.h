@@ -28,6 +28,7 @@ struct Options : access::Options {
   std::uint32_t message_limit = 0;  // RFC 9738
   std::string server_comment;       // RFC 5464: /shared/comment and /shared/admin
   std::string server_admin;
+  std::vector<std::string> filters;  // "NAME=SEARCH KEYS"
   Duration lock_time = std::chrono::seconds(30);
   std::size_t max_line = imap::Limits().line;
   unsigned max_errors = 20;
@@ -42,6 +43,8 @@ struct Options : access::Options {
   [[nodiscard]] std::string public_names() const;
   // Mailbox name to "\\Sent"; what is written wrong is left out.
   [[nodiscard]] std::map<std::string, std::string> special_uses() const;
+  // Of `filters`, names in lower case; what is written wrong is left out.
+  [[nodiscard]] std::map<std::string, std::string> named_filters() const;
 };
 
 }  // namespace posthorn::imapd

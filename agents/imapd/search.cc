@@ -62,8 +62,11 @@ store::StoreResult<void> measure(store::OpenMailbox& mailbox, SearchFacts& facts
     auto sized = mailbox.measure(lacks(store::flag::has_size), store::Need::size);
     if (!sized) return sized;
   }
-  if (needs.date) {
-    auto dated = mailbox.measure(lacks(store::flag::has_date), store::Need::date);
+  if (needs.date || needs.save_date) {
+    std::vector<std::uint32_t> undated = lacks(store::flag::has_date);
+    const auto is_known = [&](std::uint32_t uid) { return facts.snapshot->find(uid)->saved != 0; };
+    if (!needs.date) std::erase_if(undated, is_known);
+    auto dated = mailbox.measure(undated, store::Need::date);
     if (!dated) return dated;
   }
   facts.snapshot = mailbox.snapshot();
@@ -125,6 +128,11 @@ Measures measures_of(const imap::SearchKey& key) {
     case Kind::sent_since:
       needs.date = true;
       break;
+    case Kind::saved_before:
+    case Kind::saved_on:
+    case Kind::saved_since:
+      needs.save_date = true;
+      break;
     default:
       break;
   }
@@ -132,6 +140,7 @@ Measures measures_of(const imap::SearchKey& key) {
     const Measures more = measures_of(child);
     needs.size = needs.size || more.size;
     needs.date = needs.date || more.date;
+    needs.save_date = needs.save_date || more.save_date;
   }
   return needs;
 }
@@ -173,7 +182,7 @@ Task<Found> find_messages(Session& session, const Selected& selected, const imap
   facts.now =
       std::chrono::duration_cast<std::chrono::seconds>(wall_now().time_since_epoch()).count();
   if (speaks_of_modseq(key)) session.enabled().condstore = true;
-  if (const Measures needs = measures_of(key); needs.size || needs.date) {
+  if (const Measures needs = measures_of(key); needs.size || needs.date || needs.save_date) {
     auto work = [&] { return measure(*mailbox, facts, needs); };
     const auto measured = co_await session.in_store(std::move(work));
     if (!measured) {

@@ -29,6 +29,7 @@ Task<store::StoreResult<std::vector<std::uint32_t>>> sort_messages(
 struct Measures {
   bool size = false;
   bool date = false;
+  bool save_date = false;  // the date of messages whose row doesn't say when they were put here
 };
 [[nodiscard]] Measures measures_of(const imap::SearchKey& key);
 

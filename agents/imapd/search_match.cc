@@ -208,7 +208,7 @@ bool SearchedMessage::matches_row(const PreparedKey& key) {
     case Kind::modseq:
       return row_.modseq >= key.number;
     case Kind::save_date_supported:
-      return true;
+      return mailbox_.keeps_save_dates();
     case Kind::email_id: {
       auto ids = mailbox_.email_ids(std::span(&row_.uid, 1));
       if (!ids) note(std::move(ids.error()));
@@ -229,8 +229,7 @@ bool SearchedMessage::matches_row(const PreparedKey& key) {
 bool SearchedMessage::matches_date(const PreparedKey& key) {
   const bool saved =
       key.kind == Kind::saved_before || key.kind == Kind::saved_on || key.kind == Kind::saved_since;
-  if (saved && row_.saved == 0) return false;
-  const std::int64_t day = (saved ? row_.saved : row_.date) / day_seconds;
+  const std::int64_t day = (saved && row_.saved != 0 ? row_.saved : row_.date) / day_seconds;
   if (key.kind == Kind::before || key.kind == Kind::saved_before) return day < key.day;
   if (key.kind == Kind::on || key.kind == Kind::saved_on) return day == key.day;
   return day >= key.day;

@@ -142,6 +142,15 @@ Task<bool> Session::handle(imap::LoginCore& core, imap::LoginEvent event) {
   co_return !account_;
 }
 
+// Dovecot's field, "staff,board": for rights that a group has.
+static std::vector<std::string> groups_of(const session::UserdbAnswer& user) {
+  std::vector<std::string> groups;
+  for (const std::string_view group : split(user.field("acl_groups").value_or(""), ',')) {
+    if (!group.empty()) groups.emplace_back(group);
+  }
+  return groups;
+}
+
 Task<void> Session::open_account(imap::LoginCore& core, std::string user) {
   const auto found = co_await userdb_.find(user);
   if (found.kind == session::UserdbAnswer::Kind::unavailable) {
@@ -164,6 +173,7 @@ Task<void> Session::open_account(imap::LoginCore& core, std::string user) {
   settings.index = settings_->index;
   settings.special_use = settings_->special_use;
   settings.quota = quota_rule(found);
+  settings.groups = groups_of(found);
   store::NamespaceSettings space;
   space.prefix = settings_->prefix;
   space.separator = settings_->separator;

@@ -39,6 +39,8 @@ struct WorkerSettings {
   std::uint32_t message_limit = 0;  // messages that one command may be about; 0: any number
   std::string server_comment;       // RFC 5464, /shared/comment and /shared/admin of the server
   std::string server_admin;
+  std::map<std::string, std::string>
+      filters;  // RFC 5466, of all users: name in lower case to search keys
   Duration lock_time{};
   Duration idle_time{};
   imap::Limits limits;

@@ -16,7 +16,9 @@ bool literal_is_next(const Scanner& in) {
 
 }  // namespace
 
-void AppendParser::fail(const Scanner& in) {
+void AppendParser::fail(Scanner& in) {
+  // All that was there fits: the line ends too early.
+  if (in.ok()) in.fail_here("a literal");
   error_.tag = head_.tag.empty() ? "*" : head_.tag;
   error_.name = head_.replace ? "REPLACE" : "APPEND";
   error_.error = in.error();

@@ -73,7 +73,7 @@ class AppendParser {
   void scan_message(Scanner& in);
   bool announce(Scanner& in);
   bool scan_part_of_message(Scanner& in, bool whole);
-  void fail(const Scanner& in);
+  void fail(Scanner& in);
 
   CommandDialect dialect_;
   State state_ = State::head;

@@ -222,6 +222,19 @@ std::string append_log(std::string_view octets) {
 
 }  // namespace
 
+TEST_CASE(
+    "Append: a line that ends where a literal was announced is an error that says what is "
+    "missing") {
+  AppendParser parser((CommandDialect()));
+  Line line;
+  line.text = "a APPEND x {3}";
+  REQUIRE(parser.announced(line) == AppendParser::Announced::message);
+  // Not what came before: the octets that were announced never came into this line.
+  CHECK(parser.announced(line) == AppendParser::Announced::wrong);
+  CHECK(parser.error().text() == "APPEND: expected a literal at octet 15");
+  CHECK(parser.error().tag == "a");
+}
+
 TEST_CASE("append: messages, parts and URLs as they come") {
   CHECK(append_log(
             "a APPEND Drafts (\\Seen) \" 7-Feb-1994 21:52:25 -0800\" {10}\r\n0123456789\r\n") ==

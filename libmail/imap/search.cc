@@ -13,7 +13,18 @@ namespace {
 using Kind = SearchKey::Kind;
 
 // What follows a keyword.
-enum class Takes : std::uint8_t { nothing, flag, date, size, seconds, text, header, uids, id };
+enum class Takes : std::uint8_t {
+  nothing,
+  flag,
+  date,
+  size,
+  seconds,
+  text,
+  header,
+  uids,
+  id,
+  filter
+};
 
 struct Named {
   std::string_view word;
@@ -32,7 +43,7 @@ constexpr std::array<Named, 41> keywords = {{
     {"DELETED", Kind::flag, Takes::nothing, "\\Deleted"},
     {"DRAFT", Kind::flag, Takes::nothing, "\\Draft"},
     {"EMAILID", Kind::email_id, Takes::id, ""},
-    {"FILTER", Kind::filter, Takes::id, ""},
+    {"FILTER", Kind::filter, Takes::filter, ""},
     {"FLAGGED", Kind::flag, Takes::nothing, "\\Flagged"},
     {"FROM", Kind::from, Takes::text, ""},
     {"HEADER", Kind::header, Takes::header, ""},
@@ -175,9 +186,19 @@ class KeyParser {
       case Takes::id:
         key.text = in_.astring();
         break;
+      case Takes::filter:
+        key.text = filter_name();
+        break;
       case Takes::nothing:
         break;
     }
+  }
+
+  std::string filter_name() {
+    const std::size_t begin = in_.position();
+    std::string name(in_.atom());
+    if (in_.ok() && !is_filter_name(name)) in_.fail_at(begin, "the name of a filter");
+    return name;
   }
 
   // MODSEQ ["/flags/\\draft" all] 620162338
@@ -247,6 +268,7 @@ void write_simple(Writer& out, const SearchKey& key) {
       break;
     case Takes::text:
     case Takes::id:
+    case Takes::filter:
       out.sp().astring(key.text);
       break;
     case Takes::header:
@@ -325,6 +347,19 @@ bool SearchKey::needs_charset() const {
 
 SearchKey scan_search_keys(Scanner& in) {
   return KeyParser(in).conjunction(1);
+}
+
+Result<SearchKey, SyntaxError> parse_search_criteria(std::string_view text, Dialect dialect) {
+  Scanner in(text, dialect);
+  SearchKey key = scan_search_keys(in);
+  in.want_end();
+  if (!in.ok()) return fail(in.error());
+  return key;
+}
+
+bool is_filter_name(std::string_view name) {
+  return !name.empty() &&
+         std::all_of(name.begin(), name.end(), [](char c) { return is_atom_char(c) && c != '/'; });
 }
 
 void write_search_key(Writer& out, const SearchKey& key) {

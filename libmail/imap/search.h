@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "libmail/base/result.h"
 #include "libmail/imap/date.h"
 #include "libmail/imap/scanner.h"
 #include "libmail/imap/sequence_set.h"
@@ -78,6 +80,11 @@ struct SearchKey {
 
 // Keys to the end of the command, or to ")" if one is open: their conjunction. Nesting and number are bounded by the Dialect.
 [[nodiscard]] SearchKey scan_search_keys(Scanner& in);
+// A whole text that is nothing but keys: the value of a filter (RFC 5466 3.2).
+[[nodiscard]] Result<SearchKey, SyntaxError> parse_search_criteria(std::string_view text,
+                                                                   Dialect dialect);
+// RFC 5466 section 4: an atom without "/".
+[[nodiscard]] bool is_filter_name(std::string_view name);
 void write_search_key(Writer& out, const SearchKey& key);
 
 }  // namespace posthorn::imap

@@ -1,69 +1,26 @@
 #include "libmail/store/lmdb_index.h"
 
-#include <fmt/format.h>
 #include <lmdb.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <cstring>
-#include <mutex>
-#include <shared_mutex>
 
 #include "libmail/base/crc32c.h"
-#include "libmail/store/index_guard.h"
 #include "libmail/store/index_values.h"
-#include "libmail/store/maildir.h"
+#include "libmail/store/lmdb_file.h"
+#include "libmail/store/memory_index.h"
 
 namespace posthorn::store {
 
 namespace {
 
-constexpr std::size_t first_map = 16ULL << 20;  // octets; the map doubles as it fills
-constexpr std::size_t last_map = 256ULL << 30;
 constexpr std::size_t slice = 4096;  // values read in one transaction
 constexpr const char* header_key = "header";
+constexpr const char* used_key = "used";  // when each kind of values was last asked for
 
-enum Table { head, rows_table, names_table, vanished_table, first_value };
-constexpr std::size_t tables = first_value + cached_values;
-constexpr std::array<const char*, tables> table_names = {
-    "head", "rows", "names", "vanished", "envelope", "structure", "parts", "header", "preview"};
-
-StoreError error_of(int code, const char* what) {
-  using Kind = StoreError::Kind;
-  const std::string text = fmt::format("index: {}: {}", what, mdb_strerror(code));
-  switch (code) {
-    // Some of these LMDB means for a program's mistakes; what makes none meets them in a file that was scribbled on.
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_VERSION_MISMATCH:
-    case MDB_INVALID:
-    case MDB_BAD_VALSIZE:
-    case MDB_INCOMPATIBLE:
-    case MDB_PANIC:
-    case MDB_NOTFOUND:
-    case MDB_KEYEXIST:
-    case MDB_MAP_RESIZED:
-    case MDB_CURSOR_FULL:
-    case MDB_PAGE_FULL:
-    case MDB_BAD_TXN:
-    case MDB_BAD_DBI:
-    case EINVAL:
-      return {Kind::corrupt_index, text};
-    case ENOSPC:
-    case MDB_MAP_FULL:
-      return {Kind::disk_full, text};
-    case EDQUOT:
-      return {Kind::over_quota, text};
-    default:
-      return {Kind::unavailable, text};
-  }
-}
-
-StoreError corrupt(const char* what) {
-  return {StoreError::Kind::corrupt_index, fmt::format("index: {}", what)};
-}
+static_assert(LmdbFile::tables == LmdbFile::first_value + cached_values);
 
 std::string_view view(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
@@ -134,12 +91,8 @@ class Appender {
 
 class LmdbIndex final : public MailIndex {
  public:
-  LmdbIndex(std::string path, std::unique_ptr<File> owner, std::size_t expunges)
-      : path_(std::move(path)), owner_(std::move(owner)), vanished_limit_(expunges) {}
-  ~LmdbIndex() override { close(); }
-
-  int open();
-  void close();
+  LmdbIndex(std::unique_ptr<LmdbFile> file, std::size_t expunges)
+      : file_(std::move(file)), vanished_limit_(expunges) {}
 
   StoreResult<std::optional<IndexHeader>> header() override;
   StoreResult<void> rows(const std::function<void(const MessageRow&)>& take) override;
@@ -153,153 +106,57 @@ class LmdbIndex final : public MailIndex {
       const std::function<void(std::uint32_t, std::string_view)>& take) override;
   StoreResult<void> put_values(
       CachedValue kind, std::span<const std::pair<std::uint32_t, std::string>> values) override;
+  void forget_unused(WallTime now) override;
   StoreResult<void> clear() override;
+  void rest() override { file_->rest(); }
 
  private:
-  template <class F>
-  StoreResult<void> reading(const char* what, F work);
-  template <class F>
-  StoreResult<void> writing(const char* what, F work);
+  [[nodiscard]] MDB_dbi table(std::size_t which) const { return file_->table(which); }
   StoreResult<void> values_in(std::size_t table, std::span<const std::uint32_t> uids,
                               const std::function<void(std::uint32_t, std::string_view)>& take);
   int remove(MDB_txn* transaction, std::size_t table, const std::vector<std::uint32_t>& uids);
-  int open_tables(MDB_txn* transaction, unsigned flags);
   int put_batch(MDB_txn* transaction, const IndexBatch& batch, std::uint64_t& forgotten);
   int put_rows(MDB_txn* transaction, const IndexBatch& batch);
   int put_vanished(MDB_txn* transaction, const IndexBatch& batch);
   int trim_vanished(MDB_txn* transaction, std::uint64_t& forgotten);
 
-  std::string path_;
-  std::unique_ptr<File> owner_;  // holds the lock that makes us the only process
+  using Days = std::array<std::uint32_t, cached_values>;  // since 1970, by kind; 0: never
+
+  enum class Fate : std::uint8_t { stays, used_today, goes };
+  StoreResult<Days> used_days();
+  [[nodiscard]] Fate fate_of(std::size_t kind, std::uint32_t day, std::uint32_t today) const;
+
+  std::unique_ptr<LmdbFile> file_;
+  std::array<std::atomic<bool>, cached_values> asked_{};  // since forget_unused()
+  std::atomic<std::uint32_t> looked_ = 0;                 // the day of that
   std::size_t vanished_limit_;
-  std::shared_mutex resizing_;  // the map may grow only while nobody reads
-  MDB_env* environment_ = nullptr;
-  std::array<MDB_dbi, tables> table_{};
-  std::atomic<bool> has_tables_ = false;  // table_ is good
+  std::unique_ptr<MemoryIndex> memory_;  // once another process has the file
+  std::atomic<MemoryIndex*> instead_ = nullptr;
 };
 
-int LmdbIndex::open() {
-  const IndexGuard guard(owner_->descriptor());
-  int code = mdb_env_create(&environment_);
-  if (code != 0) return code;
-  mdb_env_set_maxdbs(environment_, tables);
-  mdb_env_set_mapsize(environment_, first_map);
-  constexpr unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NOMETASYNC | MDB_NORDAHEAD;
-  code = mdb_env_open(environment_, path_.c_str(), flags, file_mode);
-  MDB_txn* transaction = nullptr;
-  if (code == 0) {
-    // The map is at least as large as what was written; a file that is shorter than that was cut.
-    MDB_envinfo info{};
-    MDB_stat stat{};
-    mdb_env_info(environment_, &info);
-    mdb_env_stat(environment_, &stat);
-    const auto status = owner_->status();
-    if (!status || (status->size > 0 && status->size < (info.me_last_pgno + 1) * stat.ms_psize &&
-                    info.me_last_txnid > 0))
-      code = MDB_CORRUPTED;
-  }
-  if (code == 0) code = mdb_txn_begin(environment_, nullptr, MDB_RDONLY, &transaction);
-  if (code == 0) code = open_tables(transaction, 0);
-  if (code == 0) {
-    code = mdb_txn_commit(transaction);
-    has_tables_ = code == 0;
-    return code;
-  }
-  if (transaction != nullptr) mdb_txn_abort(transaction);
-  // A new one gets its tables with what is written first: a commit waits for the disk.
-  has_tables_ = false;
-  if (code != MDB_NOTFOUND) return code;
-  MDB_envinfo info{};
-  mdb_env_info(environment_, &info);
-  return info.me_last_txnid == 0 ? 0 : MDB_CORRUPTED;
-}
-
-int LmdbIndex::open_tables(MDB_txn* transaction, unsigned flags) {
-  int code = 0;
-  for (std::size_t i = 0; code == 0 && i < tables; ++i)
-    code = mdb_dbi_open(transaction, table_names[i], flags | (i == head ? 0U : MDB_INTEGERKEY),
-                        &table_[i]);
-  return code;
-}
-
-void LmdbIndex::close() {
-  if (environment_ != nullptr) mdb_env_close(environment_);
-  environment_ = nullptr;
-}
-
-template <class F>
-StoreResult<void> LmdbIndex::reading(const char* what, F work) {
-  const std::shared_lock hold(resizing_);
-  if (environment_ == nullptr) return fail(corrupt("not open"));
-  if (!has_tables_) return {};
-  const IndexGuard guard(owner_->descriptor());
-  MDB_txn* transaction = nullptr;
-  int code = mdb_txn_begin(environment_, nullptr, MDB_RDONLY, &transaction);
-  if (code == MDB_READERS_FULL) {
-    // Readers of processes that were killed still have their places.
-    int dead = 0;
-    mdb_reader_check(environment_, &dead);
-    code = mdb_txn_begin(environment_, nullptr, MDB_RDONLY, &transaction);
-  }
-  if (code != 0) return fail(error_of(code, what));
-  code = work(transaction);
-  mdb_txn_abort(transaction);
-  if (code != 0 && code != MDB_NOTFOUND) return fail(error_of(code, what));
-  return {};
-}
-
-template <class F>
-StoreResult<void> LmdbIndex::writing(const char* what, F work) {
-  for (;;) {
-    int code = 0;
-    {
-      const std::shared_lock hold(resizing_);
-      if (environment_ == nullptr) return fail(corrupt("not open"));
-      const IndexGuard guard(owner_->descriptor());
-      MDB_txn* transaction = nullptr;
-      code = mdb_txn_begin(environment_, nullptr, 0, &transaction);
-      if (code == 0) {
-        if (!has_tables_) code = open_tables(transaction, MDB_CREATE);
-        if (code == 0) code = work(transaction);
-        if (code == 0)
-          code = mdb_txn_commit(transaction);
-        else
-          mdb_txn_abort(transaction);
-      }
-      if (code == 0) has_tables_ = true;
-    }
-    if (code == 0) return {};
-    if (code != MDB_MAP_FULL) return fail(error_of(code, what));
-    const std::unique_lock alone(resizing_);
-    MDB_envinfo info{};
-    mdb_env_info(environment_, &info);
-    if (info.me_mapsize >= last_map) return fail(error_of(code, what));
-    code = mdb_env_set_mapsize(environment_, info.me_mapsize * 2);
-    if (code != 0) return fail(error_of(code, what));
-  }
-}
-
 StoreResult<std::optional<IndexHeader>> LmdbIndex::header() {
+  if (MemoryIndex* other = instead_) return other->header();
   std::optional<IndexHeader> header;
   bool damaged = false;
-  auto done = reading("header", [&](MDB_txn* transaction) {
+  auto done = file_->reading("header", [&](MDB_txn* transaction) {
     MDB_val key = val(header_key);
     MDB_val value{};
-    const int code = mdb_get(transaction, table_[head], &key, &value);
+    const int code = mdb_get(transaction, table(LmdbFile::head), &key, &value);
     if (code != 0) return code;
     header = decode_header(view(value));
     damaged = !header;
     return 0;
   });
   if (!done) return fail(std::move(done.error()));
-  if (damaged) return fail(corrupt("its header can't be read"));
+  if (damaged) return fail(corrupt_index("its header can't be read"));
   return header;
 }
 
 StoreResult<void> LmdbIndex::rows(const std::function<void(const MessageRow&)>& take) {
+  if (MemoryIndex* other = instead_) return other->rows(take);
   bool damaged = false;
-  auto done = reading("rows", [&](MDB_txn* transaction) {
-    Cursor cursor(transaction, table_[rows_table]);
+  auto done = file_->reading("rows", [&](MDB_txn* transaction) {
+    Cursor cursor(transaction, table(LmdbFile::rows));
     MDB_val key{};
     MDB_val value{};
     int code = cursor.get(key, value, MDB_FIRST);
@@ -311,14 +168,15 @@ StoreResult<void> LmdbIndex::rows(const std::function<void(const MessageRow&)>& 
     }
     return code;
   });
-  if (done && damaged) return fail(corrupt("a row can't be read"));
+  if (done && damaged) return fail(corrupt_index("a row can't be read"));
   return done;
 }
 
 StoreResult<void> LmdbIndex::names(
     const std::function<void(std::uint32_t, std::string_view)>& take) {
-  return reading("names", [&](MDB_txn* transaction) {
-    Cursor cursor(transaction, table_[names_table]);
+  if (MemoryIndex* other = instead_) return other->names(take);
+  return file_->reading("names", [&](MDB_txn* transaction) {
+    Cursor cursor(transaction, table(LmdbFile::names));
     MDB_val key{};
     MDB_val value{};
     int code = cursor.get(key, value, MDB_FIRST);
@@ -330,9 +188,10 @@ StoreResult<void> LmdbIndex::names(
 }
 
 StoreResult<std::vector<std::string>> LmdbIndex::names_of(std::span<const std::uint32_t> uids) {
+  if (MemoryIndex* other = instead_) return other->names_of(uids);
   std::vector<std::string> names(uids.size());
   std::size_t at = 0;
-  auto done = values_in(names_table, uids, [&](std::uint32_t uid, std::string_view name) {
+  auto done = values_in(LmdbFile::names, uids, [&](std::uint32_t uid, std::string_view name) {
     while (uids[at] != uid) ++at;
     names[at] = name;
   });
@@ -347,8 +206,8 @@ StoreResult<void> LmdbIndex::values_in(
   while (!uids.empty()) {
     const auto some = uids.first(std::min(slice, uids.size()));
     uids = uids.subspan(some.size());
-    auto done = reading("values", [&](MDB_txn* transaction) {
-      Cursor cursor(transaction, table_[table]);
+    auto done = file_->reading("values", [&](MDB_txn* transaction) {
+      Cursor cursor(transaction, this->table(table));
       MDB_val key{};
       MDB_val value{};
       std::optional<std::uint32_t> at;
@@ -373,22 +232,22 @@ StoreResult<void> LmdbIndex::values_in(
 }
 
 int LmdbIndex::put_rows(MDB_txn* transaction, const IndexBatch& batch) {
-  Appender rows(transaction, table_[rows_table]);
+  Appender rows(transaction, table(LmdbFile::rows));
   std::array<char, row_octets> octets{};
   for (const MessageRow& row : batch.rows) {
     encode_row(row, octets.data());
     MDB_val value{octets.size(), octets.data()};
     if (const int code = rows.put(row.uid, value); code != 0) return code;
   }
-  Appender names(transaction, table_[names_table]);
+  Appender names(transaction, table(LmdbFile::names));
   for (const auto& [uid, name] : batch.names) {
     MDB_val value = val(name);
     if (const int code = names.put(uid, value); code != 0) return code;
   }
-  for (const std::size_t table : {std::size_t{rows_table}, std::size_t{names_table}}) {
+  for (const std::size_t table : {std::size_t{LmdbFile::rows}, std::size_t{LmdbFile::names}}) {
     if (const int code = remove(transaction, table, batch.removed); code != 0) return code;
   }
-  for (std::size_t table = first_value; table < tables; ++table) {
+  for (std::size_t table = LmdbFile::first_value; table < LmdbFile::tables; ++table) {
     if (const int code = remove(transaction, table, batch.removed); code != 0) return code;
   }
   return 0;
@@ -397,9 +256,9 @@ int LmdbIndex::put_rows(MDB_txn* transaction, const IndexBatch& batch) {
 int LmdbIndex::remove(MDB_txn* transaction, std::size_t table,
                       const std::vector<std::uint32_t>& uids) {
   MDB_stat stat{};
-  if (uids.empty() || mdb_stat(transaction, table_[table], &stat) != 0 || stat.ms_entries == 0)
+  if (uids.empty() || mdb_stat(transaction, this->table(table), &stat) != 0 || stat.ms_entries == 0)
     return 0;
-  Cursor cursor(transaction, table_[table]);
+  Cursor cursor(transaction, this->table(table));
   for (std::uint32_t uid : uids) {
     MDB_val key = number(uid);
     MDB_val value{};
@@ -417,7 +276,7 @@ int LmdbIndex::put_vanished(MDB_txn* transaction, const IndexBatch& batch) {
     MDB_val key = number(modseq);
     MDB_val old{};
     std::vector<std::uint32_t> all = uids;
-    if (mdb_get(transaction, table_[vanished_table], &key, &old) == 0) {
+    if (mdb_get(transaction, table(LmdbFile::vanished), &key, &old) == 0) {
       if (const auto before = decode_uids(view(old)))
         all.insert(all.end(), before->begin(), before->end());
     }
@@ -425,7 +284,8 @@ int LmdbIndex::put_vanished(MDB_txn* transaction, const IndexBatch& batch) {
     all.erase(std::unique(all.begin(), all.end()), all.end());
     const std::string text = encode_uids(all);
     MDB_val value = val(text);
-    if (const int code = mdb_put(transaction, table_[vanished_table], &key, &value, 0); code != 0)
+    if (const int code = mdb_put(transaction, table(LmdbFile::vanished), &key, &value, 0);
+        code != 0)
       return code;
   }
   return 0;
@@ -434,10 +294,10 @@ int LmdbIndex::put_vanished(MDB_txn* transaction, const IndexBatch& batch) {
 // The oldest go when there are too many; whoever asks from before them hears of all UIDs that are not there.
 int LmdbIndex::trim_vanished(MDB_txn* transaction, std::uint64_t& forgotten) {
   MDB_stat stat{};
-  mdb_stat(transaction, table_[vanished_table], &stat);
+  mdb_stat(transaction, table(LmdbFile::vanished), &stat);
   // Counting runs is too dear for each commit; an entry is an expunge.
   while (stat.ms_entries > vanished_limit_) {
-    Cursor cursor(transaction, table_[vanished_table]);
+    Cursor cursor(transaction, table(LmdbFile::vanished));
     MDB_val key{};
     MDB_val value{};
     int code = cursor.get(key, value, MDB_FIRST);
@@ -459,12 +319,13 @@ int LmdbIndex::put_batch(MDB_txn* transaction, const IndexBatch& batch, std::uin
   const std::string text = encode_header(header);
   MDB_val key = val(header_key);
   MDB_val value = val(text);
-  return mdb_put(transaction, table_[head], &key, &value, 0);
+  return mdb_put(transaction, table(LmdbFile::head), &key, &value, 0);
 }
 
 StoreResult<std::uint64_t> LmdbIndex::write(const IndexBatch& batch) {
+  if (MemoryIndex* other = instead_) return other->write(batch);
   std::uint64_t forgotten = 0;
-  auto done = writing("write", [&](MDB_txn* transaction) {
+  auto done = file_->writing("write", [&](MDB_txn* transaction) {
     forgotten = 0;
     return put_batch(transaction, batch, forgotten);
   });
@@ -473,10 +334,11 @@ StoreResult<std::uint64_t> LmdbIndex::write(const IndexBatch& batch) {
 }
 
 StoreResult<std::vector<std::uint32_t>> LmdbIndex::vanished(std::uint64_t modseq) {
+  if (MemoryIndex* other = instead_) return other->vanished(modseq);
   std::vector<std::uint32_t> uids;
   bool damaged = false;
-  auto done = reading("vanished", [&](MDB_txn* transaction) {
-    Cursor cursor(transaction, table_[vanished_table]);
+  auto done = file_->reading("vanished", [&](MDB_txn* transaction) {
+    Cursor cursor(transaction, table(LmdbFile::vanished));
     std::uint64_t from = modseq + 1;
     MDB_val key = number(from);
     MDB_val value{};
@@ -489,7 +351,7 @@ StoreResult<std::vector<std::uint32_t>> LmdbIndex::vanished(std::uint64_t modseq
     return code;
   });
   if (!done) return fail(std::move(done.error()));
-  if (damaged) return fail(corrupt("a list of what vanished can't be read"));
+  if (damaged) return fail(corrupt_index("a list of what vanished can't be read"));
   std::sort(uids.begin(), uids.end());
   uids.erase(std::unique(uids.begin(), uids.end()), uids.end());
   return uids;
@@ -498,7 +360,9 @@ StoreResult<std::vector<std::uint32_t>> LmdbIndex::vanished(std::uint64_t modseq
 StoreResult<void> LmdbIndex::values(
     CachedValue kind, std::span<const std::uint32_t> uids,
     const std::function<void(std::uint32_t, std::string_view)>& take) {
-  return values_in(first_value + static_cast<std::size_t>(kind), uids,
+  if (MemoryIndex* other = instead_) return other->values(kind, uids, take);
+  asked_[static_cast<std::size_t>(kind)] = true;
+  return values_in(LmdbFile::first_value + static_cast<std::size_t>(kind), uids,
                    [&](std::uint32_t uid, std::string_view value) {
                      // Made by us, but not to be sent to a client when it was damaged.
                      if (value.size() < 4) return;
@@ -511,9 +375,11 @@ StoreResult<void> LmdbIndex::values(
 
 StoreResult<void> LmdbIndex::put_values(
     CachedValue kind, std::span<const std::pair<std::uint32_t, std::string>> values) {
-  return writing("values", [&](MDB_txn* transaction) {
-    Cursor rows(transaction, table_[rows_table]);
-    Appender appender(transaction, table_[first_value + static_cast<std::size_t>(kind)]);
+  if (MemoryIndex* other = instead_) return other->put_values(kind, values);
+  asked_[static_cast<std::size_t>(kind)] = true;
+  return file_->writing("values", [&](MDB_txn* transaction) {
+    Cursor rows(transaction, table(LmdbFile::rows));
+    Appender appender(transaction, table(LmdbFile::first_value + static_cast<std::size_t>(kind)));
     for (const auto& [number_, text] : values) {
       std::uint32_t uid = number_;
       MDB_val key = number(uid);
@@ -531,38 +397,75 @@ StoreResult<void> LmdbIndex::put_values(
   });
 }
 
-StoreResult<void> LmdbIndex::clear() {
-  if (environment_ != nullptr && !has_tables_) return {};
-  // The file is made anew, not emptied: one that was damaged may say that it is empty, and fail at the next page.
-  const std::unique_lock alone(resizing_);
-  close();
-  if (const auto cut = owner_->truncate(0); !cut)
-    return fail(StoreError(StoreError::Kind::unavailable, "index: " + cut.error().text()));
-  if (const int code = open(); code != 0) {
-    close();
-    return fail(error_of(code, "make anew"));
+StoreResult<LmdbIndex::Days> LmdbIndex::used_days() {
+  Days days{};
+  auto done = file_->reading("days", [&](MDB_txn* transaction) {
+    MDB_val key = val(used_key);
+    MDB_val value{};
+    const int code = mdb_get(transaction, table(LmdbFile::head), &key, &value);
+    if (code == 0 && value.mv_size == sizeof days)
+      std::memcpy(days.data(), value.mv_data, sizeof days);
+    return code;
+  });
+  if (!done) return fail(std::move(done.error()));
+  return days;
+}
+
+// A day in the future is of a clock that was set back.
+LmdbIndex::Fate LmdbIndex::fate_of(std::size_t kind, std::uint32_t day, std::uint32_t today) const {
+  if (asked_[kind] || day > today) return day == today ? Fate::stays : Fate::used_today;
+  return day != 0 && day + unused_for.count() < today ? Fate::goes : Fate::stays;
+}
+
+void LmdbIndex::forget_unused(WallTime now) {
+  const auto today = static_cast<std::uint32_t>(
+      std::chrono::floor<std::chrono::days>(now).time_since_epoch().count());
+  const bool any =
+      std::any_of(asked_.begin(), asked_.end(), [](const auto& one) { return one.load(); });
+  if (instead_ != nullptr || (!any && looked_ == today)) return;
+  auto days = used_days();
+  if (!days) return;
+  std::vector<std::size_t> going;
+  bool changed = false;
+  for (std::size_t kind = 0; kind < cached_values; ++kind) {
+    const Fate fate = fate_of(kind, (*days)[kind], today);
+    if (fate == Fate::stays) continue;
+    if (fate == Fate::goes) going.push_back(kind);
+    (*days)[kind] = fate == Fate::goes ? 0 : today;
+    changed = true;
   }
+  if (changed) {
+    // If it fails, another time: it is only a cache.
+    (void)file_->writing("days", [&](MDB_txn* transaction) {
+      for (const std::size_t kind : going) {
+        const int code = mdb_drop(transaction, table(LmdbFile::first_value + kind), 0);
+        if (code != 0) return code;
+      }
+      MDB_val key = val(used_key);
+      MDB_val value{sizeof *days, days->data()};
+      return mdb_put(transaction, table(LmdbFile::head), &key, &value, 0);
+    });
+  }
+  for (auto& one : asked_) one = false;
+  looked_ = today;
+}
+
+StoreResult<void> LmdbIndex::clear() {
+  if (MemoryIndex* other = instead_) return other->clear();
+  auto cleared = file_->clear();
+  if (!cleared) return fail(std::move(cleared.error()));
+  if (*cleared) return {};
+  memory_ = std::make_unique<MemoryIndex>();
+  instead_ = memory_.get();
   return {};
 }
 
 }  // namespace
 
 std::unique_ptr<MailIndex> open_lmdb_index(Directory& directory, std::size_t expunges) {
-  if (directory.descriptor() < 0) return nullptr;
-  const auto status = directory.status(index_name);
-  if (status && status->type != FileStatus::Type::file) return nullptr;
-  auto owner = directory.open_file(index_name, OpenMode::update, file_mode);
-  if (!owner) return nullptr;
-  const auto locked = (*owner)->try_lock();
-  if (!locked || !*locked) return nullptr;
-  File& file = **owner;
-  // By the descriptor: the path may have been changed by whoever owns it.
-  const std::string path = fmt::format("/proc/self/fd/{}/{}", directory.descriptor(), index_name);
-  auto index = std::make_unique<LmdbIndex>(path, std::move(*owner), expunges);
-  if (index->open() == 0) return index;
-  index->close();
-  if (!file.truncate(0) || index->open() != 0) return nullptr;
-  return index;
+  auto file = LmdbFile::open(directory);
+  if (file == nullptr) return nullptr;
+  return std::make_unique<LmdbIndex>(std::move(file), expunges);
 }
 
 }  // namespace posthorn::store

@@ -12,8 +12,9 @@ namespace posthorn::store {
 
 inline constexpr const char* index_name = "posthorn.index";
 
-// Opens, or makes, the index in `directory`. One that is of another version or damaged is made anew. nullptr: another process
+// Opens, or makes, the index in `directory`, which outlives it. One that is of another version or damaged is made anew. nullptr: another process
 // has it, or there can't be one (a read-only disk, a file system in memory). It remembers the last `expunges`.
+// If another process has made itself one while ours was at rest and its file removed, we go on in memory.
 std::unique_ptr<MailIndex> open_lmdb_index(Directory& directory, std::size_t expunges = 1 << 20);
 
 }  // namespace posthorn::store

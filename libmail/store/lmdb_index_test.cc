@@ -16,7 +16,9 @@ using Uids = std::vector<std::uint32_t>;
 
 std::unique_ptr<MaildirBox> open_indexed(Site& site) {
   auto directories = site.directories();
-  return site.open({}, open_lmdb_index(*directories.root));
+  auto index = open_lmdb_index(*directories.root);
+  return std::make_unique<MaildirBox>(*site.host, std::move(directories), std::move(index),
+                                      BoxSettings());
 }
 
 // Rows enough for some pages.
@@ -108,6 +110,52 @@ TEST_CASE("LmdbIndex: what was written is there after opening it again") {
   CHECK(found.size() == 1);
   REQUIRE(index->clear());
   CHECK_FALSE(index->header().value());
+}
+
+TEST_CASE(
+    "LmdbIndex: a kind of values that nobody asks for goes after a month, and the others stay") {
+  Site site;
+  auto directories = site.directories();
+  auto index = open_lmdb_index(*directories.root);
+  REQUIRE(index);
+  REQUIRE(index->write(a_thousand_rows()));
+  const std::vector<std::pair<std::uint32_t, std::string>> values = {{3, "three"}};
+  REQUIRE(index->put_values(CachedValue::envelope, values));
+  REQUIRE(index->put_values(CachedValue::body_structure, values));
+  const auto has = [&index](CachedValue kind) {
+    bool found = false;
+    REQUIRE(index->values(kind, Uids{3}, [&](std::uint32_t, std::string_view) { found = true; }));
+    return found;
+  };
+  const auto day = [](int number) { return WallTime(std::chrono::days(20000 + number)); };
+  index->forget_unused(day(0));
+  index->forget_unused(day(29));
+  CHECK(has(CachedValue::envelope));
+  index->forget_unused(day(29));
+  index.reset();
+  index = open_lmdb_index(*directories.root);
+  index->forget_unused(day(31));
+  CHECK_FALSE(has(CachedValue::body_structure));
+  index->forget_unused(day(58));
+  index->forget_unused(day(59));
+  CHECK(has(CachedValue::envelope));
+  CHECK(index->names_of(Uids{3}).value() == std::vector<std::string>{"name3"});
+}
+
+TEST_CASE("LmdbIndex: what was written is there while a clock is set back by years") {
+  Site site;
+  auto directories = site.directories();
+  auto index = open_lmdb_index(*directories.root);
+  REQUIRE(index->write(a_thousand_rows()));
+  const std::vector<std::pair<std::uint32_t, std::string>> values = {{3, "three"}};
+  REQUIRE(index->put_values(CachedValue::preview, values));
+  index->forget_unused(WallTime(std::chrono::days(20000)));
+  index->forget_unused(WallTime(std::chrono::days(100)));
+  index->forget_unused(WallTime(std::chrono::days(120)));
+  std::size_t found = 0;
+  REQUIRE(index->values(CachedValue::preview, Uids{3},
+                        [&](std::uint32_t, std::string_view) { ++found; }));
+  CHECK(found == 1);
 }
 
 TEST_CASE("LmdbIndex: the map grows with what is put in") {
@@ -220,6 +268,88 @@ TEST_CASE("MaildirBox: without its index nothing is lost but the history") {
     CHECK(snapshot->find(2)->modseq > modseq);
     CHECK(snapshot->find(3)->modseq > modseq);
   }
+}
+
+// What becomes of the file behind our back, while nobody uses the mailbox.
+void meddle(const Site& site, const std::string& what) {
+  const std::string file = site.maildir(index_name);
+  const std::string old = site.path + "/old";
+  if (what == "removed") fs::remove(file);
+  if (what == "another file") fs::rename(old, file);
+  if (what == "another content") fs::copy_file(old, file, fs::copy_options::overwrite_existing);
+  if (what == "cut") fs::resize_file(file, 0);
+}
+
+TEST_CASE("MaildirBox: an index that is removed or changed at rest is not believed") {
+  const std::string what = GENERATE("removed", "another file", "another content", "cut", "nothing");
+  Site site(true);
+  (void)site.directories();
+  std::vector<std::string> bases;
+  for (int i = 0; i < 3; ++i) bases.push_back(site.deliver());
+  {
+    auto box = open_indexed(site);
+    sync(*box);
+    REQUIRE(box->rest());
+  }
+  fs::copy_file(site.maildir(index_name), site.path + "/old");
+  std::uint64_t modseq = 0;
+  {
+    auto box = open_indexed(site);
+    sync(*box, true);
+    REQUIRE(box->store_flags(Uids{2}, add_flags(flag::flagged)));
+    modseq = box->snapshot()->highest_modseq();
+    REQUIRE(box->rest());
+    meddle(site, what);
+
+    REQUIRE(box->rest());
+    sync(*box);
+    // The first who asks the index may hear that it was damaged.
+    (void)box->text(1);
+    sync(*box);
+    CHECK(uids_of(*box->snapshot()) == Uids{1, 2, 3});
+    CHECK((box->snapshot()->find(2)->flags & flag::flagged) != 0);
+    CHECK(box->text(2).value() == "Subject: x\r\n\r\nbody\r\n");
+    REQUIRE(box->store_flags(Uids{3}, add_flags(flag::seen)));
+    CHECK(box->snapshot()->find(3)->modseq > modseq);
+    CHECK(box->take_remarks().size() == (what == "nothing" ? 0U : 1U));
+    usleep(40000);
+    sync(*box);
+    REQUIRE(box->rest());
+  }
+  // And the next process reads in it what is so.
+  auto directories = site.directories();
+  const auto index = open_lmdb_index(*directories.root);
+  REQUIRE(index);
+  const auto header = index->header().value();
+  REQUIRE(header);
+  CHECK(header->highest_modseq > modseq);
+  std::vector<std::uint16_t> flags;
+  REQUIRE(index->rows(
+      [&](const MessageRow& row) { flags.push_back(row.flags & (flag::seen | flag::flagged)); }));
+  CHECK(flags == std::vector<std::uint16_t>{0, flag::flagged, flag::seen});
+  CHECK(index->names_of(Uids{1, 2, 3}).value() == bases);
+}
+
+TEST_CASE("MaildirBox: an index that another process has made meanwhile is left to it") {
+  Site site;
+  (void)site.directories();
+  for (int i = 0; i < 3; ++i) site.deliver();
+  auto box = open_indexed(site);
+  sync(*box, true);
+  REQUIRE(box->rest());
+  fs::remove(site.maildir(index_name));
+  auto directories = site.directories();
+  const auto other = open_lmdb_index(*directories.root);
+  REQUIRE(other);
+  REQUIRE(other->write(a_thousand_rows()));
+
+  (void)box->text(1);
+  sync(*box);
+  CHECK(box->text(2).value() == "Subject: x\r\n\r\nbody\r\n");
+  REQUIRE(box->store_flags(Uids{3}, add_flags(flag::seen)));
+  REQUIRE(box->rest());
+  box.reset();
+  CHECK(other->names_of(Uids{1000}).value() == std::vector<std::string>{"name1000"});
 }
 
 TEST_CASE("Index values: what is encoded is decoded, and anything else is refused") {

@@ -5,6 +5,7 @@
 // Kind::corrupt_index means that it has to be made anew: clear().
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -94,8 +95,16 @@ class MailIndex {
   virtual StoreResult<void> put_values(
       CachedValue kind, std::span<const std::pair<std::uint32_t, std::string>> values) = 0;
 
+  // Behind some work, and when the mailbox is closed: kinds of values that nobody has asked for in `unused_for` go. Mostly it
+  // costs nothing, and once a day a commit.
+  static constexpr std::chrono::days unused_for{30};
+  virtual void forget_unused(WallTime /*now*/) {}
+
   // Everything goes.
   virtual StoreResult<void> clear() = 0;
+  // Nobody is going to use it soon: memory is given back. The next call takes it again; that the file was removed or changed
+  // meanwhile is corrupt_index then.
+  virtual void rest() {}
 };
 
 }  // namespace posthorn::store

@@ -105,6 +105,7 @@ MaildirBox::~MaildirBox() {
   const StoreHost::Closing closing(host_, dirs_.path);
   settle(false);
   static_cast<void>(flush());
+  index_->forget_unused(host_.files().now());
   index_.reset();
 }
 
@@ -568,6 +569,8 @@ StoreResult<void> MaildirBox::rest() {
   if (auto done = flush(); !done) return done;
   table_.clear();
   forget_names_ahead();
+  index_->forget_unused(host_.files().now());
+  index_->rest();
   return {};
 }
 

@@ -77,6 +77,7 @@ class MaildirBox final : public OpenMailbox {
   [[nodiscard]] std::string guid() const override;
   [[nodiscard]] std::string directory() const override;
   [[nodiscard]] std::shared_ptr<Bell> bell() const override { return bell_; }
+  [[nodiscard]] bool keeps_save_dates() const override { return true; }
   StoreResult<void> sync(SyncRules rules) override;
   std::uint32_t take_recent(bool read_only) override;
   StoreResult<FlagsStored> store_flags(std::span<const std::uint32_t> uids,
@@ -190,6 +191,7 @@ class MaildirBox final : public OpenMailbox {
 
   // Rows
   MessageRow row_for(std::uint32_t uid, const Place& place) const;
+  [[nodiscard]] std::uint32_t saved_by(const std::optional<MaildirName>& name) const;
   static void set_flags_of(MessageRow& row, const Place& place);
   static void set_flags_of(MessageRow& row, const Place& place, const MaildirName& name);
   static void sort_by_arrival(std::vector<Arrival>& arrivals);

@@ -56,8 +56,7 @@ StoreResult<void> MaildirBox::write_message(const AppendMessage& message, Arriva
   if (done) done = (*file)->sync();
   if (!done) return fail(StoreError(done.error()));
   set_date(arrival.row, date);
-  arrival.row.saved = static_cast<std::uint32_t>(
-      std::chrono::floor<std::chrono::seconds>(host_.files().now()).time_since_epoch().count());
+  arrival.row.saved = saved_by(parse_maildir_name(base));
   arrival.keep_order = true;
   return {};
 }
@@ -242,6 +241,7 @@ StoreResult<void> MaildirBox::bring_one(MaildirBox& target, Source& source, bool
                                       (row.flags & flag::has_size) != 0 ? row.size : size);
     // A size that nobody has measured is not put into the name.
     if ((row.flags & flag::has_size) == 0) base.resize(base.rfind(",W="));
+    row.saved = saved_by(parse_maildir_name(base));
     source.arrival.place = target.flagged_place(base, row.flags, row.keywords);
     const std::string& to = source.arrival.place.name;
     if (target.watch_) target.watch_->expect(true, false, to);
@@ -251,8 +251,6 @@ StoreResult<void> MaildirBox::bring_one(MaildirBox& target, Source& source, bool
                      : from.link(source.from.name, *target.dirs_.cur, to);
     if (done) {
       source.moved = move;
-      row.saved = static_cast<std::uint32_t>(
-          std::chrono::floor<std::chrono::seconds>(host_.files().now()).time_since_epoch().count());
       return {};
     }
     const int code = done.error().code;

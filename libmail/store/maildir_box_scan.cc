@@ -323,12 +323,16 @@ MessageRow MaildirBox::row_for(std::uint32_t uid, const Place& place) const {
     row.size = *name->crlf_size;
     row.flags |= flag::has_size;
   }
-  // Every program names a file by the time when it saved it.
-  const auto now = std::chrono::floor<std::chrono::seconds>(host_.files().now());
-  if (name && name->seconds > 0 &&
-      name->seconds <= static_cast<std::uint64_t>(now.time_since_epoch().count()) + 86400)
-    row.saved = static_cast<std::uint32_t>(name->seconds);
+  row.saved = saved_by(name);
   return row;
+}
+
+// Every program names a file by the time when it saved it, and keeps that name (RFC 8514: it must not change).
+std::uint32_t MaildirBox::saved_by(const std::optional<MaildirName>& name) const {
+  const auto now = std::chrono::floor<std::chrono::seconds>(host_.files().now());
+  const bool good =
+      name && name->seconds <= static_cast<std::uint64_t>(now.time_since_epoch().count()) + 86400;
+  return good ? static_cast<std::uint32_t>(name->seconds) : 0;
 }
 
 // The row as it is with its file at `place`. True if a client would see a difference.

@@ -118,6 +118,9 @@ class OpenMailbox {
   // path without links, good for now. "": nowhere.
   [[nodiscard]] virtual std::string directory() const { return {}; }
 
+  // Its rows say when each message was put here (RFC 8514); one that doesn't was at its INTERNALDATE.
+  [[nodiscard]] virtual bool keeps_save_dates() const { return false; }
+
   // Finds out what others changed, gives UIDs to new messages, makes the next snapshot. Cheap when nothing happened: three
   // stat(2) calls, one while a watch is on it.
   virtual StoreResult<void> sync(SyncRules rules) = 0;

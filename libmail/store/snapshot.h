@@ -30,8 +30,9 @@ inline constexpr std::uint16_t has_date = 512;  // `date` is known
 struct MessageRow {
   std::uint32_t uid = 0;
   std::uint16_t flags = 0;
-  std::uint32_t date = 0;      // INTERNALDATE, seconds since 1970; 0 without flag::has_date
-  std::uint32_t saved = 0;     // SAVEDATE (RFC 8514), seconds since 1970; 0: not known
+  std::uint32_t date = 0;  // INTERNALDATE, seconds since 1970; 0 without flag::has_date
+  std::uint32_t saved =
+      0;  // SAVEDATE (RFC 8514), seconds since 1970; 0: not known, see keeps_save_dates()
   std::uint64_t keywords = 0;  // bit i: Snapshot::keywords()[i]
   std::uint64_t modseq = 0;    // RFC 7162
   std::uint64_t size = 0;      // RFC822.SIZE; 0 without flag::has_size

@@ -280,13 +280,12 @@ def million_test(args, results):
     try:
         servers.append(Posthorn(folder / "posthorn", 1))
         servers.append(Dovecot(folder / "dovecot", 1, servers[0]))
-        one = folder / "letter"
-        one.write_bytes(letters.letter(3))
+        letter = letters.letter(3)[:300]  # one page of memory each; SELECT reads none
         for server in servers:
             user = server.new_user()
             cur = server.maildir(user) / "cur"
             for i in range(n):
-                os.link(one, cur / letters.name_of(i, one.stat().st_size))
+                (cur / letters.name_of(i, len(letter))).write_bytes(letter)
             for case in ("cold", "warm", "warm"):
                 client = log_in(server, user)
                 results.take(server, f"select {case}/{n} in memory", n, lambda c=client: c.do("SELECT INBOX") and None)

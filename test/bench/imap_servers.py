@@ -114,6 +114,7 @@ service imap-login {{
 {login}
 }}
 service imap {{
+  vsz_limit = 4G
 {reuse}
 }}
 service lmtp {{

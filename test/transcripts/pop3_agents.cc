@@ -3,14 +3,10 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
-#include <fstream>
-#include <set>
 
 #include "libmail/async/loop.h"
 #include "libmail/async/process.h"
 #include "libmail/async/socket.h"
-#include "libmail/base/text.h"
 #include "test/transcripts/dialogue.h"
 #include "test/transcripts/pop3_world.h"
 
@@ -23,13 +19,6 @@ using async::Task;
 namespace {
 
 constexpr Duration patience = std::chrono::seconds(20);
-
-// Config keys that are options of pop3d or imapd, and those of them that are flags.
-const std::set<std::string> options = {
-    "max-errors",    "max-logins",   "max-line",      "plaintext-in-clear", "delete-after-retr",
-    "mark-seen",     "refuse-utf8",  "idle-time",     "login-time",         "append-limit",
-    "separator",     "prefix",       "quota",         "lock-time",          "public-location",
-    "shared-prefix", "quota-admins", "mail-location", "message-limit",      "server-comment"};
 
 class Programs {
  public:
@@ -84,14 +73,7 @@ class Programs {
     if (!implicit) flag(command, "listen", "unix:run/client.sock");
     if (transcript_.value("tls").empty()) flag(command, "tls-cert", "tls/none.pem");
     flag(command, "log-level", "error");
-    for (const auto& [key, value] : transcript_.config) {
-      if (!options.contains(key)) continue;
-      if (value == "yes" || value == "no") {
-        command.argv.push_back((value == "yes" ? "--" : "--no-") + key);
-      } else {
-        flag(command, key, value);
-      }
-    }
+    for (std::string& text : agent_flags(transcript_)) command.argv.push_back(std::move(text));
     auto copy = async::listen_on(Fd(::dup(listening->get())));
     check(copy.has_value(), "a listening socket can be looked at");
     at_ = (*copy)->endpoint();
@@ -109,54 +91,6 @@ class Programs {
     auto stream = co_await async::connect(std::move(to), Deadline::in(patience));
     if (!stream) co_return std::unique_ptr<async::Stream>();
     co_return std::move(*stream);
-  }
-
-  // What another program does to ann's Maildir:
-  //   deliver N      a new message 100N.M1P1.host comes
-  //   remove N       its file goes
-  //   flag N FS      it is renamed to have these flags
-  // Or to any file of the site, PATH as "mail/ann/Maildir":
-  //   write PATH words   a file of one line
-  //   drop PATH          a file, or a directory with all that is in it, goes
-  //   lock PATH          this process holds PATH.lock, until it drops it
-  std::string act(const std::string& words) const {
-    namespace fs = std::filesystem;
-    const auto word = posthorn::words(words);
-    if (word.size() < 2) return "do: needs what and whose";
-    const fs::path at = site_.path(std::string(word[1]));
-    if (word[0] == "write") {
-      fs::create_directories(at.parent_path());
-      std::string line;
-      for (std::size_t i = 2; i < word.size(); ++i) line.append(i == 2 ? "" : " ").append(word[i]);
-      std::ofstream(at) << line << "\n";
-      return {};
-    }
-    if (word[0] == "drop") return fs::remove_all(at) > 0 ? "" : "there is no such file";
-    if (word[0] == "lock") {
-      char host[256] = {};
-      ::gethostname(host, sizeof host - 1);
-      std::ofstream(at.string() + ".lock") << ::getpid() << ":" << host;
-      return {};
-    }
-    const fs::path maildir = site_.path("mail/ann/Maildir");
-    const std::string base = "100" + std::string(word[1]) + ".M1P1.host";
-    if (word[0] == "deliver") {
-      std::ofstream(maildir / "tmp" / base) << "Subject: " << word[1] << "\n\nnew\n";
-      fs::rename(maildir / "tmp" / base, maildir / "new" / base);
-      return {};
-    }
-    for (const char* folder : {"new", "cur"}) {
-      for (const auto& entry : fs::directory_iterator(maildir / folder)) {
-        if (!entry.path().filename().string().starts_with(base)) continue;
-        const fs::path& old = entry.path();
-        if (word[0] == "remove") fs::remove(old);
-        if (word[0] == "flag")
-          fs::rename(old, maildir / "cur" /
-                              (base + ":2," + (word.size() > 2 ? std::string(word[2]) : "")));
-        return {};
-      }
-    }
-    return "there is no such message";
   }
 
   Task<std::string> dialogue() {
@@ -178,7 +112,7 @@ class Programs {
     stage.tls = site_.client_tls();
     stage.take_message = [this] { return site_.messages(); };
     stage.connect = [this] { return connect_once_more(); };
-    stage.act = [this](const std::string& words) { return act(words); };
+    stage.act = [this](const std::string& words) { return site_.act(words); };
     auto wrong = co_await test::play(transcript_, std::move(*stream), stage);
     co_return wrong;
   }
