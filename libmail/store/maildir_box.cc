@@ -17,7 +17,8 @@ namespace posthorn::store {
 namespace {
 
 constexpr std::size_t remark_limit = 50;
-constexpr std::size_t flush_at = 1 << 17;  // changes that wait for the index: 25 MB of memory
+constexpr std::size_t flush_at = 1
+                                 << 18;  // rows and names that wait for the index: 25 MB of memory
 
 std::uint64_t microseconds(WallTime time) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(time.time_since_epoch().count(), 1));

@@ -210,7 +210,7 @@ class MaildirBox final : public OpenMailbox {
   Arrival arrival_of(Place place) const;
   static void set_flags_of(MessageRow& row, const Place& place);
   static void set_flags_of(MessageRow& row, const Place& place, const MaildirName& name);
-  static void sort_by_arrival(std::vector<Arrival>& arrivals);
+  static std::vector<Arrival*> in_order(std::vector<Arrival>& arrivals);
   static void set_date(MessageRow& row, WallTime modified);
   void add_row(Work& work, const Known& known);
   void insert_row(Work& work, MessageRow row, const Place& place, std::string_view guid);

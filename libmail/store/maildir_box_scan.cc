@@ -1,6 +1,7 @@
 // Everything from the directories and the list of UIDs, and the rows that are made of it.
 #include <algorithm>
 #include <deque>
+#include <thread>
 
 #include "libmail/base/text.h"
 #include "libmail/store/maildir_box.h"
@@ -12,6 +13,8 @@ namespace {
 constexpr int most_lists = 5;
 // So many new messages are asked for their dates at once; of more, those that a client asks for.
 constexpr std::size_t dated_at_once = 100;
+// So many new messages make rows for as long as a thread takes to begin.
+constexpr std::size_t worth_a_thread = 500;
 
 }  // namespace
 
@@ -391,39 +394,28 @@ void MaildirBox::raise_uid_next(Work& work, std::uint32_t uid_next) {
   work.changed = true;
 }
 
-// Older first. What is moved about is small.
-void MaildirBox::sort_by_arrival(std::vector<Arrival>& arrivals) {
-  struct When {
-    std::uint64_t seconds;
-    std::uint64_t microseconds;
-    Arrival* arrival;
-  };
-  std::vector<When> order;
+// Older first.
+std::vector<MaildirBox::Arrival*> MaildirBox::in_order(std::vector<Arrival>& arrivals) {
+  std::vector<Arrival*> order;
   order.reserve(arrivals.size());
-  for (Arrival& arrival : arrivals)
-    order.push_back({arrival.seconds, arrival.microseconds, &arrival});
-  std::sort(order.begin(), order.end(), [](const When& a, const When& b) {
-    if (a.seconds != b.seconds) return a.seconds < b.seconds;
-    if (a.microseconds != b.microseconds) return a.microseconds < b.microseconds;
-    return arrived_before(*parse_maildir_name(a.arrival->place.name),
-                          *parse_maildir_name(b.arrival->place.name));
+  for (Arrival& arrival : arrivals) order.push_back(&arrival);
+  const auto keeps_order = [](const Arrival& arrival) { return arrival.keep_order; };
+  if (std::all_of(arrivals.begin(), arrivals.end(), keeps_order)) return order;
+  std::sort(order.begin(), order.end(), [](const Arrival* a, const Arrival* b) {
+    if (a->seconds != b->seconds) return a->seconds < b->seconds;
+    if (a->microseconds != b->microseconds) return a->microseconds < b->microseconds;
+    return arrived_before(*parse_maildir_name(a->place.name), *parse_maildir_name(b->place.name));
   });
-  std::vector<Arrival> sorted;
-  sorted.reserve(arrivals.size());
-  for (const When& one : order) sorted.push_back(std::move(*one.arrival));
-  arrivals = std::move(sorted);
+  return order;
 }
 
 // Gives UIDs, in the order of arrival, and makes their rows. The list is on disk when this returns, with the names in
-// `unsynced`, and not before is anything of it in `work`. The list goes first: whichever of the two a power cut spares alone was
+// `unsynced`; after an error `work` is worth nothing. Many rows are made while the disk works. The list goes first: whichever of the two a power cut spares alone was
 // announced to nobody, and on file systems with a journal the second has nothing left to wait for.
 StoreResult<std::vector<std::uint32_t>> MaildirBox::assign(UidListFile& list, Work& work,
                                                            std::vector<Arrival> arrivals,
                                                            Directory* unsynced) {
   std::vector<std::uint32_t> uids;
-  const bool sorted =
-      std::all_of(arrivals.begin(), arrivals.end(), [](const Arrival& a) { return a.keep_order; });
-  if (!sorted) sort_by_arrival(arrivals);
   if (!arrivals.empty() && list.next_would_begin_again(arrivals.size())) {
     return fail(StoreError(StoreError::Kind::unavailable,
                            dirs_.path + " has no UIDs left; move its messages to a new mailbox"));
@@ -431,29 +423,39 @@ StoreResult<std::vector<std::uint32_t>> MaildirBox::assign(UidListFile& list, Wo
   std::uint32_t uid = list.list().next_uid;
   std::vector<UidRecord> records;
   records.reserve(arrivals.size());
-  for (const Arrival& arrival : arrivals) {
+  const std::vector<Arrival*> order = in_order(arrivals);
+  for (const Arrival* arrival : order) {
     UidRecord record;
-    record.base = arrival.place.name.substr(0, arrival.place.name.find(':'));
-    if (!arrival.guid.empty()) record.set_field(uid_field_guid, arrival.guid);
+    record.base = arrival->place.name.substr(0, arrival->place.name.find(':'));
+    if (!arrival->guid.empty()) record.set_field(uid_field_guid, arrival->guid);
     records.push_back(std::move(record));
   }
   if (!records.empty()) list.assign(std::move(records));
-  if (auto saved = list.save(); !saved) return fail(std::move(saved.error()));
-  if (unsynced != nullptr) {
-    if (auto synced = unsynced->sync(); !synced) return fail(StoreError(synced.error()));
-  }
-  if (auto noted = note_list(list); !noted) return fail(std::move(noted.error()));
+  StoreResult<void> saved;
+  const auto save = [&list, &saved, unsynced] {
+    saved = list.save();
+    if (!saved || unsynced == nullptr) return;
+    if (auto synced = unsynced->sync(); !synced) saved = fail(StoreError(synced.error()));
+  };
+  std::thread beside;
+  if (arrivals.size() >= worth_a_thread)
+    beside = std::thread(save);
+  else if (save(); !saved)
+    return fail(std::move(saved.error()));
   const bool ask_dates = arrivals.size() <= dated_at_once;
   uids.reserve(arrivals.size());
-  for (Arrival& arrival : arrivals) {
-    arrival.row.uid = uid;
-    if (ask_dates && (arrival.row.flags & flag::has_date) == 0) {
-      const auto status = directory_of(arrival.place.fresh).status(arrival.place.name);
-      if (status) set_date(arrival.row, status->modified);
+  for (Arrival* arrival : order) {
+    arrival->row.uid = uid;
+    if (ask_dates && (arrival->row.flags & flag::has_date) == 0) {
+      const auto status = directory_of(arrival->place.fresh).status(arrival->place.name);
+      if (status) set_date(arrival->row, status->modified);
     }
-    insert_row(work, arrival.row, arrival.place, arrival.guid);
+    insert_row(work, arrival->row, arrival->place, arrival->guid);
     uids.push_back(uid++);
   }
+  if (beside.joinable()) beside.join();
+  if (!saved) return fail(std::move(saved.error()));
+  if (auto noted = note_list(list); !noted) return fail(std::move(noted.error()));
   raise_uid_next(work, list.list().next_uid);
   return uids;
 }
