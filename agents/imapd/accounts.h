@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agents/imapd/account_news.h"
+#include "agents/imapd/index_writer.h"
 #include "agents/imapd/kept_answers.h"
 #include "agents/imapd/search_filler.h"
 #include "agents/imapd/value_keeper.h"
@@ -32,6 +33,7 @@ class Accounts {
   std::shared_ptr<Account> open(store::StoreSettings settings);
   [[nodiscard]] store::Files& files() { return files_; }
   [[nodiscard]] SearchFiller& search_filler() { return search_filler_; }
+  [[nodiscard]] IndexWriter& index_writer() { return index_writer_; }
   [[nodiscard]] ValueKeeper& value_keeper() { return value_keeper_; }
   [[nodiscard]] KeptAnswers<std::vector<std::uint32_t>>& kept_sorts() { return kept_sorts_; }
   [[nodiscard]] KeptAnswers<std::vector<imap::ThreadEntry>>& kept_threads() {
@@ -49,6 +51,7 @@ class Accounts {
   KeptAnswers<std::vector<std::uint32_t>> kept_sorts_;
   KeptAnswers<std::vector<imap::ThreadEntry>> kept_threads_;
   SearchFiller search_filler_;
+  IndexWriter index_writer_;
   ValueKeeper value_keeper_;
 };
 

@@ -336,6 +336,7 @@ Task<Reply> Appending::store_all() {
   }
   if (!appended) co_return session_.refusal(appended.error());
   session_.counters().appended.add(count);
+  session_.accounts().index_writer().note(mailbox);
   if (session_.settings().search_index) session_.accounts().search_filler().grown(mailbox);
   if (Selected* selected = session_.selected();
       selected != nullptr && selected->mailbox == mailbox_)

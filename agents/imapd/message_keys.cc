@@ -119,7 +119,8 @@ Task<StoreResult<std::vector<MessageKeys>>> read_keys(Session& session,
   keys.reserve(uids.size());
   auto mailbox = session.selected()->mailbox;
   auto measure = [&] {
-    auto measured = mailbox->measure(uids, store::Need::date);
+    store::StoreResult<void> measured;
+    if (needs.arrival || needs.date) measured = mailbox->measure(uids, store::Need::date);
     if (measured && needs.size) measured = mailbox->measure(uids, store::Need::size);
     return measured;
   };

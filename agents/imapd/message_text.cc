@@ -21,7 +21,10 @@ store::StoreResult<std::string> read_header(store::OpenMailbox& mailbox, std::ui
     if (!piece) return fail(std::move(piece.error()));
     if (piece->empty()) break;
     const std::size_t from = text.size() < 3 ? 0 : text.size() - 3;
-    text += *piece;
+    if (text.empty())
+      text = std::move(*piece);
+    else
+      text += *piece;
     if (text.find("\n\n", from) != std::string::npos ||
         text.find("\n\r\n", from) != std::string::npos)
       break;

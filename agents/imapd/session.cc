@@ -249,6 +249,7 @@ Task<void> Session::take_commands() {
       case LineReader::Event::dropped:
         break;
     }
+    if (selected_) accounts_.index_writer().note(selected_->mailbox);
   }
 }
 
@@ -332,6 +333,13 @@ bool Session::nothing_follows() {
 bool Session::compress() {
   compress_ = nothing_follows();
   return compress_;
+}
+
+void Session::unselect() {
+  if (!selected_) return;
+  auto mailbox = std::move(selected_->mailbox);
+  selected_.reset();
+  accounts_.index_writer().let_go(std::move(mailbox));
 }
 
 void Session::select(std::unique_ptr<Selected> mailbox) {

@@ -53,6 +53,7 @@ MessageKeys::Needs needs_of(const std::vector<imap::SortCriterion>& criteria) {
   MessageKeys::Needs needs;
   for (const imap::SortCriterion& criterion : criteria) {
     needs.size = needs.size || criterion.key == Key::size;
+    needs.arrival = needs.arrival || criterion.key == Key::arrival;
     needs.date = needs.date || criterion.key == Key::date;
     needs.subject = needs.subject || criterion.key == Key::subject;
     needs.addresses = needs.addresses || is_about_addresses(criterion.key);

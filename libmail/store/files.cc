@@ -43,6 +43,7 @@ class SystemFile final : public File {
 
   IoResult<void> write(std::span<const std::string_view> parts) override;
   IoResult<std::string> read(std::uint64_t offset, std::size_t limit) override;
+  IoResult<std::size_t> read_into(std::uint64_t offset, std::span<char> to) override;
   IoResult<void> append_from(File& from, std::uint64_t offset, std::uint64_t size) override;
   IoResult<void> write_at(std::uint64_t offset, std::string_view octets) override;
   IoResult<void> truncate(std::uint64_t size) override {
@@ -104,18 +105,24 @@ IoResult<void> SystemFile::write(std::span<const std::string_view> parts) {
   return {};
 }
 
-IoResult<std::string> SystemFile::read(std::uint64_t offset, std::size_t limit) {
-  std::string out(limit, '\0');
+IoResult<std::size_t> SystemFile::read_into(std::uint64_t offset, std::span<char> to) {
   std::size_t got = 0;
-  while (got < limit) {
+  while (got < to.size()) {
     const ssize_t n =
-        ::pread(fd_.get(), out.data() + got, limit - got, static_cast<off_t>(offset + got));
+        ::pread(fd_.get(), to.data() + got, to.size() - got, static_cast<off_t>(offset + got));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail(io_error("read"));
     if (n == 0) break;
     got += static_cast<std::size_t>(n);
   }
-  out.resize(got);
+  return got;
+}
+
+IoResult<std::string> SystemFile::read(std::uint64_t offset, std::size_t limit) {
+  std::string out(limit, '\0');
+  const auto got = read_into(offset, out);
+  if (!got) return fail(got.error());
+  out.resize(*got);
   return out;
 }
 

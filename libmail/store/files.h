@@ -48,6 +48,8 @@ class File {
   IoResult<void> write(std::string_view octets) { return write(std::span(&octets, 1)); }
   // At most `limit` octets from `offset`; an empty string is the end of the file.
   virtual IoResult<std::string> read(std::uint64_t offset, std::size_t limit) = 0;
+  // The same into memory of the caller; how many came.
+  virtual IoResult<std::size_t> read_into(std::uint64_t offset, std::span<char> to) = 0;
   // Appends `size` octets of `from`, starting at `offset`, without carrying them through this
   // process if possible.
   virtual IoResult<void> append_from(File& from, std::uint64_t offset, std::uint64_t size) = 0;

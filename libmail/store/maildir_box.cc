@@ -8,7 +8,6 @@
 #include <thread>
 
 #include "libmail/base/base64.h"
-#include "libmail/base/crlf.h"
 #include "libmail/base/text.h"
 #include "libmail/store/maildrop.h"
 #include "libmail/store/memory_index.h"
@@ -18,23 +17,8 @@ namespace posthorn::store {
 namespace {
 
 constexpr std::size_t remark_limit = 50;
-constexpr std::size_t flush_at = 4096;  // changes that wait for the index
-constexpr std::size_t chunk = 256 * 1024;
-
-class OpenMessage final : public MessageSource {
- public:
-  explicit OpenMessage(std::unique_ptr<File> file) : file_(std::move(file)) {}
-  StoreResult<std::string> read(std::size_t limit) override {
-    auto octets = file_->read(offset_, limit);
-    if (!octets) return fail(StoreError(octets.error()));
-    offset_ += octets->size();
-    return std::move(*octets);
-  }
-
- private:
-  std::unique_ptr<File> file_;
-  std::uint64_t offset_ = 0;
-};
+constexpr std::size_t flush_at = 1
+                                 << 18;  // rows and names that wait for the index: 25 MB of memory
 
 std::uint64_t microseconds(WallTime time) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(time.time_since_epoch().count(), 1));
@@ -56,6 +40,19 @@ std::string StoredName::text() const {
 
 std::string_view StoredName::base() const {
   return std::string_view(name).substr(0, name.find(':'));
+}
+
+PlainInfo plain_info(std::uint16_t flags, std::uint64_t keywords) {
+  PlainInfo info;
+  info.add((flags & flag::draft) != 0, 'D');
+  info.add((flags & flag::flagged) != 0, 'F');
+  info.add((flags & flag::passed) != 0, 'P');
+  info.add((flags & flag::answered) != 0, 'R');
+  info.add((flags & flag::seen) != 0, 'S');
+  info.add((flags & flag::deleted) != 0, 'T');
+  for (std::size_t i = 0; keywords != 0 && i < letter_keywords; ++i)
+    info.add((keywords >> i & 1) != 0, static_cast<char>('a' + i));
+  return info;
 }
 
 void BaseTable::reserve(std::size_t count) {
@@ -259,10 +256,13 @@ StoreResult<void> MaildirBox::commit(Work& work) {
   publish(work);
   IndexBatch& batch = work.batch;
   if (!batch.names.empty()) forget_names_ahead();
-  // Mostly they come in ascending order, behind those that wait.
-  for (auto& [uid, name] : batch.names)
-    pending_names_.insert_or_assign(pending_names_.end(), uid, std::move(name));
-  for (const std::uint32_t uid : batch.removed) pending_names_.erase(uid);
+  keep_names(std::move(batch.names));
+  if (!pending_names_.empty() && !batch.removed.empty()) {
+    std::sort(batch.removed.begin(), batch.removed.end());
+    std::erase_if(pending_names_, [&batch](const auto& pending) {
+      return std::binary_search(batch.removed.begin(), batch.removed.end(), pending.first);
+    });
+  }
   const auto add = [](auto& to, auto& from) {
     if (to.empty())
       to = std::move(from);
@@ -275,8 +275,38 @@ StoreResult<void> MaildirBox::commit(Work& work) {
   add(pending_.vanished, batch.vanished);
   const std::size_t waiting =
       pending_rows_.size() + pending_.removed.size() + pending_names_.size();
-  if (waiting < flush_at && std::chrono::steady_clock::now() - flushed_ < settings_.index_delay)
-    return {};
+  if (waiting == 0 && pending_.empty() && header_ == written_) return {};
+  const MonoTime now = std::chrono::steady_clock::now();
+  if (!index_waits_.exchange(true)) waits_since_ = now;
+  if (waiting < flush_at && now - waits_since_ < settings_.index_delay) return {};
+  return flush();
+}
+
+// A name that waits already gives way to the new one. Mostly all are behind those that wait.
+void MaildirBox::keep_names(std::vector<std::pair<std::uint32_t, std::string>> names) {
+  auto& all = pending_names_;
+  const auto middle = static_cast<std::ptrdiff_t>(all.size());
+  if (all.empty())
+    all = std::move(names);
+  else
+    std::move(names.begin(), names.end(), std::back_inserter(all));
+  const auto not_behind = [](const auto& a, const auto& b) { return a.first >= b.first; };
+  const auto from = all.begin() + std::max<std::ptrdiff_t>(middle - 1, 0);
+  if (std::adjacent_find(from, all.end(), not_behind) == all.end()) return;
+  std::map<std::uint32_t, std::string> last;
+  for (auto& [uid, name] : all) last.insert_or_assign(uid, std::move(name));
+  all.assign(std::make_move_iterator(last.begin()), std::make_move_iterator(last.end()));
+}
+
+StoreResult<void> MaildirBox::write_index() {
+  auto guard = begin();
+  if (!guard) return fail(std::move(guard.error()));
+  if (must_compact_) {
+    auto list = lock_list();
+    if (!list) return fail(std::move(list.error()));
+    must_compact_ = false;
+    if (auto done = compact(*list, Work(*snapshot())); !done) remark(done.error().text);
+  }
   return flush();
 }
 
@@ -286,6 +316,7 @@ StoreResult<void> MaildirBox::flush() {
     const std::lock_guard hold(quick_);
     header_.recent_from = recent_from_;
   }
+  index_waits_ = false;
   if (pending_rows_.empty() && pending_names_.empty() && pending_.empty() && header_ == written_)
     return {};
   std::sort(pending_rows_.begin(), pending_rows_.end());
@@ -297,23 +328,20 @@ StoreResult<void> MaildirBox::flush() {
     if (const auto row = now->find(uid)) pending_.rows.push_back(*row);
   }
   std::sort(pending_.removed.begin(), pending_.removed.end());
-  pending_.names.reserve(pending_names_.size());
-  for (auto& [uid, name] : pending_names_) pending_.names.emplace_back(uid, std::move(name));
+  pending_.names = std::exchange(pending_names_, {});
   pending_.header = header_;
   auto written = index_->write(pending_);
-  flushed_ = std::chrono::steady_clock::now();
   if (written) {
     header_.vanished_from = std::max(header_.vanished_from, *written);
     written_ = header_;
     pending_ = IndexBatch();
-    pending_rows_.clear();
-    pending_names_.clear();
+    pending_rows_ = {};
     return {};
   }
-  for (auto& [uid, name] : pending_.names) pending_names_[uid] = std::move(name);
+  pending_names_ = std::move(pending_.names);
+  pending_.names.clear();
   pending_.header.reset();
   pending_.rows.clear();
-  pending_.names.clear();
   if (written.error().kind == StoreError::Kind::corrupt_index) {
     remark(written.error().text + "; the index is made anew");
     make_index_anew();
@@ -331,8 +359,11 @@ StoreResult<std::vector<StoredName>> MaildirBox::names_of(std::span<const std::u
   names.reserve(uids.size());
   for (std::size_t i = 0; i < uids.size(); ++i) {
     if (!pending_names_.empty()) {
-      const auto pending = pending_names_.find(uids[i]);
-      if (pending != pending_names_.end()) (*texts)[i] = pending->second;
+      const auto pending =
+          std::lower_bound(pending_names_.begin(), pending_names_.end(), uids[i],
+                           [](const auto& one, std::uint32_t uid) { return one.first < uid; });
+      if (pending != pending_names_.end() && pending->first == uids[i])
+        (*texts)[i] = pending->second;
     }
     names.push_back(StoredName::parse((*texts)[i]));
   }
@@ -341,19 +372,10 @@ StoreResult<std::vector<StoredName>> MaildirBox::names_of(std::span<const std::u
 
 MaildirBox::Place MaildirBox::flagged_place(std::string_view base, std::uint16_t flags,
                                             std::uint64_t keywords) {
-  // The letters in ASCII order, as everybody writes them.
   Place place;
-  place.name.reserve(base.size() + 12);
-  place.name.append(base).append(":2,");
-  if ((flags & flag::draft) != 0) place.name.push_back('D');
-  if ((flags & flag::flagged) != 0) place.name.push_back('F');
-  if ((flags & flag::passed) != 0) place.name.push_back('P');
-  if ((flags & flag::answered) != 0) place.name.push_back('R');
-  if ((flags & flag::seen) != 0) place.name.push_back('S');
-  if ((flags & flag::deleted) != 0) place.name.push_back('T');
-  for (std::size_t i = 0; i < letter_keywords; ++i) {
-    if ((keywords >> i & 1) != 0) place.name.push_back(static_cast<char>('a' + i));
-  }
+  const PlainInfo info = plain_info(flags, keywords);
+  place.name.reserve(base.size() + 1 + info.view().size());
+  place.name.append(base).append(":").append(info.view());
   return place;
 }
 
@@ -366,131 +388,6 @@ MaildirBox::Place MaildirBox::place_of(const MessageRow& row, const StoredName& 
   }
   place.fresh = (row.flags & flag::fresh) != 0;
   return place;
-}
-
-// Where the file of a message is now. not_found: it is gone.
-StoreResult<MaildirBox::Place> MaildirBox::find_place(std::uint32_t uid) {
-  const StoreError none(StoreError::Kind::not_found,
-                        dirs_.path + ": no message with UID " + std::to_string(uid));
-  const auto row = snapshot()->find(uid);
-  if (!row) return fail(none);
-  const auto stored = name_of(uid);
-  if (!stored) return fail(stored.error());
-  if (stored->name.empty()) return fail(none);
-  return place_of(*row, *stored);
-}
-
-// The name of one message. Who reads one message after the other finds the names of the next ones read already: one look into the
-// index for many.
-StoreResult<StoredName> MaildirBox::name_of(std::uint32_t uid) {
-  constexpr std::size_t ahead = 64;
-  if (next_ahead_ < names_ahead_.size() && names_ahead_[next_ahead_].first == uid)
-    return names_ahead_[next_ahead_++].second;
-  const auto now = snapshot();
-  const std::size_t index = now->lower_bound(uid);
-  const bool follows = !names_ahead_.empty() && next_ahead_ == names_ahead_.size() && index > 0 &&
-                       now->row(index - 1).uid == names_ahead_.back().first;
-  std::vector<std::uint32_t> uids = {uid};
-  while (follows && uids.size() < ahead && index + uids.size() < now->size())
-    uids.push_back(now->row(index + uids.size()).uid);
-  auto names = names_of(uids);
-  if (!names) return fail(std::move(names.error()));
-  names_ahead_.clear();
-  for (std::size_t i = 0; i < uids.size(); ++i)
-    names_ahead_.emplace_back(uids[i], std::move((*names)[i]));
-  next_ahead_ = 1;
-  return names_ahead_.front().second;
-}
-
-void MaildirBox::forget_names_ahead() {
-  names_ahead_ = {};
-  next_ahead_ = 0;
-}
-
-// Its name is resolved in a moment; the file is read without anybody waiting.
-StoreResult<MaildirBox::OpenFile> MaildirBox::open_file(std::uint32_t uid) {
-  for (int attempt = 0;; ++attempt) {
-    auto guard = begin_soon(std::chrono::microseconds(100));
-    if (!guard) return fail(std::move(guard.error()));
-    auto place = find_place(uid);
-    if (!place) return fail(std::move(place.error()));
-    auto file = directory_of(place->fresh).open_file(place->name, OpenMode::read, 0);
-    if (file) {
-      const auto status = (*file)->status();
-      if (!status || status->type != FileStatus::Type::file) {
-        return fail(StoreError(StoreError::Kind::refused,
-                               dirs_.path + ": " + printable(place->name) + " is no plain file"));
-      }
-      return OpenFile{std::move(*file), *status};
-    }
-    if (file.error().code != ENOENT || attempt == 3) return fail(StoreError(file.error()));
-    // Somebody renamed it.
-    SyncRules rules;
-    rules.full_scan = attempt > 0;
-    if (auto done = sync_now(rules); !done) return fail(std::move(done.error()));
-  }
-}
-
-StoreResult<std::unique_ptr<MessageSource>> MaildirBox::open(std::uint32_t uid) {
-  auto opened = open_file(uid);
-  if (!opened) return fail(std::move(opened.error()));
-  return std::make_unique<OpenMessage>(std::move(opened->file));
-}
-
-StoreResult<std::string> MaildirBox::text(std::uint32_t uid) {
-  const auto opened = open_file(uid);
-  if (!opened) return fail(opened.error());
-  const auto octets = opened->file->read(0, opened->status.size);
-  if (!octets) return fail(StoreError(octets.error()));
-  std::string text;
-  bool after_cr = false;
-  append_crlf(*octets, after_cr, text);
-  return text;
-}
-
-StoreResult<void> MaildirBox::measure(std::span<const std::uint32_t> uids, Need need) {
-  const auto before = snapshot();
-  std::vector<MessageRow> measured;
-  const std::uint16_t has = need == Need::date ? flag::has_date : flag::has_size;
-  for (const std::uint32_t uid : uids) {
-    auto row = before->find(uid);
-    if (!row || (row->flags & has) != 0) continue;
-    auto opened = open_file(uid);
-    if (!opened && opened.error().kind == StoreError::Kind::not_found) continue;
-    if (!opened) return fail(std::move(opened.error()));
-    const FileStatus& status = opened->status;
-    row->date = static_cast<std::uint32_t>(microseconds(status.modified) / 1000000);
-    row->flags |= flag::has_date;
-    if (need == Need::size && (row->flags & flag::has_size) == 0) {
-      row->size = 0;
-      bool after_cr = false;
-      for (std::uint64_t at = 0; at < status.size;) {
-        const auto octets = opened->file->read(at, chunk);
-        if (!octets) return fail(StoreError(octets.error()));
-        if (octets->empty()) break;
-        at += octets->size();
-        row->size += octets->size() + count_bare_lf(*octets, after_cr);
-      }
-      row->flags |= flag::has_size;
-    }
-    measured.push_back(*row);
-  }
-  if (measured.empty()) return {};
-  // To come again would be to read them again.
-  auto guard = begin_soon(std::chrono::milliseconds(50));
-  if (!guard) return fail(std::move(guard.error()));
-  Work work(*snapshot());
-  for (const MessageRow& found : measured) {
-    auto now = work.editor.find(found.uid);
-    if (!now) continue;
-    now->date = found.date;
-    now->size = found.size;
-    now->flags |= found.flags & (flag::has_date | flag::has_size);
-    work.editor.replace(*now);
-    work.batch.rows.push_back(*now);
-    work.changed = true;
-  }
-  return commit(work);
 }
 
 StoreResult<std::vector<std::string>> MaildirBox::email_ids(std::span<const std::uint32_t> uids) {

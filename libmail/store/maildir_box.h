@@ -1,9 +1,10 @@
 // Maildir behind OpenMailbox. maildir_box_sync.cc finds out what others did by the kernel's word, maildir_box_scan.cc by looking,
-// maildir_box_change.cc does what clients ask of
-// messages that are there, maildir_box_add.cc brings new ones.
+// maildir_box_change.cc does what clients ask of messages that are there, maildir_box_add.cc brings new ones,
+// maildir_box_read.cc opens and measures them.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -22,8 +23,8 @@ namespace posthorn::store {
 struct BoxSettings {
   // Called after octets and messages were added or removed (negative), for the quota.
   std::function<void(std::int64_t, std::int64_t)> usage;
-  // How long changes may stay out of the index.
-  Duration index_delay = std::chrono::seconds(1);
+  // How long changes may stay out of the index if nobody calls write_index(): whoever changes something then writes it.
+  Duration index_delay = std::chrono::seconds(5);
 };
 
 // What the index keeps as a message's name: the base, or the whole file name if it can't be made of base and flags; and the GUID
@@ -35,6 +36,17 @@ struct StoredName {
   [[nodiscard]] std::string text() const;
   [[nodiscard]] std::string_view base() const;
 };
+
+// "2," and the letters in ASCII order, as everybody writes them.
+struct PlainInfo {
+  std::array<char, 2 + 6 + letter_keywords> octets{'2', ','};
+  std::size_t size = 2;
+  void add(bool is_set, char letter) {
+    if (is_set) octets[size++] = letter;
+  }
+  [[nodiscard]] std::string_view view() const { return {octets.data(), size}; }
+};
+PlainInfo plain_info(std::uint16_t flags, std::uint64_t keywords);
 
 // Base -> UID by hash; whoever finds something compares the name.
 class BaseTable {
@@ -101,6 +113,8 @@ class MaildirBox final : public OpenMailbox {
   StoreResult<void> put_values(
       CachedValue kind, std::span<const std::pair<std::uint32_t, std::string>> values) override;
   StoreResult<Vanished> vanished(std::uint64_t modseq) override;
+  [[nodiscard]] bool index_waits() const override { return index_waits_; }
+  StoreResult<void> write_index() override;
   StoreResult<void> rest() override;
   std::vector<std::string> take_remarks() override;
 
@@ -130,7 +144,9 @@ class MaildirBox final : public OpenMailbox {
     Place place;
     std::string guid;  // "" = its base is its GUID
     MessageRow row;
-    bool keep_order = false;  // else the older comes first
+    bool keep_order = false;    // else the older comes first
+    std::uint64_t seconds = 0;  // as its name says
+    std::uint64_t microseconds = 0;
   };
   // A message that should be there.
   struct Known {
@@ -162,6 +178,7 @@ class MaildirBox final : public OpenMailbox {
   void publish(Work& work);
   StoreResult<void> commit(Work& work);
   StoreResult<void> flush();
+  void keep_names(std::vector<std::pair<std::uint32_t, std::string>> names);
   void remark(std::string text);
 
   // maildir_box_sync.cc
@@ -173,8 +190,7 @@ class MaildirBox final : public OpenMailbox {
   StoreResult<Listed> list_directories();
   void begin_again(const UidListFile& list);
   StoreResult<std::vector<Known>> known_messages(const UidListFile& list, bool tail_only);
-  static void join(std::vector<Known>& known, const Listed& listed,
-                   std::vector<const Place*>& strangers);
+  static void join(std::vector<Known>& known, Listed& listed, std::vector<Place*>& strangers);
   std::set<std::uint32_t> changed_bases(const std::vector<Known>& known);
   StoreResult<void> match(UidListFile& list, bool tail_only, Listed& listed, Work& work);
   StoreResult<void> apply(std::vector<DirectoryEvent> events);
@@ -184,17 +200,19 @@ class MaildirBox final : public OpenMailbox {
   [[nodiscard]] UidListMark list_mark() const;
   StoreResult<void> note_list(UidListFile& list);
   StoreResult<void> compact(UidListFile& list, const Work& work);
+  void compact_later(const Work& work);
   StoreResult<void> build_table();
   std::optional<std::uint32_t> find_base(std::string_view base);
   void settle(bool may_wait);
   void note_recent(const Work& work);
 
   // Rows
-  MessageRow row_for(std::uint32_t uid, const Place& place) const;
+  MessageRow row_for(std::uint32_t uid, const Place& place, const MaildirName& name) const;
+  Arrival arrival_of(Place place) const;
   [[nodiscard]] std::uint32_t saved_by(const std::optional<MaildirName>& name) const;
   static void set_flags_of(MessageRow& row, const Place& place);
   static void set_flags_of(MessageRow& row, const Place& place, const MaildirName& name);
-  static void sort_by_arrival(std::vector<Arrival>& arrivals);
+  static std::vector<Arrival*> in_order(std::vector<Arrival>& arrivals);
   static void set_date(MessageRow& row, WallTime modified);
   void add_row(Work& work, const Known& known);
   void insert_row(Work& work, MessageRow row, const Place& place, std::string_view guid);
@@ -216,6 +234,7 @@ class MaildirBox final : public OpenMailbox {
   };
   StoreResult<OpenFile> open_file(std::uint32_t uid);
   StoreResult<StoredName> name_of(std::uint32_t uid);
+  [[nodiscard]] const StoredName* name_ahead(std::uint32_t uid) const;
   void forget_names_ahead();
   void expect_rename(const Place& from, const Place& to);
 
@@ -243,7 +262,7 @@ class MaildirBox final : public OpenMailbox {
   StoreResult<void> prepare(UidListFile& list, Work& work);
   StoreResult<std::vector<std::uint32_t>> receive(UidListFile& list, Work& work,
                                                   std::vector<Arrival> arrivals);
-  void take_out(UidListFile& list, std::span<const Source> sources);
+  void take_out(std::span<const Source> sources);
   void take_back(MaildirBox& target, std::span<Source> sources, bool move);
 
   StoreHost& host_;
@@ -260,13 +279,15 @@ class MaildirBox final : public OpenMailbox {
   bool loaded_ = false;
   std::atomic<bool> damaged_{false};  // noted where no lock is held
   bool must_scan_ = true;
+  bool must_compact_ = false;                // the list, with write_index()
   BaseTable table_;                          // of all messages, or empty
   IndexBatch pending_;                       // what the index does not have yet, without rows
   std::vector<std::uint32_t> pending_rows_;  // of these UIDs
-  std::map<std::uint32_t, std::string> pending_names_;
+  std::vector<std::pair<std::uint32_t, std::string>> pending_names_;  // ascending
+  std::atomic<bool> index_waits_{false};                              // as index_waits() says
+  MonoTime waits_since_;
   std::vector<std::pair<std::uint32_t, StoredName>> names_ahead_;  // see name_of()
-  std::size_t next_ahead_ = 0;
-  MonoTime flushed_;
+  std::vector<std::pair<std::uint32_t, StoredName>> names_before_;
 
   mutable std::mutex quick_;
   std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<Snapshot>();

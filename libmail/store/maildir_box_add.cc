@@ -290,7 +290,7 @@ StoreResult<void> MaildirBox::copy_octets(MaildirBox& target, Source& source) {
 }
 
 // The rows of messages whose files have left.
-void MaildirBox::take_out(UidListFile& list, std::span<const Source> sources) {
+void MaildirBox::take_out(std::span<const Source> sources) {
   std::vector<std::uint32_t> left;
   std::int64_t octets = 0;
   for (const Source& source : sources) {
@@ -306,7 +306,7 @@ void MaildirBox::take_out(UidListFile& list, std::span<const Source> sources) {
   else
     header_.cur = header_.fresh = FileStamp();
   if (settings_.usage) settings_.usage(-octets, -static_cast<std::int64_t>(left.size()));
-  static_cast<void>(compact(list, work));
+  compact_later(work);
   static_cast<void>(commit(work));
 }
 
@@ -385,7 +385,7 @@ StoreResult<Copied> MaildirBox::bring(MaildirBox& target, std::span<const std::u
   copied.uid_validity = target.header_.uid_validity;
   copied.target = std::move(*given);
   if (auto done = target.commit(work); !done) return fail(std::move(done.error()));
-  if (move) take_out(own ? *own : *list, *sources);
+  if (move) take_out(*sources);
   return copied;
 }
 

@@ -246,8 +246,7 @@ StoreResult<Expunged> MaildirBox::expunge(std::span<const std::uint32_t> uids, E
   if (!expunged.uids.empty()) {
     if (settings_.usage && removing.messages > 0)
       settings_.usage(-removing.octets, -removing.messages);
-    const std::size_t alive = work.editor.size();
-    if (alive * 4 <= header_.uidlist_lines * 3) static_cast<void>(compact(*list, work));
+    compact_later(work);
   }
   if (auto done = commit(work); !done) return fail(std::move(done.error()));
   if (!held) return fail(std::move(held.error()));

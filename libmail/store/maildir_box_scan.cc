@@ -1,5 +1,7 @@
 // Everything from the directories and the list of UIDs, and the rows that are made of it.
 #include <algorithm>
+#include <deque>
+#include <thread>
 
 #include "libmail/base/text.h"
 #include "libmail/store/maildir_box.h"
@@ -10,7 +12,9 @@ namespace {
 
 constexpr int most_lists = 5;
 // So many new messages are asked for their dates at once; of more, those that a client asks for.
-constexpr std::size_t dated_at_once = 1000;
+constexpr std::size_t dated_at_once = 100;
+// So many new messages make rows for as long as a thread takes to begin.
+constexpr std::size_t worth_a_thread = 500;
 
 }  // namespace
 
@@ -131,8 +135,7 @@ StoreResult<std::vector<MaildirBox::Known>> MaildirBox::known_messages(const Uid
 }
 
 // Joins what is listed with what should be there. Places in `known` point into `listed`; the rest of the files are strangers.
-void MaildirBox::join(std::vector<Known>& known, const Listed& listed,
-                      std::vector<const Place*>& strangers) {
+void MaildirBox::join(std::vector<Known>& known, Listed& listed, std::vector<Place*>& strangers) {
   BaseTable table;
   table.reserve(known.size());
   for (std::size_t i = 0; i < known.size(); ++i) {
@@ -140,10 +143,16 @@ void MaildirBox::join(std::vector<Known>& known, const Listed& listed,
     table.insert(known[i].base, static_cast<std::uint32_t>(i + 1));
   }
   strangers.clear();
-  std::unordered_map<std::string_view, std::size_t> seen;  // strangers, by base
-  if (listed.files.size() > known.size()) seen.reserve(listed.files.size() - known.size());
-  for (const Place& place : listed.files) {
-    const std::string_view base = std::string_view(place.name).substr(0, place.name.find(':'));
+  BaseTable seen;  // strangers, and their places in the list plus one
+  if (listed.files.size() > known.size()) {
+    seen.reserve(listed.files.size() - known.size());
+    strangers.reserve(listed.files.size() - known.size());
+  }
+  const auto base_of = [](const Place& place) {
+    return std::string_view(place.name).substr(0, place.name.find(':'));
+  };
+  for (Place& place : listed.files) {
+    const std::string_view base = base_of(place);
     bool found = false;
     table.candidates(base, [&](std::uint32_t candidate) {
       if (known[candidate - 1].base != base) return;
@@ -151,11 +160,14 @@ void MaildirBox::join(std::vector<Known>& known, const Listed& listed,
       found = true;
     });
     if (found) continue;
-    const auto [entry, fresh] = seen.emplace(base, strangers.size());
-    if (fresh)
-      strangers.push_back(&place);
-    else
-      strangers[entry->second] = &place;
+    seen.candidates(base, [&](std::uint32_t candidate) {
+      if (found || base_of(*strangers[candidate - 1]) != base) return;
+      strangers[candidate - 1] = &place;
+      found = true;
+    });
+    if (found) continue;
+    strangers.push_back(&place);
+    seen.insert(base, static_cast<std::uint32_t>(strangers.size()));
   }
 }
 
@@ -181,7 +193,7 @@ StoreResult<void> MaildirBox::match(UidListFile& list, bool tail_only, Listed& l
   auto all = known_messages(list, tail_only);
   if (!all) return fail(std::move(all.error()));
   std::vector<Known>& known = *all;
-  std::vector<const Place*> strangers;
+  std::vector<Place*> strangers;
   join(known, listed, strangers);
 
   // A message that another program renames while its directory is read may be hidden from us.
@@ -205,6 +217,7 @@ StoreResult<void> MaildirBox::match(UidListFile& list, bool tail_only, Listed& l
   std::vector<std::uint32_t> lost;
   std::vector<std::size_t> dead;  // records of the list
   std::vector<const Known*> later;
+  std::deque<Place> left;  // of files that are no strangers, and lose their UIDs
   const std::uint32_t next_before = header_.uid_next;
   const auto taken_over = tail_only ? std::set<std::uint32_t>() : changed_bases(known);
   for (std::size_t i = 0; i < known.size(); ++i) {
@@ -220,7 +233,8 @@ StoreResult<void> MaildirBox::match(UidListFile& list, bool tail_only, Listed& l
       later.push_back(&one);
     } else {
       // Clients were told that it is gone, and a UID never comes back: it gets a new one.
-      strangers.push_back(one.place);
+      left.push_back(*one.place);
+      strangers.push_back(&left.back());
       if (!tail_only) dead.push_back(i);
       list.rewrite_next();
     }
@@ -244,12 +258,7 @@ StoreResult<void> MaildirBox::match(UidListFile& list, bool tail_only, Listed& l
 
   std::vector<Arrival> arrivals;
   arrivals.reserve(strangers.size());
-  for (const Place* place : strangers) {
-    Arrival arrival;
-    arrival.place = *place;
-    arrival.row = row_for(0, *place);
-    arrivals.push_back(std::move(arrival));
-  }
+  for (Place* place : strangers) arrivals.push_back(arrival_of(std::move(*place)));
   const bool rebuilt = next_before == 1;
   auto given = assign(list, work, std::move(arrivals));
   if (!given) return fail(std::move(given.error()));
@@ -269,7 +278,8 @@ void MaildirBox::note_recent(const Work& work) {
 }
 
 void MaildirBox::add_row(Work& work, const Known& known) {
-  MessageRow row = row_for(known.uid, *known.place);
+  const auto name = parse_maildir_name(known.place->name);
+  MessageRow row = row_for(known.uid, *known.place, *name);
   if (known.size && (row.flags & flag::has_size) == 0) {
     row.size = *known.size;
     row.flags |= flag::has_size;
@@ -282,12 +292,16 @@ void MaildirBox::add_row(Work& work, const Known& known) {
 void MaildirBox::insert_row(Work& work, MessageRow row, const Place& place, std::string_view guid) {
   row.modseq = modseq_of(work);
   work.editor.append(row);
-  StoredName stored;
   const std::string_view base = std::string_view(place.name).substr(0, place.name.find(':'));
-  stored.name = (row.flags & flag::odd_name) != 0 ? place.name : std::string(base);
-  stored.guid = guid;
+  StoredName stored;
+  stored.name = (row.flags & flag::odd_name) != 0 ? std::string_view(place.name) : base;
+  if (guid.empty()) {
+    work.batch.names.emplace_back(row.uid, std::move(stored.name));
+  } else {
+    stored.guid = guid;
+    work.batch.names.emplace_back(row.uid, stored.text());
+  }
   work.batch.rows.push_back(row);
-  work.batch.names.emplace_back(row.uid, stored.text());
   if (!table_.empty()) table_.insert(base, row.uid);
 }
 
@@ -309,18 +323,18 @@ void MaildirBox::set_flags_of(MessageRow& row, const Place& place, const Maildir
   row.keywords &= ~letters;
   for (const char letter : name.keywords) row.keywords |= 1ULL << (letter - 'a');
   const bool plain = place.fresh ? name.base.size() == place.name.size()
-                                 : flagged_place(name.base, flags, row.keywords).name == place.name;
+                                 : name.info == plain_info(flags, row.keywords).view();
   if (!plain) flags |= flag::odd_name;
   row.flags = flags;
 }
 
-MessageRow MaildirBox::row_for(std::uint32_t uid, const Place& place) const {
+MessageRow MaildirBox::row_for(std::uint32_t uid, const Place& place,
+                               const MaildirName& name) const {
   MessageRow row;
   row.uid = uid;
-  const auto name = parse_maildir_name(place.name);
-  if (name) set_flags_of(row, place, *name);
-  if (name && name->crlf_size) {
-    row.size = *name->crlf_size;
+  set_flags_of(row, place, name);
+  if (name.crlf_size) {
+    row.size = *name.crlf_size;
     row.flags |= flag::has_size;
   }
   row.saved = saved_by(name);
@@ -333,6 +347,17 @@ std::uint32_t MaildirBox::saved_by(const std::optional<MaildirName>& name) const
   const bool good =
       name && name->seconds <= static_cast<std::uint64_t>(now.time_since_epoch().count()) + 86400;
   return good ? static_cast<std::uint32_t>(name->seconds) : 0;
+}
+
+// Of a file that was listed: its name is a message's.
+MaildirBox::Arrival MaildirBox::arrival_of(Place place) const {
+  Arrival arrival;
+  arrival.place = std::move(place);
+  const auto name = parse_maildir_name(arrival.place.name);
+  arrival.row = row_for(0, arrival.place, *name);
+  arrival.seconds = name->seconds;
+  arrival.microseconds = name->microseconds;
+  return arrival;
 }
 
 // The row as it is with its file at `place`. True if a client would see a difference.
@@ -373,41 +398,28 @@ void MaildirBox::raise_uid_next(Work& work, std::uint32_t uid_next) {
   work.changed = true;
 }
 
-// Older first. Names are taken apart once each, not for each comparison, and what is moved about is small.
-void MaildirBox::sort_by_arrival(std::vector<Arrival>& arrivals) {
-  struct When {
-    std::uint64_t seconds;
-    std::uint64_t microseconds;
-    Arrival* arrival;
-  };
-  std::vector<When> order;
+// Older first.
+std::vector<MaildirBox::Arrival*> MaildirBox::in_order(std::vector<Arrival>& arrivals) {
+  std::vector<Arrival*> order;
   order.reserve(arrivals.size());
-  for (Arrival& arrival : arrivals) {
-    const auto name = parse_maildir_name(arrival.place.name);
-    order.push_back({name->seconds, name->microseconds, &arrival});
-  }
-  std::sort(order.begin(), order.end(), [](const When& a, const When& b) {
-    if (a.seconds != b.seconds) return a.seconds < b.seconds;
-    if (a.microseconds != b.microseconds) return a.microseconds < b.microseconds;
-    return arrived_before(*parse_maildir_name(a.arrival->place.name),
-                          *parse_maildir_name(b.arrival->place.name));
+  for (Arrival& arrival : arrivals) order.push_back(&arrival);
+  const auto keeps_order = [](const Arrival& arrival) { return arrival.keep_order; };
+  if (std::all_of(arrivals.begin(), arrivals.end(), keeps_order)) return order;
+  std::sort(order.begin(), order.end(), [](const Arrival* a, const Arrival* b) {
+    if (a->seconds != b->seconds) return a->seconds < b->seconds;
+    if (a->microseconds != b->microseconds) return a->microseconds < b->microseconds;
+    return arrived_before(*parse_maildir_name(a->place.name), *parse_maildir_name(b->place.name));
   });
-  std::vector<Arrival> sorted;
-  sorted.reserve(arrivals.size());
-  for (const When& one : order) sorted.push_back(std::move(*one.arrival));
-  arrivals = std::move(sorted);
+  return order;
 }
 
 // Gives UIDs, in the order of arrival, and makes their rows. The list is on disk when this returns, with the names in
-// `unsynced`, and not before is anything of it in `work`. The list goes first: whichever of the two a power cut spares alone was
+// `unsynced`; after an error `work` is worth nothing. Many rows are made while the disk works. The list goes first: whichever of the two a power cut spares alone was
 // announced to nobody, and on file systems with a journal the second has nothing left to wait for.
 StoreResult<std::vector<std::uint32_t>> MaildirBox::assign(UidListFile& list, Work& work,
                                                            std::vector<Arrival> arrivals,
                                                            Directory* unsynced) {
   std::vector<std::uint32_t> uids;
-  const bool sorted =
-      std::all_of(arrivals.begin(), arrivals.end(), [](const Arrival& a) { return a.keep_order; });
-  if (!sorted) sort_by_arrival(arrivals);
   if (!arrivals.empty() && list.next_would_begin_again(arrivals.size())) {
     return fail(StoreError(StoreError::Kind::unavailable,
                            dirs_.path + " has no UIDs left; move its messages to a new mailbox"));
@@ -415,29 +427,39 @@ StoreResult<std::vector<std::uint32_t>> MaildirBox::assign(UidListFile& list, Wo
   std::uint32_t uid = list.list().next_uid;
   std::vector<UidRecord> records;
   records.reserve(arrivals.size());
-  for (const Arrival& arrival : arrivals) {
+  const std::vector<Arrival*> order = in_order(arrivals);
+  for (const Arrival* arrival : order) {
     UidRecord record;
-    record.base = arrival.place.name.substr(0, arrival.place.name.find(':'));
-    if (!arrival.guid.empty()) record.set_field(uid_field_guid, arrival.guid);
+    record.base = arrival->place.name.substr(0, arrival->place.name.find(':'));
+    if (!arrival->guid.empty()) record.set_field(uid_field_guid, arrival->guid);
     records.push_back(std::move(record));
   }
   if (!records.empty()) list.assign(std::move(records));
-  if (auto saved = list.save(); !saved) return fail(std::move(saved.error()));
-  if (unsynced != nullptr) {
-    if (auto synced = unsynced->sync(); !synced) return fail(StoreError(synced.error()));
-  }
-  if (auto noted = note_list(list); !noted) return fail(std::move(noted.error()));
+  StoreResult<void> saved;
+  const auto save = [&list, &saved, unsynced] {
+    saved = list.save();
+    if (!saved || unsynced == nullptr) return;
+    if (auto synced = unsynced->sync(); !synced) saved = fail(StoreError(synced.error()));
+  };
+  std::thread beside;
+  if (arrivals.size() >= worth_a_thread)
+    beside = std::thread(save);
+  else if (save(); !saved)
+    return fail(std::move(saved.error()));
   const bool ask_dates = arrivals.size() <= dated_at_once;
   uids.reserve(arrivals.size());
-  for (Arrival& arrival : arrivals) {
-    arrival.row.uid = uid;
-    if (ask_dates && (arrival.row.flags & flag::has_date) == 0) {
-      const auto status = directory_of(arrival.place.fresh).status(arrival.place.name);
-      if (status) set_date(arrival.row, status->modified);
+  for (Arrival* arrival : order) {
+    arrival->row.uid = uid;
+    if (ask_dates && (arrival->row.flags & flag::has_date) == 0) {
+      const auto status = directory_of(arrival->place.fresh).status(arrival->place.name);
+      if (status) set_date(arrival->row, status->modified);
     }
-    insert_row(work, arrival.row, arrival.place, arrival.guid);
+    insert_row(work, arrival->row, arrival->place, arrival->guid);
     uids.push_back(uid++);
   }
+  if (beside.joinable()) beside.join();
+  if (!saved) return fail(std::move(saved.error()));
+  if (auto noted = note_list(list); !noted) return fail(std::move(noted.error()));
   raise_uid_next(work, list.list().next_uid);
   return uids;
 }
@@ -468,6 +490,10 @@ StoreResult<void> MaildirBox::note_list(UidListFile& list) {
   header_.uidlist_sum = mark->sum;
   header_.guid = mark->guid;
   return {};
+}
+
+void MaildirBox::compact_later(const Work& work) {
+  must_compact_ = must_compact_ || work.editor.size() * 4 <= header_.uidlist_lines * 3;
 }
 
 // Writes the list without its dead lines when they are many.

@@ -219,10 +219,7 @@ StoreResult<void> MaildirBox::take_strangers(UidListFile& list, const Touched& t
   std::vector<Arrival> arrivals;
   for (const auto& [base, one] : touched.strangers) {
     if (!one.there || given.contains(base)) continue;
-    Arrival arrival;
-    arrival.place = one.place;
-    arrival.row = row_for(0, one.place);
-    arrivals.push_back(std::move(arrival));
+    arrivals.push_back(arrival_of(one.place));
   }
   raise_uid_next(work, list.list().next_uid);
   auto uids = assign(list, work, std::move(arrivals));

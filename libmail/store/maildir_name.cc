@@ -12,7 +12,8 @@ namespace {
 
 // The number at the front of `text`, which loses it. Numbers that do not fit are no numbers.
 std::optional<std::uint64_t> take_number(std::string_view& text) {
-  const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+  std::size_t end = 0;
+  while (end < text.size() && is_digit(text[end])) ++end;
   const auto number = parse_number<std::uint64_t>(text.substr(0, end));
   text.remove_prefix(end);
   return number;

@@ -60,6 +60,12 @@ class MemoryFile final : public File {
     node_->modified = node_->changed = files_.clock_;
     return {};
   }
+  IoResult<std::size_t> read_into(std::uint64_t offset, std::span<char> to) override {
+    const auto octets = read(offset, to.size());
+    if (!octets) return fail(octets.error());
+    std::copy(octets->begin(), octets->end(), to.begin());
+    return octets->size();
+  }
   IoResult<std::string> read(std::uint64_t offset, std::size_t limit) override {
     const std::lock_guard hold(files_.mutex_);
     if (auto ok = files_.begin("read", name_, false); !ok) return fail(ok.error());

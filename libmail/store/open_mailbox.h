@@ -169,6 +169,10 @@ class OpenMailbox {
   // QRESYNC: what was expunged after `modseq`.
   virtual StoreResult<Vanished> vanished(std::uint64_t modseq) = 0;
 
+  // Something waits that only memory has, and the index should have: write_index() soon. From any thread, without waiting.
+  [[nodiscard]] virtual bool index_waits() const { return false; }
+  // Waits for the disk, which no answer needs: behind it, in a quiet moment.
+  virtual StoreResult<void> write_index() { return {}; }
   // Nobody is going to use it soon: writes what is not written, and gives memory back. It goes on working.
   virtual StoreResult<void> rest() = 0;
   // For the log: damage that was repaired, names that were passed over. The list is empty afterwards.

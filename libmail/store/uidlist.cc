@@ -208,15 +208,19 @@ std::string UidList::header() const {
   return out + "\n";
 }
 
-std::string UidList::line(const UidRecord& record) {
-  std::string out = std::to_string(record.uid);
+void UidList::append_line(const UidRecord& record, std::string& out) {
+  const fmt::format_int uid(record.uid);
+  out.append(uid.data(), uid.size());
   if (!record.fields.empty()) out.append(" ").append(record.fields);
-  return out.append(" :").append(record.base).append("\n");
+  out.append(" :").append(record.base).append("\n");
 }
 
 std::string UidList::text() const {
   std::string out = header();
-  for (const UidRecord& record : records) out += line(record);
+  std::size_t size = out.size();
+  for (const UidRecord& record : records) size += record.base.size() + record.fields.size() + 14;
+  out.reserve(size);
+  for (const UidRecord& record : records) append_line(record, out);
   return out;
 }
 

@@ -56,7 +56,7 @@ class UidList {
   bool must_rewrite = false;
 
   [[nodiscard]] std::string header() const;
-  [[nodiscard]] static std::string line(const UidRecord& record);
+  static void append_line(const UidRecord& record, std::string& out);
   [[nodiscard]] std::string text() const;
 
   static constexpr std::uint32_t last_uid = 0xfffffffe;  // Dovecot takes nothing above

@@ -142,6 +142,7 @@ StoreResult<void> UidListFile::read() {
     found = read_from(courier_uidlist_name);
     if (!found) return fail(std::move(found.error()));
   }
+  is_first_ = lines_ == 0 && list_.uid_validity == 0;
   must_rewrite_ = list_.must_rewrite || !*found;
   if (list_.uid_validity == 0) begin_again();
   if (list_.guid.empty()) {
@@ -165,6 +166,7 @@ bool UidListFile::next_would_begin_again(std::size_t fresh) const {
 
 void UidListFile::assign(std::vector<UidRecord> fresh) {
   if (next_would_begin_again(fresh.size())) begin_again();  // RFC 9051 2.3.1.1
+  list_.records.reserve(list_.records.size() + fresh.size());
   for (UidRecord& record : fresh) {
     record.uid = list_.next_uid++;
     list_.records.push_back(std::move(record));
@@ -196,7 +198,7 @@ StoreResult<void> UidListFile::save() {
 StoreResult<void> UidListFile::append() {
   std::string text;
   for (std::size_t i = on_disk_; i < list_.records.size(); ++i)
-    text += UidList::line(list_.records[i]);
+    UidList::append_line(list_.records[i], text);
   const auto file = maildir_->open_file(uidlist_name, OpenMode::append, 0);
   if (!file) return fail(StoreError(file.error()));
   const auto before = (*file)->status();
@@ -216,15 +218,18 @@ StoreResult<void> UidListFile::rewrite() {
   const auto file = maildir_->open_file(temporary_name, OpenMode::truncate, mode_);
   if (!file) return fail(StoreError(file.error()));
   auto done = (*file)->write(list_.text());
-  if (done) done = (*file)->sync();
+  // Where there was no list a name over a broken one costs nothing, for no UID was announced: both are in one commit of the
+  // file system's journal then, not in two.
+  if (done && !is_first_) done = (*file)->sync();
   if (done) done = maildir_->rename(temporary_name, *maildir_, uidlist_name);
+  if (done && is_first_) done = (*file)->sync();
   // Without this a power cut could bring the old list back, and its next UIDs are announced already.
   if (done) done = maildir_->sync();
   if (!done) {
     static_cast<void>(maildir_->unlink(temporary_name));
     return fail(StoreError(done.error()));
   }
-  must_rewrite_ = false;
+  must_rewrite_ = is_first_ = false;
   lines_ = on_disk_ = list_.records.size();
   return {};
 }

@@ -70,6 +70,7 @@ class UidListFile {
   std::size_t lines_ = 0;    // records in the file, dead ones too
   mode_t mode_;
   bool must_rewrite_ = false;
+  bool is_first_ = false;  // there is none on disk, or nothing that says a UIDVALIDITY
 };
 
 }  // namespace posthorn::store
