@@ -226,7 +226,10 @@ def changes(world):
 
 def takes_up(world, window):
     """The draft "not yet", with its file, is kept once more, then sent."""
+    offered = world.home / "offered"
+    offered.unlink()
     window.press("r")
+    wait_until("the editor has the answer", offered.exists)  # the screen still shows what was said before
     window.wait_for("nothing was written")
     window.press("e")
     window.wait_for("this is no draft")
