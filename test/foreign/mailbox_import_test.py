@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import dovecot  # noqa: E402
-from foreign import NOBODY, Failed, give_to_nobody, name_of_nobody, need  # noqa: E402
+from foreign import NOBODY, Failed, give_to_nobody, name_of_nobody, need, read_terminal  # noqa: E402
 from posthorn_site import programs  # noqa: E402
 from steps import Place, run_in  # noqa: E402
 
@@ -220,7 +220,7 @@ def on_a_terminal(ground):
     done = subprocess.run([str(programs() / "posthorn"), *map(str, words)], stdout=subprocess.PIPE, stderr=theirs, timeout=60,
                           check=True)
     os.close(theirs)
-    shown = os.read(ours, 65536)
+    shown = read_terminal(ours)
     os.close(ours)
     if f"INBOX {COUNT}/{COUNT} [{'=' * 30}]".encode() not in shown:
         raise Failed(f"the bar is {shown}")

@@ -16,7 +16,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from dovecot import need_imap  # noqa: E402
-from foreign import run  # noqa: E402
+from foreign import read_terminal, run  # noqa: E402
 from mua_world import BOB, CARL, DORA, World, expect, make_maildir, put_into, served  # noqa: E402
 from posthorn_site import Workshop, wait_until  # noqa: E402
 from steps import run_in  # noqa: E402
@@ -70,7 +70,7 @@ def prompt(world):
             expect(f"the other account's rows: {before}", before["account"] == "bob")
             said = b""
             while b": " not in said:
-                said += os.read(ours, 1000)
+                said += read_terminal(ours)
             expect(f"the question: {said}", b"Password of" in said and DORA.encode() in said)
             expect("no echo", not termios.tcgetattr(ours)[echo[0]] & echo[1])
             os.write(ours, password.encode() + b"\n")
@@ -78,7 +78,7 @@ def prompt(world):
             expect(f"ended with {process.returncode}: {err}", process.returncode == code)
             expect("its rows", (b'"account":"asks"' in out) == (code == 0))
             expect("echo again", termios.tcgetattr(ours)[echo[0]] & echo[1])
-            expect("nothing of it was shown", password.encode() not in os.read(ours, 1000))
+            expect("nothing of it was shown", password.encode() not in read_terminal(ours))
         finally:
             process.kill()
             process.wait()

@@ -12,6 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from dovecot import need_imap  # noqa: E402
+from foreign import read_terminal  # noqa: E402
 from mua_world import ALICE, BOB, CARL, DORA, PASSWORD, World, deliver_three, expect, put_into, watches  # noqa: E402
 from posthorn_site import Workshop, programs  # noqa: E402
 from steps import run_in  # noqa: E402
@@ -118,7 +119,7 @@ def maildir(world):
     expect("HTML in a pipe is as it was sent", b"\x1b]0;owned" in world.call(*read).stdout)
     ours, terminal = pty.openpty()
     subprocess.run([str(programs() / "mua"), *map(str, read)], stdout=terminal, env=world.environment(), timeout=60, check=True)
-    shown = os.read(ours, 65536)
+    shown = read_terminal(ours)
     os.close(ours)
     os.close(terminal)
     expect(f"but steers no terminal: {shown}", b"owned" in shown and b"\x1b]" not in shown)

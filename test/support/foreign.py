@@ -4,6 +4,7 @@ import glob
 import os
 import pathlib
 import pwd
+import select
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,13 @@ def corpus():
     if len(files) != 47:
         skip(f"Python's tests have {len(files)} messages instead of 47 (package libpython3.11-testsuite)")
     return {pathlib.Path(path).stem: pathlib.Path(path).read_bytes() for path in files}
+
+
+def read_terminal(terminal):
+    """What comes next on a terminal whose one end is ours."""
+    if not select.select([terminal], [], [], 60)[0]:
+        raise Failed("nothing comes on the terminal within 60 s")
+    return os.read(terminal, 65536)
 
 
 def make_certificate(certificate, key, names="DNS:localhost"):

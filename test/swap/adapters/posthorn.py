@@ -2,7 +2,7 @@
 
 import re
 
-from work import DOMAIN, NOBODY, Failed, accepts, free_port
+from work import DOMAIN, Failed, free_port
 
 USERDB = ["--userdb", ""]  # whoever delivers knows who exists
 
