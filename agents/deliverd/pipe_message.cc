@@ -6,8 +6,10 @@
 namespace posthorn::deliverd {
 
 namespace {
+
 constexpr std::string_view from = "From ";
-}
+
+}  // namespace
 
 std::string pipe_head(const PipeRules& rules, const Letter& letter,
                       const smtp::Recipient* recipient) {

@@ -151,7 +151,7 @@ Server read_server(TableReader& in, const std::string& file, std::uint16_t impli
   return server;
 }
 
-void read_addresses(TableReader& in, Account& account) {
+void read_own_addresses(TableReader& in, Account& account) {
   const auto one = [&](const std::string& text) -> std::optional<message::Address> {
     const auto list = message::parse_address_list(text);
     if (list && list->mailboxes.size() == 1 && !list->mailboxes.front().domain.empty())
@@ -286,7 +286,7 @@ Result<Accounts, ToolError> parse_accounts(const std::string& text, const std::s
       TableReader below(*node.as_table(), file);
       Account account;
       account.name = std::string(key.str());
-      read_addresses(below, account);
+      read_own_addresses(below, account);
       read_store(below, file, account);
       read_submission(below, file, account);
       read_folders(below, file, account);

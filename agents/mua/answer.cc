@@ -91,11 +91,8 @@ class Answer : public Tool {
   Result<int, ToolError> run(const ToolCall& call) final {
     const auto account = common_.one();
     if (!account) return fail(account.error());
-    const auto uid =
-        call.words.size() == 1 ? parse_number<std::uint32_t>(call.words.front()) : std::nullopt;
-    if (!uid || *uid == 0)
-      return fail(ToolError(exit_code::usage, "usage", "one message has to be named by its UID",
-                            "mua list shows the UIDs"));
+    const auto uid = parse_uid(call.words);
+    if (!uid) return fail(uid.error());
     const auto original = async::run(fetch(*account, folder_, *uid, common_.timeout));
     if (!original) return fail(tool_error(original.error()));
     auto composed = make(*account, original->octets);
@@ -130,12 +127,7 @@ class Answer : public Tool {
       auto typed = edit(draft, text);
       if (!typed) return fail(typed.error());
       typed_ = std::move(*typed);
-      flags.to.clear();
-      flags.cc.clear();
-      flags.bcc.clear();
-      flags.from.clear();
-      flags.subject.clear();
-      flags.headers.clear();
+      flags.forget_header();
     }
     return compose(account, std::move(draft), flags, std::move(text), std::move(more));
   }

@@ -213,6 +213,11 @@ bool ComposeFlags::any() const {
          !html.empty() || !attach.empty();
 }
 
+void ComposeFlags::forget_header() {
+  for (auto* list : {&to, &cc, &bcc, &headers}) list->clear();
+  for (auto* text : {&from, &subject}) text->clear();
+}
+
 Result<void, ToolError> apply_addresses(const Account& account, const ComposeFlags& flags,
                                         message::Draft& draft) {
   if (auto done = add_addresses(flags.to, "--to", draft.to.mailboxes); !done) return done;

@@ -33,6 +33,8 @@ struct ComposeFlags {
   void describe(service::OptionTable& table);
   // Something of the message is said by flags, so standard input is its text and not a whole message.
   [[nodiscard]] bool any() const;
+  // The user has seen and changed in an editor what these flags say of the header: the draft's counts.
+  void forget_header();
 };
 
 struct Composed {

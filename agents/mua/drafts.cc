@@ -88,11 +88,8 @@ class DraftVerb : public Tool {
   Result<int, ToolError> run(const ToolCall& call) final {
     const auto account = common_.one();
     if (!account) return fail(account.error());
-    const auto uid =
-        call.words.size() == 1 ? parse_number<std::uint32_t>(call.words.front()) : std::nullopt;
-    if (!uid || *uid == 0)
-      return fail(ToolError(exit_code::usage, "usage", "one draft has to be named by its UID",
-                            "mua drafts list"));
+    const auto uid = parse_uid(call.words, "draft", "mua drafts list");
+    if (!uid) return fail(uid.error());
     return work(*account, *uid, call.json);
   }
 

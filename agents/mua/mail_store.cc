@@ -36,7 +36,7 @@ const Role* find_role(const std::string& word) {
   return found == roles().end() ? nullptr : &*found;
 }
 
-std::optional<std::string> folder_of(const Role& role, const std::vector<Folder>& folders) {
+std::optional<std::string> folder_with(const Role& role, const std::vector<Folder>& folders) {
   for (const Folder& folder : folders) {
     if (folder.role == role.name && folder.selectable) return folder.name;
   }
@@ -78,7 +78,7 @@ Mail<std::string> choose_folder(const std::vector<Folder>& folders, const Accoun
   const auto named = account.folders.find(std::string(role->name));
   if (named != account.folders.end()) return named->second;
   if (role->name == "inbox") return std::string("INBOX");
-  auto found = folder_of(*role, folders);
+  auto found = folder_with(*role, folders);
   if (found) return std::move(*found);
   return fail(
       MailError(Kind::not_found, fmt::format("there is no folder for {}", role->name),

@@ -54,12 +54,7 @@ class Send final : public Tool {
     auto typed = edit(draft, text);
     if (!typed) return fail(typed.error());
     typed_ = std::move(*typed);
-    flags.to.clear();
-    flags.cc.clear();
-    flags.bcc.clear();
-    flags.from.clear();
-    flags.subject.clear();
-    flags.headers.clear();
+    flags.forget_header();
     return {};
   }
 

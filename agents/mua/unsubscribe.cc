@@ -37,11 +37,8 @@ class Unsubscribe final : public Tool {
   Result<int, ToolError> run(const ToolCall& call) override {
     const auto account = common_.one();
     if (!account) return fail(account.error());
-    const auto uid =
-        call.words.size() == 1 ? parse_number<std::uint32_t>(call.words.front()) : std::nullopt;
-    if (!uid || *uid == 0)
-      return fail(ToolError(exit_code::usage, "usage", "one message has to be named by its UID",
-                            "mua list shows the UIDs"));
+    const auto uid = parse_uid(call.words);
+    if (!uid) return fail(uid.error());
     std::string octets;
     const int code = run_on_accounts({*account}, common_.timeout, call.json,
                                      [&](const Account& each, MailStore& store, Deadline) {

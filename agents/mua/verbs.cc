@@ -156,6 +156,14 @@ int run_on_accounts(const std::vector<Account>& accounts, Duration timeout, bool
   return run.found ? exit_code::ok : exit_code::failed;
 }
 
+Result<std::uint32_t, ToolError> parse_uid(const std::vector<std::string>& words,
+                                           std::string_view what, std::string_view hint) {
+  const auto uid = words.size() == 1 ? parse_number<std::uint32_t>(words.front()) : std::nullopt;
+  if (uid && *uid != 0) return *uid;
+  return fail(ToolError(exit_code::usage, "usage",
+                        fmt::format("one {} has to be named by its UID", what), std::string(hint)));
+}
+
 Result<imap::SequenceSet, ToolError> parse_uids(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ",") + word;

@@ -2,9 +2,11 @@
 // at once.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agents/mua/mail_store.h"
@@ -44,6 +46,10 @@ using AccountWork = std::function<Task<Mail<int>>(const Account&, MailStore&, De
 int run_on_accounts(const std::vector<Account>& accounts, Duration timeout, bool json,
                     AccountWork work);
 
+// The UID of the one message that a verb is about; `what` and `hint` are for the error of who gives none.
+[[nodiscard]] Result<std::uint32_t, ToolError> parse_uid(
+    const std::vector<std::string>& words, std::string_view what = "message",
+    std::string_view hint = "mua list shows the UIDs");
 // UIDs as a user writes them: "7", "7,9:12", "9:*". `*` is the last message.
 [[nodiscard]] Result<imap::SequenceSet, ToolError> parse_uids(
     const std::vector<std::string>& words);

@@ -9,13 +9,12 @@
 #include "agents/nslook/settings.h"
 #include "libdns/wire/builder.h"
 #include "libdns/wire/presentation.h"
+#include "libdns/wire/test_names.h"
 #include "libmail/async/loop.h"
 
 namespace posthorn::nslook {
 
-inline dns::Name name(std::string_view text) {
-  return *dns::Name::parse(text);
-}
+using dns::name;
 
 // Answers of its records. A SOA makes it the authority for what is below; NS records below that
 // make it refer. A resolver has no SOA and answers all there is.

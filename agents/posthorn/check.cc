@@ -15,7 +15,7 @@ namespace exit_code = service::exit_code;
 
 namespace {
 
-std::string_view text_of(Finding::Grade grade) {
+std::string_view grade_name(Finding::Grade grade) {
   switch (grade) {
     case Finding::Grade::ok:
       return "ok";
@@ -71,8 +71,8 @@ class Check final : public Tool {
     for (const Finding& one : all) {
       if (quiet_ && one.grade == Finding::Grade::ok) continue;
       const std::string text = printable(one.text, one.text.size());
-      list.push_back({{"grade", text_of(one.grade)}, {"subject", one.subject}, {"text", text}});
-      rows.push_back({std::string(text_of(one.grade)), one.subject, text});
+      list.push_back({{"grade", grade_name(one.grade)}, {"subject", one.subject}, {"text", text}});
+      rows.push_back({std::string(grade_name(one.grade)), one.subject, text});
     }
     if (json) fmt::print("{}\n", nlohmann::ordered_json({{"findings", list}}).dump());
     if (!json) fmt::print("{}", service::format_columns(rows));

@@ -18,14 +18,14 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-std::string_view text_of(dns::Problem::Severity severity) {
+std::string_view severity_name(dns::Problem::Severity severity) {
   return severity == dns::Problem::Severity::warning ? "warning" : "error";
 }
 
 Json to_json(const std::vector<dns::Problem>& problems) {
   Json list = Json::array();
   for (const dns::Problem& problem : problems) {
-    list.push_back({{"severity", text_of(problem.severity)},
+    list.push_back({{"severity", severity_name(problem.severity)},
                     {"where", printable(problem.where)},
                     {"what", printable(problem.what, problem.what.size())},
                     {"hint", problem.hint}});

@@ -11,7 +11,7 @@ namespace exit_code = service::exit_code;
 
 namespace {
 
-ToolError tool_error(const queue::CommandError& error) {
+ToolError queue_error(const queue::CommandError& error) {
   if (error.code == "not-found") {
     return {exit_code::unknown_user, error.code, error.message,
             "posthorn queue list shows what there is"};
@@ -23,7 +23,7 @@ ToolError tool_error(const queue::CommandError& error) {
 
 template <class T>
 Result<void, ToolError> nothing(const Result<T, queue::CommandError>& done) {
-  if (!done) return fail(tool_error(done.error()));
+  if (!done) return fail(queue_error(done.error()));
   return {};
 }
 
@@ -40,7 +40,7 @@ async::Task<Result<std::vector<std::string>, ToolError>> import_all(
   if (done) done = importer.finish();
   co_await store->stop();
   co_await scope.join();
-  if (!done) co_return fail(tool_error(done.error()));
+  if (!done) co_return fail(queue_error(done.error()));
   co_return importer.ids();
 }
 
@@ -58,12 +58,12 @@ class OfflineDoor final : public QueueDoor {
   Result<std::string, ToolError> list(const queue::Filter& filter) override {
     bool more = false;
     const auto rows = queue_->list(filter, &more);
-    if (!rows) return fail(tool_error(rows.error()));
+    if (!rows) return fail(queue_error(rows.error()));
     return queue::to_json(*rows, more);
   }
   Result<std::string, ToolError> show(const std::string& id) override {
     const auto row = queue_->show(id);
-    if (!row) return fail(tool_error(row.error()));
+    if (!row) return fail(queue_error(row.error()));
     return queue::to_json(*row);
   }
   Result<void, ToolError> cat(const std::string& id, const OctetSink& sink) override {
@@ -78,14 +78,14 @@ class OfflineDoor final : public QueueDoor {
   Result<std::size_t, ToolError> change(const std::string& verb, const std::string& id) override {
     if (verb == "flush") {
       const auto flushed = queue_->flush(id);
-      if (!flushed) return fail(tool_error(flushed.error()));
+      if (!flushed) return fail(queue_error(flushed.error()));
       return *flushed;
     }
     check(verb == "release" || verb == "requeue" || verb == "delete", "a verb of posthorn queue");
     const auto done = verb == "release"   ? queue_->release(id)
                       : verb == "requeue" ? queue_->requeue(id)
                                           : queue_->remove(id);
-    if (!done) return fail(tool_error(done.error()));
+    if (!done) return fail(queue_error(done.error()));
     return std::size_t{1};
   }
   Result<std::vector<std::string>, ToolError> import_from(

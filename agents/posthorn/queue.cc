@@ -37,7 +37,7 @@ Result<json, ToolError> parse(const std::string& text) {
 }
 
 // A text of a JSON object; "" if it is null or absent.
-std::string text_of(const json& object, const char* key) {
+std::string text_at(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
@@ -71,7 +71,7 @@ Result<std::size_t, ToolError> for_each(
     for (const json& message : (*value)["messages"]) {
       if (auto done = take(message); !done) return fail(done.error());
       ++count;
-      if (const auto id = queue::MessageId::parse(text_of(message, "id"))) filter.after = *id;
+      if (const auto id = queue::MessageId::parse(text_at(message, "id"))) filter.after = *id;
     }
     if (!value->value("more", false)) return count;
   }
@@ -80,7 +80,7 @@ Result<std::size_t, ToolError> for_each(
 Result<std::vector<std::string>, ToolError> ids_of(QueueDoor& door, const queue::Filter& filter) {
   std::vector<std::string> ids;
   const auto collect = [&ids](const json& message) -> Result<void, ToolError> {
-    ids.push_back(text_of(message, "id"));
+    ids.push_back(text_at(message, "id"));
     return {};
   };
   if (const auto count = for_each(door, filter, collect); !count) return fail(count.error());
@@ -139,17 +139,17 @@ class QueueList final : public QueueCommand {
   static void add_rows(const json& message, std::vector<std::vector<std::string>>& rows) {
     bool first = true;
     for (const json& to : message["recipients"]) {
-      if (text_of(to, "status") != "pending") continue;
-      std::vector<std::string> row = {"", "", "", "", "", text_of(to, "to"), text_of(to, "text")};
+      if (text_at(to, "status") != "pending") continue;
+      std::vector<std::string> row = {"", "", "", "", "", text_at(to, "to"), text_at(to, "text")};
       if (first) {
-        const std::string from = text_of(message, "from");
-        row = {text_of(message, "id"),
-               text_of(message, "state"),
+        const std::string from = text_at(message, "from");
+        row = {text_at(message, "id"),
+               text_at(message, "state"),
                std::to_string(message.value("size", std::uint64_t{0})),
-               text_of(message, "arrival"),
+               text_at(message, "arrival"),
                from.empty() ? "<>" : from,
-               text_of(to, "to"),
-               text_of(to, "text")};
+               text_at(to, "to"),
+               text_at(to, "text")};
       }
       first = false;
       rows.push_back(std::move(row));
@@ -196,7 +196,7 @@ class QueueShow final : public ForMessages {
     if (!message) return fail(message.error());
     std::vector<std::vector<std::string>> rows;
     for (const char* key : {"id", "trace_id", "from", "arrival", "state", "next", "hold_reason"}) {
-      rows.push_back({key, text_of(*message, key)});
+      rows.push_back({key, text_at(*message, key)});
     }
     rows.push_back({"size", std::to_string(message->value("size", std::uint64_t{0}))});
     rows.push_back({"attempts", std::to_string(message->value("attempts", 0U))});
@@ -204,9 +204,9 @@ class QueueShow final : public ForMessages {
     std::vector<std::vector<std::string>> recipients = {
         {"TO", "STATUS", "DSN", "LAST ATTEMPT", "RELAY", "TEXT"}};
     for (const json& to : (*message)["recipients"]) {
-      recipients.push_back({text_of(to, "to"), text_of(to, "status"), text_of(to, "dsn"),
-                            text_of(to, "last_attempt"), text_of(to, "relay"),
-                            text_of(to, "text")});
+      recipients.push_back({text_at(to, "to"), text_at(to, "status"), text_at(to, "dsn"),
+                            text_at(to, "last_attempt"), text_at(to, "relay"),
+                            text_at(to, "text")});
     }
     fmt::print("{}", service::format_columns(recipients));
     return {};

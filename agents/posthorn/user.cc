@@ -21,7 +21,7 @@ namespace exit_code = service::exit_code;
 
 namespace {
 
-ToolError tool_error(const sasl::PasswdError& error) {
+ToolError users_error(const sasl::PasswdError& error) {
   using Kind = sasl::PasswdError::Kind;
   switch (error.kind) {
     case Kind::no_such_user:
@@ -120,7 +120,7 @@ class PasswordCommand : public Tool {
         generate_ ? Result<std::string, ToolError>(generate_password()) : read_password();
     if (!password) return fail(password.error());
     const auto done = change(*file, *user, *password, *scheme);
-    if (!done) return fail(tool_error(done.error()));
+    if (!done) return fail(users_error(done.error()));
     if (call.json) {
       nlohmann::json result = {{"user", *user}};
       if (generate_) result["password"] = *password;
@@ -200,7 +200,7 @@ class UserDelete final : public Tool {
     const auto file = users_file(call.site);
     if (!file) return fail(file.error());
     const auto done = sasl::delete_user(*file, *user);
-    if (!done) return fail(tool_error(done.error()));
+    if (!done) return fail(users_error(done.error()));
     if (call.json) fmt::print("{}\n", nlohmann::json({{"user", *user}}).dump());
     return exit_code::ok;
   }
@@ -222,7 +222,7 @@ class UserList final : public Tool {
     const auto file = users_file(call.site);
     if (!file) return fail(file.error());
     const auto users = sasl::read_users(*file);
-    if (!users) return fail(tool_error(users.error()));
+    if (!users) return fail(users_error(users.error()));
     for (const sasl::PasswdProblem& problem : users->problems) {
       fmt::print(stderr, "{}:{}: {}\n", *file, problem.line, problem.text);
     }

@@ -24,7 +24,7 @@ Phase failed_phase(const RecipientState& recipient, const smtp::ReversePath& sen
   return duty.to == dsn::Duty::To::nobody ? Phase::reported : Phase::bounced;
 }
 
-const smtp::ReversePath& sender_of(const std::optional<smtp::ReversePath>& own,
+const smtp::ReversePath& sender_or(const std::optional<smtp::ReversePath>& own,
                                    const smtp::Envelope& envelope) {
   return own ? *own : envelope.reverse_path;
 }
@@ -76,7 +76,7 @@ void take_dead_end(Plan& plan, std::size_t known, const route::DeadEnd& end,
   }
   recipient.phase = recipient.last.is_transient()
                         ? Phase::unresolved
-                        : failed_phase(recipient, sender_of(end.reverse_path, envelope));
+                        : failed_phase(recipient, sender_or(end.reverse_path, envelope));
   plan.transports[place].reset();
 }
 
@@ -84,7 +84,7 @@ void take_dead_end(Plan& plan, std::size_t known, const route::DeadEnd& end,
 
 const smtp::ReversePath& sender_of(const RecipientState& recipient,
                                    const smtp::Envelope& envelope) {
-  return sender_of(recipient.sender, envelope);
+  return sender_or(recipient.sender, envelope);
 }
 
 std::vector<std::size_t> to_expand(const MessageState& state) {

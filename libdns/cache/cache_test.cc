@@ -3,14 +3,11 @@
 #include <catch2/catch.hpp>
 
 #include "libdns/wire/address.h"
+#include "libdns/wire/test_names.h"
 
 using namespace posthorn::dns;
 
 namespace {
-
-Name name(std::string_view text) {
-  return *Name::parse(text);
-}
 
 std::string octets(std::string_view address) {
   return rdata_to_wire(*parse_a(address));

@@ -11,7 +11,7 @@ namespace posthorn::dns {
 namespace {
 
 constexpr std::size_t hash_octets = 20;
-constexpr std::uint8_t sha1 = 1;  // the only algorithm (RFC 5155 11)
+constexpr std::uint8_t sha1_hash = 1;  // the only algorithm (RFC 5155 11)
 
 }  // namespace
 
@@ -38,7 +38,7 @@ void Nsec3Proofs::add(const RrSet& set) {
   if (set.owner.is_root() || set.owner.parent() != zone_) return;
   const auto data = rdata_from_wire(Type::nsec3, set.rdata.front());
   const Nsec3* nsec3 = data ? std::get_if<Nsec3>(&*data) : nullptr;
-  if (nsec3 == nullptr || nsec3->algorithm != sha1) return;
+  if (nsec3 == nullptr || nsec3->algorithm != sha1_hash) return;
   if ((nsec3->flags & ~Nsec3::opt_out) != 0 || nsec3->next_hashed.size() != hash_octets) return;
   auto hash = decode_base32hex(set.owner.labels().front());
   if (!hash || hash->size() != hash_octets) return;

@@ -12,6 +12,7 @@
 #include "libdns/dnssec/sign.h"
 #include "libdns/wire/encoding.h"
 #include "libdns/wire/presentation.h"
+#include "libdns/wire/test_names.h"
 
 namespace posthorn::dns::test {
 
@@ -19,13 +20,6 @@ namespace posthorn::dns::test {
 inline constexpr std::uint32_t now = 1700000000;
 inline constexpr std::uint32_t day = 86400;
 inline constexpr Validity around_now{now - day, now + day};
-
-inline Name name(std::string_view text) {
-  auto parsed = Name::parse(text);
-  INFO(text);
-  REQUIRE(parsed);
-  return *parsed;
-}
 
 // A record a line; RRSIGs go to their sets.
 inline std::vector<RrSet> sets_of(std::string_view text) {

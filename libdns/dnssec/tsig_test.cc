@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "libdns/dnssec/tsig_record.h"
+#include "libdns/wire/test_names.h"
 #include "libmail/base/text.h"
 
 using namespace posthorn;
@@ -12,10 +13,6 @@ using namespace std::string_literals;
 namespace {
 
 constexpr std::uint64_t now = 1700000000;
-
-Name name(std::string_view text) {
-  return Name::parse(text).value();
-}
 
 TsigKey make_key(std::string_view owner = "key.example",
                  TsigAlgorithm algorithm = TsigAlgorithm::hmac_sha256,

@@ -6,14 +6,11 @@
 #include "libdns/wire/address.h"
 #include "libdns/wire/builder.h"
 #include "libdns/wire/presentation.h"
+#include "libdns/wire/test_names.h"
 
 using namespace posthorn::dns;
 
 namespace {
-
-Name name(std::string_view text) {
-  return *Name::parse(text);
-}
 
 // A reply as octets, written as text: section by section, a record a string.
 struct Packet {

@@ -6,20 +6,13 @@
 #include "libdns/resolver/special_names.h"
 #include "libdns/resolver/trust_anchors.h"
 #include "libdns/wire/address.h"
+#include "libdns/wire/test_names.h"
 
 using namespace posthorn;
 using namespace posthorn::dns;
 using posthorn::async::Endpoint;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-namespace {
-
-Name name(std::string_view text) {
-  return *Name::parse(text);
-}
-
-}  // namespace
 
 TEST_CASE("the built-in hints are thirteen hosts with two addresses each") {
   const std::vector<RootHint> hints = built_in_root_hints();

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "libdns/wire/test_names.h"
 #include "libmail/async/loop.h"
 #include "test/support/fake_dns.h"
 
@@ -13,10 +14,6 @@ using test::FakeDns;
 using Outcome = MailRoute::Outcome;
 
 namespace {
-
-Name name(std::string_view text) {
-  return *Name::parse(text);
-}
 
 MailRoute route_of(const FakeDns& server, std::string_view domain,
                    Families families = Families::both) {

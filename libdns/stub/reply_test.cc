@@ -4,14 +4,11 @@
 
 #include "libdns/wire/address.h"
 #include "libdns/wire/builder.h"
+#include "libdns/wire/test_names.h"
 
 using namespace posthorn::dns;
 
 namespace {
-
-Name name(std::string_view text) {
-  return *Name::parse(text);
-}
 
 const Question asked(name("www.example.org"), Type::a);
 

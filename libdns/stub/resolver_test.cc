@@ -7,6 +7,7 @@
 
 #include "libdns/resolver/dns_stream.h"
 #include "libdns/wire/builder.h"
+#include "libdns/wire/test_names.h"
 #include "libmail/async/event.h"
 #include "libmail/async/loop.h"
 #include "libmail/async/scope.h"
@@ -18,10 +19,6 @@ using namespace std::chrono_literals;
 using test::FakeDns;
 
 namespace {
-
-Name name(std::string_view text) {
-  return *Name::parse(text);
-}
 
 ResolverOptions towards(std::initializer_list<const FakeDns*> servers) {
   ResolverOptions options;

@@ -3,19 +3,12 @@
 #include <catch2/catch.hpp>
 
 #include "libdns/wire/address.h"
+#include "libdns/wire/test_names.h"
 #include "libmail/base/text.h"
 
 using namespace posthorn;
 using namespace posthorn::dns;
 using namespace std::string_literals;
-
-namespace {
-
-Name name(std::string_view text) {
-  return *Name::parse(text);
-}
-
-}  // namespace
 
 TEST_CASE("Writer: a suffix that was written becomes a pointer to it") {
   Writer writer;

@@ -3,19 +3,11 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "libdns/wire/test_names.h"
+
 using namespace posthorn;
 using namespace posthorn::dns;
 using namespace std::string_literals;
-
-namespace {
-
-Name name(std::string_view text) {
-  const auto parsed = Name::parse(text);
-  REQUIRE(parsed);
-  return *parsed;
-}
-
-}  // namespace
 
 TEST_CASE("Name: text becomes labels behind their lengths, ended by the root") {
   CHECK(name("example.org").wire() == "\7example\3org\0"s);

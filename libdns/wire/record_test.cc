@@ -4,15 +4,12 @@
 
 #include "libdns/wire/address.h"
 #include "libdns/wire/builder.h"
+#include "libdns/wire/test_names.h"
 
 using namespace posthorn::dns;
 using namespace std::string_literals;
 
 namespace {
-
-Name name(std::string_view text) {
-  return *Name::parse(text);
-}
 
 std::vector<Rdata> one_of_each() {
   Soa soa;

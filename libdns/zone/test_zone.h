@@ -8,16 +8,11 @@
 #include <vector>
 
 #include "libdns/wire/presentation.h"
+#include "libdns/wire/test_names.h"
 #include "libdns/zone/lookup.h"
 #include "libdns/zone/master_file.h"
 
 namespace posthorn::dns {
-
-inline Name name(std::string_view text) {
-  auto parsed = Name::parse(text);
-  REQUIRE(parsed.has_value());
-  return std::move(*parsed);
-}
 
 inline Record record(std::string_view text, std::string_view origin = ".") {
   RecordDefaults defaults;

@@ -10,11 +10,6 @@ namespace {
 
 constexpr std::size_t deepest_quote = 50;
 
-struct Line {
-  std::size_t depth = 0;
-  std::string_view text;
-};
-
 std::string_view take_line(std::string_view& text) {
   const std::size_t end = std::min(text.find('\n'), text.size());
   std::string_view line = text.substr(0, end);

@@ -13,7 +13,7 @@ namespace posthorn::message {
 
 namespace {
 
-constexpr std::size_t longest_line = 76;
+constexpr std::size_t longest_coded_line = 76;
 constexpr char digits[] = "0123456789ABCDEF";
 // A longer run of blanks is text, whatever follows: no transport adds as many.
 constexpr std::size_t longest_blanks = 1000;
@@ -225,10 +225,10 @@ void QuotedPrintableEncoder::feed(std::string_view text, std::string& out) {
 
 // Text in the middle of a line, all at once: what is followed by more text stands for itself.
 std::size_t QuotedPrintableEncoder::put_run(std::string_view text, std::string& out) {
-  if (column_ < from.size() || column_ + 2 > longest_line - 1) return 0;
+  if (column_ < from.size() || column_ + 2 > longest_coded_line - 1) return 0;
   if (find_special({&*held_, 1}, 0) == 0) return 0;
-  const std::size_t count =
-      std::min(find_special(text.substr(0, longest_line), 0), longest_line - 1 - column_ - 1);
+  const std::size_t count = std::min(find_special(text.substr(0, longest_coded_line), 0),
+                                     longest_coded_line - 1 - column_ - 1);
   if (count == 0) return 0;
   out += *held_;
   out.append(text.substr(0, count - 1));
@@ -251,7 +251,7 @@ void QuotedPrintableEncoder::end_line(std::string& out) {
 void QuotedPrintableEncoder::write(char c, bool at_end, std::string& out) {
   bool as_it_is = (is_graph(c) && c != '=') || (is_space(c) && !at_end);
   // The last column belongs to the "=" of a soft line break unless the line ends here anyway.
-  if (column_ + (as_it_is ? 1 : 3) > (at_end ? longest_line : longest_line - 1)) {
+  if (column_ + (as_it_is ? 1 : 3) > (at_end ? longest_coded_line : longest_coded_line - 1)) {
     out += "=\r\n";
     column_ = 0;
   }

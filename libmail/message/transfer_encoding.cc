@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "libmail/base/text.h"
+#include "libmail/message/line_scan.h"
 
 namespace posthorn::message {
 
 namespace {
-
-constexpr std::uint64_t longest_line = 998;  // RFC 5322 2.1.1
 
 QuotedPrintableEncoder::Of quoted_of(Exactness exactness) {
   return exactness == Exactness::text ? QuotedPrintableEncoder::Of::text

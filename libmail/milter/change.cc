@@ -42,7 +42,7 @@ Result<smtp::Mailbox, std::string> parse_path(std::string_view path) {
   return std::move(recipient->mailbox);
 }
 
-Result<void, std::string> change_sender(const ChangeSender& change, smtp::Envelope& envelope) {
+Result<void, std::string> replace_sender(const ChangeSender& change, smtp::Envelope& envelope) {
   if (!is_one_line(change.path) || !is_one_line(change.parameters)) {
     return fail(std::string("a sender of more than one line"));
   }
@@ -87,7 +87,7 @@ class Apply {
     if (found != envelope_.recipients.end()) envelope_.recipients.erase(found);
     return {};
   }
-  Applied operator()(const ChangeSender& change) { return change_sender(change, envelope_); }
+  Applied operator()(const ChangeSender& change) { return replace_sender(change, envelope_); }
   Applied operator()(const Quarantine& change) {
     envelope_.hold_reason = change.reason.empty() ? "a filter wants it" : printable(change.reason);
     return {};

@@ -9,7 +9,6 @@
 namespace posthorn::queue {
 namespace {
 
-constexpr std::uint64_t piece_octets = 1 << 20;
 constexpr auto after_failure = std::chrono::seconds(1);
 
 // Ids and places of all records; blocking.
@@ -19,14 +18,9 @@ Result<std::vector<MessageId>, IoError> list_records(Files& files, const Layout&
   auto reader = SegmentReader::open(files, layout, generation, first_record);
   if (!reader) return fail(reader.error());
   while (!(*reader)->finished()) {
-    Result<Piece, IoError> piece = (*reader)->read_committed(piece_octets);
-    if (piece && piece->octets == nullptr) {
-      const Result<bool, IoError> left = (*reader)->writer_has_left();
-      if (!left) return fail(left.error());
-      if (!*left) break;
-      piece = (*reader)->read_rest();
-    }
+    const Result<Piece, IoError> piece = (*reader)->read_on();
     if (!piece) return fail(piece.error());
+    if (piece->octets == nullptr) break;
     for (const FoundRecord& record : piece->records) ids.push_back(record.record.header.id);
   }
   return ids;

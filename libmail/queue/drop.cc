@@ -6,21 +6,14 @@
 namespace posthorn::queue {
 namespace {
 
-constexpr std::uint64_t piece_octets = 1 << 20;
-
 Result<void, IoError> find_in_segment(Files& files, const Layout& layout, std::uint64_t generation,
                                       std::vector<DropOrigin>& found) {
   auto reader = SegmentReader::open(files, layout, generation, first_record);
   if (!reader) return fail(reader.error());
   while (!(*reader)->finished()) {
-    Result<Piece, IoError> piece = (*reader)->read_committed(piece_octets);
-    if (piece && piece->octets == nullptr) {
-      const Result<bool, IoError> left = (*reader)->writer_has_left();
-      if (!left) return fail(left.error());
-      if (!*left) return {};
-      piece = (*reader)->read_rest();
-    }
+    const Result<Piece, IoError> piece = (*reader)->read_on();
     if (!piece) return fail(piece.error());
+    if (piece->octets == nullptr) break;
     for (const FoundRecord& record : piece->records) {
       std::optional<Entry> entry = decode_entry(record.record.envelope);
       if (entry && entry->drop) found.push_back(std::move(*entry->drop));

@@ -38,14 +38,14 @@ void put_text(std::string& out, std::string_view text) {
   }
 }
 
-void put_number(std::string& out, std::uint64_t value) {
+void put_decimal(std::string& out, std::uint64_t value) {
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
   (out += ' ').append(digits, end);
 }
 
 void put_time(std::string& out, WallTime time) {
-  put_number(
+  put_decimal(
       out, static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.time_since_epoch().count())));
 }
 
@@ -131,17 +131,17 @@ struct Formatter {
 
   void operator()(const Seen& line) {
     out += " seen";
-    put_number(out, line.offset);
-    put_number(out, line.size);
+    put_decimal(out, line.offset);
+    put_decimal(out, line.size);
   }
   void operator()(const To& line) {
     out += " to";
-    put_number(out, line.index);
-    put_number(out, line.state.original);
+    put_decimal(out, line.index);
+    put_decimal(out, line.state.original);
     put_phase(line.state.phase);
     const smtp::Recipient& recipient = line.state.recipient;
     put_mailbox(out, recipient.mailbox);
-    put_number(out, recipient.notify.bits);
+    put_decimal(out, recipient.notify.bits);
     put_text(out, recipient.orcpt ? recipient.orcpt->type : std::string());
     put_text(out, recipient.orcpt ? recipient.orcpt->address : std::string());
     put_text(out, line.state.sender ? smtp::format_path(*line.state.sender) : std::string());
@@ -149,7 +149,7 @@ struct Formatter {
   }
   void operator()(const State& line) {
     out += " state";
-    put_number(out, line.attempts);
+    put_decimal(out, line.attempts);
     put_time(out, line.next);
     std::string flags;
     if (line.held) flags += 'h';
@@ -158,11 +158,11 @@ struct Formatter {
     if (line.spooled) flags += 's';
     put_text(out, flags);
     put_text(out, line.reason);
-    put_number(out, line.count);
+    put_decimal(out, line.count);
   }
   void operator()(const RecipientChange& line) {
     out += " rcpt";
-    put_number(out, line.index);
+    put_decimal(out, line.index);
     put_phase(line.phase);
     put_status(out, line.when, line.status);
   }
@@ -176,11 +176,11 @@ struct Formatter {
   void operator()(const Dropped& /*line*/) { out += " dropped"; }
   void operator()(const Done& line) {
     out += " done";
-    put_number(out, line.offset);
+    put_decimal(out, line.offset);
   }
   void operator()(const Scanned& line) {
     out += " scanned";
-    put_number(out, line.offset);
+    put_decimal(out, line.offset);
   }
 
   void put_phase(Phase phase) {

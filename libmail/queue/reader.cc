@@ -4,6 +4,11 @@
 #include <cerrno>
 
 namespace posthorn::queue {
+namespace {
+
+constexpr std::uint64_t piece_octets = 1 << 20;
+
+}  // namespace
 
 Result<std::unique_ptr<SegmentReader>, IoError> SegmentReader::open(Files& files,
                                                                     const Layout& layout,
@@ -53,6 +58,18 @@ Result<Piece, IoError> SegmentReader::read_rest() {
   Result<Piece, IoError> piece = read_to(end, end - position_);
   if (piece) finished_ = true;
   return piece;
+}
+
+Result<Piece, IoError> SegmentReader::read_on() {
+  while (true) {
+    Result<Piece, IoError> piece = read_committed(piece_octets);
+    if (!piece || piece->octets != nullptr) return piece;
+    const Result<bool, IoError> left = writer_has_left();
+    if (!left) return fail(left.error());
+    if (!*left) return piece;
+    piece = read_rest();
+    if (!piece || piece->octets != nullptr || finished_) return piece;
+  }
 }
 
 Result<Piece, IoError> SegmentReader::read_to(std::uint64_t limit, std::uint64_t at_most) {

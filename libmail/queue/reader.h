@@ -34,6 +34,9 @@ class SegmentReader {
   // What follows the committed length once the intake has left: all of the rest at once, for the
   // last whole record ends it. finished() holds then, unless something was committed after all.
   Result<Piece, IoError> read_rest();
+  // The next megabyte or so of both, as long as there is one. An empty piece: all is read if finished(), else the intake
+  // is still at it.
+  Result<Piece, IoError> read_on();
   // The writer has left and everything is read.
   [[nodiscard]] bool finished() const { return finished_; }
   [[nodiscard]] std::uint64_t position() const { return position_; }

@@ -4,11 +4,6 @@
 #include "libmail/queue/store.h"
 
 namespace posthorn::queue {
-namespace {
-
-constexpr std::uint64_t piece_octets = 1 << 20;
-
-}  // namespace
 
 Result<void, IoError> Store::recover() {
   Result<Inventory, IoError> inventory = take_inventory(files_, layout_);
@@ -91,14 +86,9 @@ void Store::adopt_history(Segment& segment, const MessageId& id, MessageHistory&
 Result<void, IoError> Store::scan(Segment& segment, const OutcomeFileContents& contents) {
   SegmentReader& reader = *segment.reader;
   while (!reader.finished()) {
-    Result<Piece, IoError> piece = reader.read_committed(piece_octets);
-    if (piece && piece->octets == nullptr) {
-      const Result<bool, IoError> left = reader.writer_has_left();
-      if (!left) return fail(left.error());
-      if (!*left) return {};  // poll() goes on
-      piece = reader.read_rest();
-    }
+    const Result<Piece, IoError> piece = reader.read_on();
     if (!piece) return fail(piece.error());
+    if (piece->octets == nullptr && !reader.finished()) return {};  // poll() goes on
     report_damage(segment, piece->damages);
     for (const FoundRecord& record : piece->records) {
       const MessageId& id = record.record.header.id;

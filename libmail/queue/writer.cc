@@ -48,10 +48,10 @@ constexpr std::string_view zeros = std::string_view(
     record_alignment);
 
 // The segment that the thread appends to. Everything here runs on the thread.
-class Segment {
+class OpenSegment {
  public:
   // The oldest segment in free/ that nobody else takes. ENOSPC if there is none.
-  static Result<std::unique_ptr<Segment>, IoError> take(Files& files, const Layout& layout);
+  static Result<std::unique_ptr<OpenSegment>, IoError> take(Files& files, const Layout& layout);
 
   [[nodiscard]] bool suits(const Request& request) const {
     return generation_ > request.above &&
@@ -67,7 +67,7 @@ class Segment {
   [[nodiscard]] bool is_usable() const { return usable_; }
 
  private:
-  Segment(std::unique_ptr<File> file, std::uint64_t generation, std::uint64_t size)
+  OpenSegment(std::unique_ptr<File> file, std::uint64_t generation, std::uint64_t size)
       : file_(std::move(file)), generation_(generation), salt_(random_u64()), size_(size) {}
   Result<void, IoError> store_committed();
 
@@ -82,7 +82,8 @@ class Segment {
   bool usable_ = true;
 };
 
-Result<std::unique_ptr<Segment>, IoError> Segment::take(Files& files, const Layout& layout) {
+Result<std::unique_ptr<OpenSegment>, IoError> OpenSegment::take(Files& files,
+                                                                const Layout& layout) {
   const Result<std::vector<std::string>, IoError> names = files.list(layout.free());
   if (!names) return fail(names.error());
   for (const std::string& name : *names) {
@@ -103,13 +104,13 @@ Result<std::unique_ptr<Segment>, IoError> Segment::take(Files& files, const Layo
     if (done) done = files.sync_directory(layout.segments());
     if (done) done = files.sync_directory(layout.free());
     if (!done) return fail(done.error());
-    return std::unique_ptr<Segment>(new Segment(std::move(*file), *generation,
-                                                std::min<std::uint64_t>(mine->size, segment_size)));
+    return std::unique_ptr<OpenSegment>(new OpenSegment(
+        std::move(*file), *generation, std::min<std::uint64_t>(mine->size, segment_size)));
   }
   return fail(IoError(ENOSPC, "take a free segment", layout.free()));
 }
 
-void Segment::add(Request& request) {
+void OpenSegment::add(Request& request) {
   RecordHeader& header = request.header;
   header.generation = generation_;
   header.salt = salt_;
@@ -127,7 +128,7 @@ void Segment::add(Request& request) {
   written_ += header.padded_size();
 }
 
-Result<void, IoError> Segment::commit() {
+Result<void, IoError> OpenSegment::commit() {
   Result<void, IoError> done = file_->pwritev(position_, parts_);
   if (done && position_ == first_record) {
     // The salt goes to the disk with the first records, so that no forged one can take their place.
@@ -146,7 +147,7 @@ Result<void, IoError> Segment::commit() {
   return {};
 }
 
-Result<void, IoError> Segment::store_committed() {
+Result<void, IoError> OpenSegment::store_committed() {
   CommitCell cell;
   cell.salt = salt_;
   cell.committed = position_;
@@ -199,7 +200,7 @@ struct Writer::State {
   std::vector<Request*> pending;  // under mutex
   bool stopping = false;          // under mutex
 
-  std::unique_ptr<Segment> segment;  // the thread's
+  std::unique_ptr<OpenSegment> segment;  // the thread's
   SteadyClock::time_point refuse_until{};
 };
 
@@ -288,7 +289,7 @@ void Writer::State::commit(std::vector<Request*>& added) {
 Result<void, CommitError> Writer::State::provide_segment() {
   const SteadyClock::time_point give_up = SteadyClock::now() + limits.wait_for_segment;
   while (true) {
-    Result<std::unique_ptr<Segment>, IoError> taken = Segment::take(files, layout);
+    Result<std::unique_ptr<OpenSegment>, IoError> taken = OpenSegment::take(files, layout);
     if (taken) {
       segment = std::move(*taken);
       refuse_until = {};

@@ -8,7 +8,7 @@ namespace {
 constexpr PasswdLimits limits;
 
 // The first seven fields by ":", the eighth takes the rest.
-std::vector<std::string_view> fields_of(std::string_view line) {
+std::vector<std::string_view> split_fields(std::string_view line) {
   std::vector<std::string_view> fields;
   while (fields.size() < 7) {
     const std::size_t colon = line.find(':');
@@ -30,7 +30,7 @@ bool parse_id(std::string_view text, std::optional<std::uint32_t>& into) {
 std::string parse_line(std::string_view line, PasswdEntry& entry) {
   if (line.size() > limits.line) return "longer than 16384 octets";
   if (line.find('\0') != std::string_view::npos) return "has a NUL";
-  const auto fields = fields_of(line);
+  const auto fields = split_fields(line);
   const auto at = [&fields](std::size_t i) {
     return i < fields.size() ? fields[i] : std::string_view();
   };

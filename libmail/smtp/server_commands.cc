@@ -274,7 +274,7 @@ bool take_address(std::string_view text, std::string& address) {
 
 // One attribute of those that XFORWARD and XCLIENT share into `client`. False: a value that means nothing, or another
 // attribute.
-bool describe(const std::string& name, const std::string& text, Client& client) {
+bool describe_client(const std::string& name, const std::string& text, Client& client) {
   const bool unknown = text.empty();
   if (name == "NAME") {
     client.name = text;
@@ -308,7 +308,7 @@ bool ServerCore::forward(const std::string& name, const std::string& value, Clie
     forwarded_ident_ = *text;
     return is_plain_word(*text, max_ident);
   }
-  return describe(name, *text, client);
+  return describe_client(name, *text, client);
 }
 
 ServerCore::Step ServerCore::on(Xforward& command) {
@@ -342,7 +342,7 @@ bool present(const std::string& name, const std::string& value, SessionInfo& ses
     session.server_port = parse_number<std::uint16_t>(*text).value_or(0);
     return text->empty() || session.server_port != 0;
   }
-  if (!describe(name, *text, session.client)) return false;
+  if (!describe_client(name, *text, session.client)) return false;
   if (name == "PROTO") {
     session.client.protocol = upper(*text);
     session.extended = session.client.protocol == "ESMTP";

@@ -56,15 +56,23 @@ def room_names(room):
     return {declared(line) for header in pathlib.Path(room).glob("*.h") for line in lines_of(header)} - {None}
 
 
+def is_outside(source):
+    """Whether a unit stands outside of all namespaces, as most tests and fuzz targets do, and nothing in it hinders that
+    it is put into one (enclosed() in units.py)."""
+    lines = lines_of(source)
+    return re.search(r"_(test|fuzz)\.cc$", source) is not None and not any(
+        re.match(r"namespace [\w:]+ \{|template <>|#(if|define)", line) for line in lines)
+
+
 def grouped(sources, key=lambda source: None):
-    """Lists of sources with one key and no name in common, GROUP at most in each. Tests and fuzz targets see every
-    name of their room, so those of two rooms don't mix."""
+    """Lists of sources with one key and no name in common, GROUP at most in each. What stands outside of all namespaces
+    sees every name of its room, so those of two rooms don't mix."""
     groups = []
     for source in sources:
         room = os.path.dirname(source)
         names = {(room, name): words for name, words in own_names(source).items()}
         alone = any(words == source and name in room_names(room) for (_, name), words in names.items())
-        kind = (room if re.search(r"_(test|fuzz)\.cc$", source) else None, source if alone else None, key(source))
+        kind = (room if is_outside(source) else None, source if alone else None, key(source))
         for group in groups:
             if (group["kind"] == kind and len(group["sources"]) < GROUP
                     and all(group["names"].get(name, words) == words for name, words in names.items())):

@@ -2,9 +2,10 @@
 in build/check-cache what passed: a unit is looked at again when it, a header of ours that it includes, its command
 line, the rules or the tool have changed.
 
-Most of the time goes into the standard library's headers, which both tools walk for every unit. So with --together the
-units of a room are looked at as one file that includes them (together.py), and a group in which anything is found is
-looked at again in halves, down to the unit. Without it each is looked at by itself, and must compile by itself.
+Most of the time goes into the standard library's headers, which both tools walk for every unit. So with --together
+units are looked at as one file that includes them: those that declare the same name for themselves not in one
+(together.py), but for tests, which get a namespace each. A group in which anything is found is looked at again in
+halves, down to the unit. Without --together each is looked at by itself, and must compile by itself.
 
 usage: units.py --build DIR [--together] (tidy|coroutines) FILES..."""
 
@@ -19,7 +20,7 @@ import shlex
 import subprocess
 import sys
 
-from together import ENTRIES, grouped
+from together import ENTRIES, GROUP, grouped, is_outside, lines_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build/check-cache"
@@ -109,20 +110,29 @@ def fingerprint(unit, tool, rules):
     return digest.hexdigest()
 
 
-def flags_of(unit):
-    """The compile command without compiler, input and output."""
-    words = shlex.split(unit.command)[1:]
+def flags_of(*units):
+    """The compile command of the first without compiler, input and output, and what the others define besides."""
+    words = shlex.split(units[0].command)[1:]
     drop = {words.index(option) + i for option in ("-o", "-c") for i in (0, 1)}
-    return [w for i, w in enumerate(words) if i not in drop]
+    words = [w for i, w in enumerate(words) if i not in drop]
+    defined = {w for unit in units[1:] for w in shlex.split(unit.command) if w.startswith("-D")}
+    return words + sorted(defined - set(words))
 
 
 def one_file(units):
-    """The file to look at for these units."""
+    """The file to look at for these units: each program's entry under a name of its own, and what stands outside of all
+    namespaces in one of its own, behind the headers, which would be in it otherwise."""
     if len(units) == 1:
         return units[0].name
-    text = "".join("".join(f"#define {entry} {entry}_{number}\n" for entry in ENTRIES)
-                   + f'#include "{unit.name}"\n' + "".join(f"#undef {entry}\n" for entry in ENTRIES)
-                   for number, unit in enumerate(units))
+    lines, enclose = [], all(is_outside(unit.name) for unit in units)
+    if enclose:
+        lines += dict.fromkeys(line for unit in units for line in lines_of(unit.source) if line.startswith("#include"))
+    for number, unit in enumerate(units):
+        include = f'#include "{unit.name}"'
+        lines += [f"#define {entry} {entry}_{number}" for entry in ENTRIES]
+        lines += [f"namespace unit_{number} {{", include, "}"] if enclose else [include]
+        lines += [f"#undef {entry}" for entry in ENTRIES]
+    text = "\n".join(lines) + "\n"
     file = CACHE / f"together-{hashlib.sha256(text.encode()).hexdigest()[:16]}.cc"
     file.write_text(text)
     return str(file)
@@ -133,7 +143,7 @@ def tidy(units):
     if units[0].name.endswith("_test.cc"):
         # Catch's REQUIRE names its expression twice: the second time everything in it has been moved from.
         arguments.append("--checks=-bugprone-use-after-move")
-    run = subprocess.run([*arguments, "--", *flags_of(units[0])], cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run([*arguments, "--", *flags_of(*units)], cwd=ROOT, capture_output=True, text=True)
     if run.returncode == 0:
         return ""
     # The fault and its line; not the macros it came through, nor the notes.
@@ -158,7 +168,7 @@ def query(file, arguments):
 
 
 def coroutines(units):
-    found, text = query(one_file(units), ["--", *flags_of(units[0])])
+    found, text = query(one_file(units), ["--", *flags_of(*units)])
     if found is None:
         return text
     return "".join(f"{path}:{line}: {rule}\n" for path, line, rule in sorted(found))
@@ -175,6 +185,21 @@ def samples_agree():
     for line in sorted(wanted ^ lines):
         print(f"{SAMPLES.relative_to(ROOT)}:{line}: the query " + ("misses this" if line in wanted else "objects to this"))
     return wanted == lines
+
+
+def groups_of(units):
+    """The units in lists that can be looked at as one file each."""
+    by_source = {str(unit.source): unit for unit in units}
+
+    def key(source):
+        return tuple(word for word in flags_of(by_source[source]) if not word.startswith("-D"))
+
+    outside = {}
+    for source in filter(is_outside, by_source):
+        outside.setdefault(key(source), []).append(source)
+    groups = [sources[i:i + GROUP] for sources in outside.values() for i in range(0, len(sources), GROUP)]
+    groups += grouped([source for source in by_source if not is_outside(source)], key)
+    return [[by_source[source] for source in group] for group in sorted(groups, key=len, reverse=True)]
 
 
 def main():
@@ -204,12 +229,10 @@ def main():
                 marks[unit.name].touch()
         return told
 
-    told, by_source = [], {str(u.source): u for u in units}
-    groups = [[source] for source in by_source]
-    if "--together" in sys.argv:
-        groups = grouped(list(by_source), lambda source: tuple(flags_of(by_source[source])))
+    told = []
+    groups = groups_of(units) if "--together" in sys.argv else [[unit] for unit in units]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for text in pool.map(look, ([by_source[s] for s in group] for group in groups)):
+        for text in pool.map(look, groups):
             told += [line for line in text.splitlines() if line not in told]
     print("\n".join(told), end="\n" if told else "")
     return 1 if told else 0

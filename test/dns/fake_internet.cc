@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libdns/dnssec/cookie.h"
+#include "libdns/wire/test_keys.h"
 #include "libdns/zone/lookup.h"
 #include "libmail/async/loop.h"
 
@@ -120,13 +121,8 @@ std::vector<Dnskey> trap_keys(std::size_t count) {
     key.algorithm = 8;
     key.key = std::string("\3\1\0\1", 4) + std::string(252, static_cast<char>(0x80 + i)) +
               std::string("\0\0\0\1", 4);
-    // The tag is a sum of pairs of octets: whatever it lacks stands in one of them.
     const std::size_t at = key.key.size() - 4;
-    for (unsigned pair = 0; pair < 65536 && key_tag(key) != trap_tag; ++pair) {
-      key.key[at] = static_cast<char>(pair >> 8);
-      key.key[at + 1] = static_cast<char>(pair & 0xff);
-    }
-    keys.push_back(std::move(key));
+    keys.push_back(with_tag(std::move(key), trap_tag, at));
   }
   return keys;
 }
