@@ -45,7 +45,7 @@ std::string Deflater::pack(std::string_view octets, bool flush) {
     packed.resize(before + ::deflateBound(stream_.get(), stream_->avail_in) + 16);
     make_room(*stream_, packed.data() + before, packed.size() - before);
     (void)::deflate(stream_.get(), flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
-    packed.resize(packed.size() - stream_->avail_out);
+    packed.erase(packed.size() - stream_->avail_out);
   } while (stream_->avail_out == 0);
   return packed;
 }
@@ -83,7 +83,7 @@ Inflater::State Inflater::unpack(std::string_view& packed, std::size_t limit, st
   make_room(*stream_, into.data() + before, limit);
   const int done = ::inflate(stream_.get(), Z_SYNC_FLUSH);
   packed.remove_prefix(packed.size() - stream_->avail_in);
-  into.resize(into.size() - stream_->avail_out);
+  into.erase(into.size() - stream_->avail_out);
   more_inside_ = stream_->avail_out == 0;
   if (done == Z_STREAM_END) return State::ended;
   if (done == Z_OK || done == Z_BUF_ERROR) return State::more;

@@ -1,6 +1,8 @@
 """Cyrus, unpacked: its master and lmtpd as nobody, from a configuration in the cell's folder. Its mailboxes are folders of files "1.", "2."."""
 
-from work import USERS, free_port, is_open
+import smtplib
+
+from work import DOMAIN, USERS, free_port, is_open
 
 CONF = """configdirectory: {home}/conf
 partition-default: {home}/spool
@@ -52,7 +54,8 @@ class Folder:
 
 
 class Cyrus:
-    """lmtpd behind its master; each user's mailbox is made when the first message comes."""
+    """lmtpd behind its master; each user's mailbox is made by a message that comes before all others and goes at once: two that come
+    together both make it, and one of them is answered "451 Mailbox already exists", which may take its sender minutes."""
     name = "Cyrus LMTP"
     features = set()
 
@@ -70,6 +73,12 @@ class Cyrus:
                    lambda: is_open(port), start_new_session=True, env={"LD_LIBRARY_PATH": libraries, "PATH": "/usr/bin:/bin"})
         self.lmtp = f"inet:127.0.0.1:{port}"
         self.command = None
+        with smtplib.LMTP("127.0.0.1", port, timeout=60) as client:
+            for user in USERS:
+                if user.isascii():
+                    client.sendmail("", [f"{user}@{DOMAIN}"], b"Subject: the first\r\n\r\n")
+                    for path in self.maildir(user).path.glob("1."):
+                        path.unlink()
 
     def maildir(self, user):
         return Folder(self.home / "spool/user" / user)
