@@ -11,6 +11,7 @@
 #include "agents/imapd/kept_answers.h"
 #include "agents/imapd/search_filler.h"
 #include "agents/imapd/value_keeper.h"
+#include "agents/imapd/warm_mailboxes.h"
 #include "libmail/imap/sort.h"
 #include "libmail/session/deflate.h"
 #include "libmail/store/store.h"
@@ -33,6 +34,7 @@ class Accounts {
   [[nodiscard]] store::Files& files() { return files_; }
   [[nodiscard]] SearchFiller& search_filler() { return search_filler_; }
   [[nodiscard]] ValueKeeper& value_keeper() { return value_keeper_; }
+  [[nodiscard]] WarmMailboxes& warm_mailboxes() { return warm_mailboxes_; }
   [[nodiscard]] KeptAnswers<std::vector<std::uint32_t>>& kept_sorts() { return kept_sorts_; }
   [[nodiscard]] KeptAnswers<std::vector<imap::ThreadEntry>>& kept_threads() {
     return kept_threads_;
@@ -50,6 +52,7 @@ class Accounts {
   KeptAnswers<std::vector<imap::ThreadEntry>> kept_threads_;
   SearchFiller search_filler_;
   ValueKeeper value_keeper_;
+  WarmMailboxes warm_mailboxes_;
 };
 
 }  // namespace posthorn::imapd

@@ -334,6 +334,13 @@ bool Session::compress() {
   return compress_;
 }
 
+void Session::unselect() {
+  if (!selected_) return;
+  auto mailbox = std::move(selected_->mailbox);
+  selected_.reset();
+  accounts_.warm_mailboxes().keep(std::move(mailbox));
+}
+
 void Session::select(std::unique_ptr<Selected> mailbox) {
   selected_ = std::move(mailbox);
   Selected* here = selected_.get();

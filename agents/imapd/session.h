@@ -126,7 +126,7 @@ class Session {
 
   [[nodiscard]] Selected* selected() { return selected_.get(); }
   void select(std::unique_ptr<Selected> mailbox);
-  void unselect() { selected_.reset(); }
+  void unselect();
 
   // Blocking work of the store, again while somebody else holds the mailbox. `work` may refer to what the awaiter keeps alive.
   template <class F>
