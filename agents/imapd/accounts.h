@@ -12,6 +12,7 @@
 #include "agents/imapd/kept_answers.h"
 #include "agents/imapd/search_filler.h"
 #include "agents/imapd/value_keeper.h"
+#include "agents/imapd/warm_mailboxes.h"
 #include "libmail/imap/sort.h"
 #include "libmail/session/deflate.h"
 #include "libmail/store/store.h"
@@ -35,6 +36,7 @@ class Accounts {
   [[nodiscard]] SearchFiller& search_filler() { return search_filler_; }
   [[nodiscard]] IndexWriter& index_writer() { return index_writer_; }
   [[nodiscard]] ValueKeeper& value_keeper() { return value_keeper_; }
+  [[nodiscard]] WarmMailboxes& warm_mailboxes() { return warm_mailboxes_; }
   [[nodiscard]] KeptAnswers<std::vector<std::uint32_t>>& kept_sorts() { return kept_sorts_; }
   [[nodiscard]] KeptAnswers<std::vector<imap::ThreadEntry>>& kept_threads() {
     return kept_threads_;
@@ -53,6 +55,7 @@ class Accounts {
   SearchFiller search_filler_;
   IndexWriter index_writer_;
   ValueKeeper value_keeper_;
+  WarmMailboxes warm_mailboxes_;
 };
 
 }  // namespace posthorn::imapd

@@ -100,6 +100,7 @@ Task<void> Imapd::drain(service::Daemon& daemon, async::Deadline deadline) {
   if (accounts_) co_await accounts_->search_filler().end();
   if (accounts_) co_await accounts_->index_writer().end();
   if (accounts_) co_await accounts_->value_keeper().end();
+  if (accounts_) co_await accounts_->warm_mailboxes().end();
   // A session that did not end in time still has its mailbox.
   if (workers_.empty()) accounts_.reset();
 }

@@ -339,7 +339,8 @@ void Session::unselect() {
   if (!selected_) return;
   auto mailbox = std::move(selected_->mailbox);
   selected_.reset();
-  accounts_.index_writer().let_go(std::move(mailbox));
+  mailbox = accounts_.warm_mailboxes().keep(std::move(mailbox));
+  if (mailbox) accounts_.index_writer().let_go(std::move(mailbox));
 }
 
 void Session::select(std::unique_ptr<Selected> mailbox) {

@@ -38,15 +38,15 @@ std::optional<std::uint32_t> UidRuns::sequence_of(std::uint32_t uid) const {
   return run.before + (uid - run.first) + 1;
 }
 
-void UidRuns::append(std::uint32_t uid) {
+void UidRuns::append(std::uint32_t uid, std::uint32_t count) {
   if (!runs_.empty() && runs_.back().first + runs_.back().count == uid) {
-    ++runs_.back().count;
+    runs_.back().count += count;
     return;
   }
   check(runs_.empty() || uid > runs_.back().first, "UIDs of a view are appended in their order");
   Run run;
   run.first = uid;
-  run.count = 1;
+  run.count = count;
   run.before = size();
   runs_.push_back(run);
 }
@@ -85,7 +85,12 @@ MailboxView::MailboxView(const Snapshot& snapshot)
       uid_next_(snapshot.uid_next()),
       modseq_(snapshot.highest_modseq()) {
   for (const auto& chunk : snapshot.chunks()) {
-    for (std::size_t i = 0; i < chunk->count; ++i) uids_.append(chunk->uid[i]);
+    const std::uint32_t count = static_cast<std::uint32_t>(chunk->count);
+    if (count > 0 && chunk->uid[count - 1] - chunk->uid[0] == count - 1) {
+      uids_.append(chunk->uid[0], count);
+      continue;
+    }
+    for (std::size_t i = 0; i < count; ++i) uids_.append(chunk->uid[i]);
   }
 }
 

@@ -29,8 +29,8 @@ class UidRuns {
   [[nodiscard]] std::optional<std::uint32_t> sequence_of(std::uint32_t uid) const;
   // How many have UIDs below `uid`.
   [[nodiscard]] std::uint32_t count_below(std::uint32_t uid) const;
-  // Above all others.
-  void append(std::uint32_t uid);
+  // Above all others: this UID, and those that follow it.
+  void append(std::uint32_t uid, std::uint32_t count = 1);
   // Ascending; UIDs that are not there are passed over.
   void erase(std::span<const std::uint32_t> uids);
   [[nodiscard]] const std::vector<Run>& runs() const { return runs_; }

@@ -47,9 +47,9 @@ StoreResult<void> MaildirBox::sync_now(SyncRules rules) {
   }
   const auto waits_in_new = [this] {
     for (const auto& chunk : snapshot()->chunks()) {
-      for (std::size_t i = 0; i < chunk->count; ++i) {
-        if ((chunk->flags[i] & flag::fresh) != 0) return true;
-      }
+      std::uint16_t any = 0;
+      for (std::size_t i = 0; i < chunk->count; ++i) any |= chunk->flags[i];
+      if ((any & flag::fresh) != 0) return true;
     }
     return false;
   };

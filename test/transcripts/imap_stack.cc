@@ -66,6 +66,7 @@ class ImapStack final : public AccessStack {
   Task<void> end() override {
     co_await accounts_.search_filler().end();
     co_await accounts_.value_keeper().end();
+    co_await accounts_.warm_mailboxes().end();
   }
 
   imapd::Options options_;
