@@ -20,8 +20,8 @@ using Kind = imap::FetchItem::Kind;
 namespace {
 
 constexpr std::size_t run_messages = 500;
-constexpr std::size_t run_bodies = 16;  // the same where whole messages are asked for
-constexpr std::size_t run_octets = 128 * 1024;
+constexpr std::size_t run_bodies = 32;  // the same where whole messages are asked for
+constexpr std::size_t run_octets = 256 * 1024;
 constexpr std::size_t side_by_side = 2;  // runs that are made, or wait to be written
 
 bool has(const std::vector<imap::FetchItem>& items, Kind kind) {

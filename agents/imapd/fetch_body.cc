@@ -85,8 +85,8 @@ bool FetchedText::append_binary(const FetchItem& item, std::string& out) {
   return true;
 }
 
-bool FetchedText::append_item(const FetchItem& item, std::string& out) {
-  out.append(item.response_name()).append(" ");
+bool FetchedText::append_item(const FetchItem& item, std::string_view name, std::string& out) {
+  out.append(name).append(" ");
   if (item.kind == FetchItem::Kind::binary || item.kind == FetchItem::Kind::binary_size)
     return append_binary(item, out);
   std::string held;

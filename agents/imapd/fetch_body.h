@@ -21,7 +21,7 @@ class FetchedText {
   // The octets of a section, in this text or in `held`; nothing if the message has none.
   std::optional<std::string_view> section(const imap::Section& section, std::string& held);
   // " BODY[1]<0> {5}" CRLF and the octets; NIL for what the message does not have. False: its encoding is unknown.
-  bool append_item(const imap::FetchItem& item, std::string& out);
+  bool append_item(const imap::FetchItem& item, std::string_view name, std::string& out);
 
  private:
   bool append_binary(const imap::FetchItem& item, std::string& out);

@@ -296,7 +296,9 @@ bool Renderer::append(const FetchItem& item, std::size_t index, const store::Mes
       out.append("BODY ").append(imap::body_structure(text_->view(), imap::BodyForm::body));
       return true;
     default:
-      return (text_ ? *text_ : *header_).append_item(item, out);
+      return (text_ ? *text_ : *header_)
+          .append_item(item, plan_.names[static_cast<std::size_t>(&item - plan_.items.data())],
+                       out);
   }
 }
 
@@ -304,6 +306,7 @@ bool Renderer::append(const FetchItem& item, std::size_t index, const store::Mes
 
 FetchPlan::FetchPlan(std::vector<imap::FetchItem> wanted) : items(std::move(wanted)) {
   for (const FetchItem& item : items) {
+    names.push_back(item.response_name());
     switch (item.kind) {
       case Kind::rfc822_size:
         size = true;

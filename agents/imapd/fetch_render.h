@@ -14,6 +14,7 @@ namespace posthorn::imapd {
 
 struct FetchPlan {
   std::vector<imap::FetchItem> items;  // in the order of the answer
+  std::vector<std::string> names;      // what the answer calls them
   std::uint32_t recent_from = UINT32_MAX;
   bool size = false;
   bool date = false;

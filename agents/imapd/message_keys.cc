@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "agents/imapd/known_header.h"
+#include "libmail/async/scope.h"
 #include "libmail/message/address_reader.h"
 #include "libmail/message/base_subject.h"
 #include "libmail/message/date.h"
@@ -21,6 +22,7 @@ namespace {
 constexpr auto slice = std::chrono::milliseconds(100);
 constexpr std::size_t at_once = 4000;      // known headers loaded
 constexpr std::size_t look_at_clock = 16;  // messages
+constexpr std::size_t worth_two_threads = 500;
 
 struct FirstAddress {
   std::string mailbox;
@@ -58,10 +60,15 @@ void read_references(std::string_view header, MessageKeys& keys) {
   if (!replied.empty()) keys.references.push_back(std::move(replied.front()));
 }
 
+// False: it has no date that can be read.
+bool read_date(std::string_view header, MessageKeys& keys) {
+  const auto value = first_value(header, "Date");
+  const auto date = value ? message::parse_date(message::unfold(*value)) : std::nullopt;
+  if (date) keys.sent = date->time.time_since_epoch().count();
+  return date.has_value();
+}
+
 void read_header_keys(std::string_view header, MessageKeys::Needs needs, MessageKeys& keys) {
-  if (const auto value = needs.date ? first_value(header, "Date") : std::nullopt)
-    if (const auto date = message::parse_date(message::unfold(*value)))
-      keys.sent = date->time.time_since_epoch().count();
   if (const auto value = needs.subject ? first_value(header, "Subject") : std::nullopt) {
     const auto base = message::base_subject(*value);
     keys.subject = fold_case(base.text);
@@ -78,10 +85,19 @@ void read_header_keys(std::string_view header, MessageKeys::Needs needs, Message
   keys.cc = first_address(header, "Cc").mailbox;
 }
 
+// When it came stands for when it was sent (RFC 5256 2.2); asking the file system for it would be too dear for all messages.
+StoreResult<void> take_arrival(store::OpenMailbox& mailbox, MessageKeys& keys) {
+  auto measured = mailbox.measure(std::span(&keys.uid, 1), store::Need::date);
+  if (!measured) return measured;
+  if (const auto row = mailbox.snapshot()->find(keys.uid)) keys.arrival = keys.sent = row->date;
+  return {};
+}
+
 // From `next` on for a while. An error is about the message `next`; `locked`: come again.
-StoreResult<void> read_slice(const store::Snapshot& snapshot, std::span<const std::uint32_t> uids,
-                             MessageKeys::Needs needs, std::size_t& next,
-                             std::vector<MessageKeys>& into, KnownHeaders& headers) {
+StoreResult<void> read_slice(store::OpenMailbox& mailbox, const store::Snapshot& snapshot,
+                             std::span<const std::uint32_t> uids, MessageKeys::Needs needs,
+                             std::size_t& next, std::vector<MessageKeys>& into,
+                             KnownHeaders& headers) {
   using Kind = store::StoreError::Kind;
   const std::size_t first = next;
   const MonoTime end = std::chrono::steady_clock::now() + slice;
@@ -103,6 +119,11 @@ StoreResult<void> read_slice(const store::Snapshot& snapshot, std::span<const st
       if (!text && text.error().kind == Kind::not_found) continue;
       if (!text && text.error().kind == Kind::locked && next != first) return {};
       if (!text) return fail(std::move(text.error()));
+      if (needs.date && !read_date(*text, keys)) {
+        auto taken = take_arrival(mailbox, keys);
+        if (!taken && taken.error().kind == Kind::locked && next != first) return {};
+        if (!taken) return taken;
+      }
       read_header_keys(*text, needs, keys);
     }
     into.push_back(std::move(keys));
@@ -110,32 +131,63 @@ StoreResult<void> read_slice(const store::Snapshot& snapshot, std::span<const st
   return {};
 }
 
+// Messages that one thread after the other reads.
+struct KeysPart {
+  std::span<const std::uint32_t> uids;
+  std::vector<MessageKeys> keys;
+  std::optional<store::StoreError> error;
+};
+
+Task<void> read_part(Session& session, std::shared_ptr<store::OpenMailbox> mailbox,
+                     MessageKeys::Needs needs, KeysPart& part) {
+  const auto snapshot = mailbox->snapshot();
+  KnownHeaders headers(*mailbox);
+  std::size_t next = 0;
+  part.keys.reserve(part.uids.size());
+  while (next < part.uids.size() && !session.is_over()) {
+    auto work = [&] {
+      return read_slice(*mailbox, *snapshot, part.uids, needs, next, part.keys, headers);
+    };
+    auto read = co_await session.in_store(std::move(work));
+    session.accounts().value_keeper().keep(mailbox, headers.take_made());
+    if (read) continue;
+    part.error = std::move(read.error());
+    co_return;
+  }
+}
+
 }  // namespace
 
 Task<StoreResult<std::vector<MessageKeys>>> read_keys(Session& session,
                                                       const std::vector<std::uint32_t>& uids,
                                                       MessageKeys::Needs needs) {
-  std::vector<MessageKeys> keys;
-  keys.reserve(uids.size());
   auto mailbox = session.selected()->mailbox;
   auto measure = [&] {
     store::StoreResult<void> measured;
-    if (needs.arrival || needs.date) measured = mailbox->measure(uids, store::Need::date);
+    if (needs.arrival) measured = mailbox->measure(uids, store::Need::date);
     if (measured && needs.size) measured = mailbox->measure(uids, store::Need::size);
     return measured;
   };
   auto measured = co_await session.in_store(std::move(measure));
   if (!measured) co_return fail(std::move(measured.error()));
-  const auto snapshot = mailbox->snapshot();
-  KnownHeaders headers(*mailbox);
-  std::size_t next = 0;
-  while (next < uids.size() && !session.is_over()) {
-    auto work = [&] { return read_slice(*snapshot, uids, needs, next, keys, headers); };
-    auto read = co_await session.in_store(std::move(work));
-    session.accounts().value_keeper().keep(mailbox, headers.take_made());
-    if (!read) co_return fail(std::move(read.error()));
-  }
-  co_return keys;
+  // Two threads side by side, where there is something to do for them.
+  const std::size_t middle =
+      needs.header() && uids.size() >= worth_two_threads ? uids.size() / 2 : 0;
+  const std::span<const std::uint32_t> all(uids);
+  KeysPart first;
+  first.uids = all.first(middle);
+  KeysPart second;
+  second.uids = all.subspan(middle);
+  async::Scope scope;
+  if (middle != 0) scope.spawn(read_part(session, mailbox, needs, first));
+  scope.spawn(read_part(session, mailbox, needs, second));
+  co_await scope.join();
+  for (KeysPart* part : {&first, &second})
+    if (part->error) co_return fail(std::move(*part->error));
+  if (first.keys.empty()) co_return std::move(second.keys);
+  first.keys.insert(first.keys.end(), std::make_move_iterator(second.keys.begin()),
+                    std::make_move_iterator(second.keys.end()));
+  co_return std::move(first.keys);
 }
 
 }  // namespace posthorn::imapd

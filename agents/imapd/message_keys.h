@@ -28,7 +28,7 @@ struct MessageKeys {
   struct Needs {
     bool size = false;
     bool arrival = false;
-    bool date = false;  // and arrival, for messages without one
+    bool date = false;  // `sent`
     bool subject = false;
     bool addresses = false;   // from, to, cc, display_from, display_to
     bool references = false;  // message_id and references

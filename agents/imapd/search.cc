@@ -6,6 +6,7 @@
 
 #include "agents/imapd/message_limit.h"
 #include "agents/imapd/search_narrow.h"
+#include "libmail/async/scope.h"
 #include "libmail/base/clock.h"
 #include "libmail/imap/writer.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr auto slice = std::chrono::milliseconds(100);
 constexpr std::uint32_t look_at_clock = 64;  // messages
+constexpr std::uint32_t worth_two = 500;
 
 // Charsets of RFC 9051 6.4.4 and whatever else a client names; Dovecot's words for the refusal.
 Reply bad_charset() {
@@ -21,15 +23,25 @@ Reply bad_charset() {
                   "that charset is not known");
 }
 
+// Messages, by their numbers, that one thread after the other looks at.
+struct SearchPart {
+  std::uint32_t next = 1;
+  std::uint32_t last = 0;
+  std::vector<std::uint32_t> uids;
+  std::uint64_t modseq = 0;
+  std::optional<store::StoreError> error;
+};
+
 // Looks at messages from number `next` on for a while. An error is about the message `next`; `locked`: come again.
 store::StoreResult<void> search_slice(store::OpenMailbox& mailbox, const SearchFacts& facts,
-                                      const PreparedKey& key, std::uint32_t& next, Found& found) {
+                                      const PreparedKey& key, SearchPart& part) {
   const MonoTime end = std::chrono::steady_clock::now() + slice;
   const store::MailboxView& view = facts.selected->view;
   HeadersAhead headers(mailbox, facts.snapshot);
+  std::uint32_t& next = part.next;
   const std::uint32_t first = next;
   std::uint32_t looked = 0;
-  for (; next <= view.size(); ++next) {
+  for (; next <= part.last; ++next) {
     const bool costly = key.cost != PreparedKey::Cost::row;
     if ((costly || ++looked % look_at_clock == 0) && std::chrono::steady_clock::now() >= end)
       return {};
@@ -43,10 +55,71 @@ store::StoreResult<void> search_slice(store::OpenMailbox& mailbox, const SearchF
       return fail(std::move(*error));
     }
     if (!matches) continue;
-    found.uids.push_back(row->uid);
-    found.modseq = std::max(found.modseq, row->modseq);
+    part.uids.push_back(row->uid);
+    part.modseq = std::max(part.modseq, row->modseq);
   }
   return {};
+}
+
+// A search under way: in two parts side by side where messages, or what is kept of them, have to be read.
+struct Searching {
+  store::OpenMailbox& mailbox;
+  const SearchFacts& facts;
+  const PreparedKey& key;
+  std::vector<SearchPart> parts;
+  bool failed = false;
+  std::size_t running = 0;
+  async::Event ended;  // a part
+
+  Searching(store::OpenMailbox& where, const SearchFacts& known, const PreparedKey& what)
+      : mailbox(where), facts(known), key(what) {}
+  void divide(std::uint32_t first, std::uint32_t last) {
+    const bool in_two =
+        key.cost != PreparedKey::Cost::row && last >= first && last - first >= worth_two;
+    const std::uint32_t middle = in_two ? first + (last - first) / 2 : last;
+    parts.resize(in_two ? 2 : 1);
+    parts.front().next = first;
+    parts.front().last = middle;
+    if (!in_two) return;
+    parts.back().next = middle + 1;
+    parts.back().last = last;
+  }
+};
+
+Task<void> search_part(Session& session, Searching& searching, SearchPart& part) {
+  while (part.next <= part.last && !session.is_over() && !searching.failed) {
+    auto work = [&] {
+      return search_slice(searching.mailbox, searching.facts, searching.key, part);
+    };
+    auto searched = co_await session.in_store(std::move(work));
+    if (searched) continue;
+    part.error = std::move(searched.error());
+    searching.failed = true;
+  }
+  --searching.running;
+  searching.ended.set();
+}
+
+// All parts; the client hears every ten seconds that it goes on.
+Task<void> search_parts(Session& session, Searching& searching, std::size_t all) {
+  async::Scope scope;
+  searching.running = searching.parts.size();
+  for (SearchPart& part : searching.parts) scope.spawn(search_part(session, searching, part));
+  auto told = async::Deadline::in(std::chrono::seconds(10));
+  while (searching.running != 0) {
+    searching.ended.reset();
+    (void)co_await searching.ended.wait_until(told);
+    if (searching.running == 0 || !told.passed()) continue;
+    std::size_t left = 0;
+    for (const SearchPart& part : searching.parts) left += part.last + 1 - part.next;
+    imap::Writer tag;
+    tag.string(session.tag());
+    session.out().untagged("OK [INPROGRESS (" + tag.take() + " " + std::to_string(all - left) +
+                           " " + std::to_string(all) + ")] searching");
+    co_await session.out().flush();
+    told = async::Deadline::in(std::chrono::seconds(10));
+  }
+  co_await scope.join();
 }
 
 // Sizes or dates that the snapshot lacks.
@@ -202,24 +275,19 @@ Task<Found> find_messages(Session& session, const Selected& selected, const imap
     index_lacks = co_await async::blocking(std::move(ask));
     if (!remark.empty()) session.log().warning("", "search-index", {{"why", remark}});
   }
-  std::uint32_t next = first_to_search(session, key, found.limited);
-  auto told = async::Deadline::in(std::chrono::seconds(10));
-  while (next <= selected.view.size() && !session.is_over()) {
-    auto work = [&] { return search_slice(*mailbox, facts, *prepared, next, found); };
-    const auto searched = co_await session.in_store(std::move(work));
-    if (!searched) {
-      found.refused = session.refusal(searched.error());
+  Searching searching(*mailbox, facts, *prepared);
+  searching.divide(first_to_search(session, key, found.limited), selected.view.size());
+  co_await search_parts(session, searching, selected.view.size());
+  for (SearchPart& part : searching.parts) {
+    if (part.error) {
+      found.refused = session.refusal(*part.error);
       co_return found;
     }
-    if (!told.passed()) continue;
-    imap::Writer tag;
-    tag.string(session.tag());
-    session.out().untagged("OK [INPROGRESS (" + tag.take() + " " + std::to_string(next - 1) + " " +
-                           std::to_string(selected.view.size()) + ")] searching");
-    co_await session.out().flush();
-    told = async::Deadline::in(std::chrono::seconds(10));
+    found.uids.insert(found.uids.end(), part.uids.begin(), part.uids.end());
+    found.modseq = std::max(found.modseq, part.modseq);
   }
-  if (index_lacks) session.accounts().search_filler().searched(mailbox);
+  if (index_lacks && reads_messages(*prepared))
+    session.accounts().search_filler().searched(mailbox);
   co_return found;
 }
 

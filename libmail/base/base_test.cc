@@ -33,6 +33,16 @@ TEST_CASE("base64: refuses what is not exactly base64") {
   CHECK_FALSE(decode_base64(bad));
 }
 
+TEST_CASE("crc32c: long texts have the sum of their pieces") {
+  std::string text;
+  for (unsigned i = 0; i < 1000; ++i) text.push_back(static_cast<char>(i * i >> 3));
+  std::uint32_t sum = 0;
+  for (std::size_t size = 0; size < text.size(); ++size) {
+    CHECK(crc32c(0, std::string_view(text).substr(0, size)) == sum);
+    sum = crc32c(sum, std::string_view(text).substr(size, 1));
+  }
+}
+
 TEST_CASE("crc32c: gives the values of RFC 3720 and can be continued") {
   CHECK(crc32c(0, "123456789") == 0xe3069283u);
   CHECK(crc32c(0, std::string(32, '\0')) == 0x8a9136aau);

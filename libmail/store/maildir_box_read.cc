@@ -53,21 +53,26 @@ const StoredName* MaildirBox::name_ahead(std::uint32_t uid) const {
 }
 
 // The name of one message. Who reads one message after the other finds the names of the next ones read already: one look into the
-// index for many. Two threads may do so side by side, one some messages behind the other.
+// index for many. Two threads may do so side by side.
 StoreResult<StoredName> MaildirBox::name_of(std::uint32_t uid) {
   constexpr std::size_t ahead = 64;
   if (const StoredName* known = name_ahead(uid)) return *known;
   const auto now = snapshot();
   const std::size_t index = now->lower_bound(uid);
-  const std::size_t before =
-      names_ahead_.empty() ? index : now->lower_bound(names_ahead_.back().first);
-  const bool follows = before < index && index - before <= ahead;
+  const auto goes_on = [&](const auto& names) {
+    const std::size_t last = names.empty() ? index : now->lower_bound(names.back().first);
+    return last < index && index - last <= ahead;
+  };
+  const bool follows_before = goes_on(names_before_);
+  const bool follows = follows_before || goes_on(names_ahead_);
   std::vector<std::uint32_t> uids = {uid};
   while (follows && uids.size() < ahead && index + uids.size() < now->size())
     uids.push_back(now->row(index + uids.size()).uid);
   auto names = names_of(uids);
   if (!names) return fail(std::move(names.error()));
-  names_before_ = std::exchange(names_ahead_, {});
+  // Whoever reads elsewhere goes on there.
+  if (follows_before || !follows) std::swap(names_before_, names_ahead_);
+  names_ahead_.clear();
   names_ahead_.reserve(uids.size());
   for (std::size_t i = 0; i < uids.size(); ++i)
     names_ahead_.emplace_back(uids[i], std::move((*names)[i]));
