@@ -29,6 +29,7 @@ struct SearchPart {
   std::uint32_t last = 0;
   std::vector<std::uint32_t> uids;
   std::uint64_t modseq = 0;
+  bool has_read = false;  // messages, not only what is kept of them
   std::optional<store::StoreError> error;
 };
 
@@ -49,6 +50,7 @@ store::StoreResult<void> search_slice(store::OpenMailbox& mailbox, const SearchF
     if (!row) continue;
     SearchedMessage message(mailbox, facts, headers, next, *row);
     const bool matches = message.matches(key);
+    part.has_read = part.has_read || message.has_read();
     if (auto& error = message.error()) {
       // What was found counts: whoever waits for a lock waits from here on anew.
       if (next != first && error->kind == store::StoreError::Kind::locked) return {};
@@ -286,8 +288,9 @@ Task<Found> find_messages(Session& session, const Selected& selected, const imap
     found.uids.insert(found.uids.end(), part.uids.begin(), part.uids.end());
     found.modseq = std::max(found.modseq, part.modseq);
   }
-  if (index_lacks && reads_messages(*prepared))
-    session.accounts().search_filler().searched(mailbox);
+  const bool has_read = std::any_of(searching.parts.begin(), searching.parts.end(),
+                                    [](const SearchPart& part) { return part.has_read; });
+  if (index_lacks && has_read) session.accounts().search_filler().searched(mailbox);
   co_return found;
 }
 

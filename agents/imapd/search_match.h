@@ -72,6 +72,8 @@ class SearchedMessage {
   [[nodiscard]] bool matches(const PreparedKey& key);
   // Something: it could not be read, and what matches() said means nothing.
   [[nodiscard]] std::optional<store::StoreError>& error() { return error_; }
+  // The message itself, or its header: it was not enough what is kept of it.
+  [[nodiscard]] bool has_read() const { return whole_ != nullptr || header_ != nullptr; }
 
  private:
   bool matches_row(const PreparedKey& key);

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 
-#include "agents/imapd/known_header.h"
 #include "libmail/base/text.h"
 #include "libmail/search/filling.h"
 
 namespace posthorn::imapd {
 
 using Kind = imap::SearchKey::Kind;
-using Cost = PreparedKey::Cost;
 using search::Column;
 using search::SearchError;
 
@@ -74,12 +72,6 @@ void forget(PreparedKey& key) {
 bool looks_for_text(const PreparedKey& key) {
   return !columns_of(key).empty() ||
          std::any_of(key.children.begin(), key.children.end(), looks_for_text);
-}
-
-bool reads_messages(const PreparedKey& key) {
-  const bool kept = key.kind == Kind::header ? is_known_field(key.field) : key.cost != Cost::body;
-  return (!columns_of(key).empty() && !kept) ||
-         std::any_of(key.children.begin(), key.children.end(), reads_messages);
 }
 
 bool narrow(const store::OpenMailbox& mailbox, PreparedKey& key, std::string& remark) {

@@ -10,8 +10,6 @@ namespace posthorn::imapd {
 
 // Some key looks for a text.
 [[nodiscard]] bool looks_for_text(const PreparedKey& key);
-// Some text stands in no field that is kept for all messages (known_header.h): an index is worth its making.
-[[nodiscard]] bool reads_messages(const PreparedKey& key);
 // Notes with each such key the messages that can't have its text. Blocking, without waiting for anybody: where the index does not
 // answer, nothing is noted and messages are read. Gives whether there are messages that it does not know; `remark` is for the log.
 [[nodiscard]] bool narrow(const store::OpenMailbox& mailbox, PreparedKey& key, std::string& remark);
