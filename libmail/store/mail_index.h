@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "libmail/base/clock.h"
 #include "libmail/store/error.h"
 #include "libmail/store/snapshot.h"
 
