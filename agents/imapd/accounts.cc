@@ -19,6 +19,13 @@ std::shared_ptr<Account> Accounts::open(store::StoreSettings settings) {
   return account;
 }
 
+async::Task<void> Accounts::end() {
+  co_await search_filler_.end();
+  co_await value_keeper_.end();
+  co_await warm_mailboxes_.end();
+  co_await index_writer_.end();
+}
+
 session::Deflater& Accounts::deflater() {
   if (deflater_) return *deflater_;
   session::DeflateSettings settings;

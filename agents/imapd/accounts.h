@@ -41,6 +41,8 @@ class Accounts {
   [[nodiscard]] KeptAnswers<std::vector<imap::ThreadEntry>>& kept_threads() {
     return kept_threads_;
   }
+  // Once, before it goes away, and behind the last session: waits until all that goes on beside sessions is done.
+  async::Task<void> end();
   // Of all sessions that compress; made with the first of them.
   [[nodiscard]] session::Deflater& deflater();
 

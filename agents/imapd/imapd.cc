@@ -97,10 +97,7 @@ void Imapd::end_sessions() {
 
 Task<void> Imapd::drain(service::Daemon& daemon, async::Deadline deadline) {
   co_await AccessAgent::drain(daemon, deadline);
-  if (accounts_) co_await accounts_->search_filler().end();
-  if (accounts_) co_await accounts_->index_writer().end();
-  if (accounts_) co_await accounts_->value_keeper().end();
-  if (accounts_) co_await accounts_->warm_mailboxes().end();
+  if (accounts_) co_await accounts_->end();
   // A session that did not end in time still has its mailbox.
   if (workers_.empty()) accounts_.reset();
 }

@@ -13,7 +13,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "test/support"))
 os.environ["POSTHORN_BIN"] = sys.argv[1]
-from posthorn_site import Failed, Workshop, free_port, wait_until  # noqa: E402
+from ports import free_port  # noqa: E402
+from posthorn_site import Failed, Workshop, wait_until  # noqa: E402
 
 ALICE, BOB, CAROL = "alice@alpha.test", "bob@alpha.test", "carol@beta.test"
 MESSAGE = b"From: <alice@alpha.test>\r\nSubject: %s\r\n\r\nhello\r\n"

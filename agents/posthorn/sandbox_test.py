@@ -20,7 +20,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "test/support"))
 os.environ["POSTHORN_BIN"] = sys.argv[1]
 import dns_wire  # noqa: E402
-from posthorn_site import Failed, Workshop, free_port_base, programs, wait_until  # noqa: E402
+from ports import free_port_base  # noqa: E402
+from posthorn_site import Failed, Workshop, programs, wait_until  # noqa: E402
 
 ALICE, BOB = "alice@alpha.test", "bob@alpha.test"
 AGENTS = ["authd", "deliverd", "dnsd", "imapd", "pop3d", "queued", "relayd", "smtpd", "submissiond"]

@@ -83,11 +83,12 @@ def index_file(site):
 
 
 def wait_for_index(site, client):
-    """The filler has come to the end: what SQLite keeps beside the file while it is open is gone."""
+    """The filler has come to the end: what SQLite keeps beside the file while it is open is gone. It gives up where the file is removed
+    under it, until the next search."""
     def is_filled():
-        client.noop()
+        search(client, "BODY %s", "xylophone")
         return index_file(site).exists() and not index_file(site).with_name("posthorn.search-wal").exists()
-    wait_until("the index is filled", is_filled)
+    wait_until("the index is filled", is_filled, 60, 0.5)
 
 
 STATE = {}

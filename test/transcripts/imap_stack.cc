@@ -63,11 +63,7 @@ class ImapStack final : public AccessStack {
                                 front_counters_);
     co_await session.serve();
   }
-  Task<void> end() override {
-    co_await accounts_.search_filler().end();
-    co_await accounts_.value_keeper().end();
-    co_await accounts_.warm_mailboxes().end();
-  }
+  Task<void> end() override { return accounts_.end(); }
 
   imapd::Options options_;
   std::shared_ptr<const imapd::WorkerSettings> worker_settings_;

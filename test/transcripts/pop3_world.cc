@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "libmail/base/text.h"
 #include "libmail/sasl/passwd_edit.h"
@@ -62,7 +64,14 @@ Pop3Site::Pop3Site() {
 Pop3Site::~Pop3Site() = default;
 
 void Pop3Site::renew() const {
-  std::filesystem::remove_all(path("mail"));
+  // A worker that the dialogue before has left may still write its last.
+  std::error_code failed;
+  for (int i = 0; i < 1000 && (i == 0 || failed); ++i) {
+    if (failed) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    failed.clear();
+    std::filesystem::remove_all(path("mail"), failed);
+  }
+  check(!failed, "the mail of the dialogue before can be removed");
   std::filesystem::remove_all(path("run"));
   std::filesystem::create_directory(path("run"));
   for (const char* user : {"ann", "bob"}) {
