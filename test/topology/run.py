@@ -191,15 +191,22 @@ class Story:
 
     def do_fill(self, step):
         path = self.sites[step["fill"]].directory / "ballast"
-        space = os.statvfs(path.parent)
-        octets = space.f_bavail * space.f_frsize - step.get("leave", 0)
-        with open(path, "wb") as ballast:
+
+        def is_full():
+            space = os.statvfs(path.parent)
+            octets = space.f_bavail * space.f_frsize - step.get("leave", 0)
+            if octets <= 0:
+                return True
             try:
-                while octets > 0:
-                    octets -= ballast.write(b"\0" * min(octets, 1 << 20))
-                ballast.flush()
+                with open(path, "ab", buffering=0) as ballast:
+                    while octets > 0:
+                        octets -= ballast.write(bytes(min(octets, 1 << 20)))
             except OSError:
-                pass
+                return True
+            return False
+
+        # An agent that makes a segment may have all the room for a moment, and give it back.
+        wait_until("the disk is full and stays so", lambda: is_full() and time.sleep(0.5) is None and is_full())
 
     def do_empty(self, step):
         (self.sites[step["empty"]].directory / "ballast").unlink()
