@@ -56,8 +56,7 @@ def stored_in(maildir):
         found = []
         try:
             for path in [*maildir.glob("new/*"), *maildir.glob("cur/*")]:
-                with open(path, "rb") as file:
-                    found.append((os.fstat(file.fileno()).st_mtime_ns, path, file.read()))
+                found.append((path.stat().st_mtime_ns, path, path.read_bytes()))
         except FileNotFoundError:
             continue  # moved, or removed
         return {path: octets for _, path, octets in sorted(found)}

@@ -1,5 +1,6 @@
 """Cyrus, unpacked: its master and lmtpd as nobody, from a configuration in the cell's folder. Its mailboxes are folders of files "1.", "2."."""
 
+import pathlib
 import smtplib
 
 from work import DOMAIN, USERS, free_port, is_open
@@ -33,14 +34,11 @@ SERVICES {{
 """
 
 
-class File:
+class File(pathlib.PosixPath):
     """A message as a Maildir would have it: Cyrus keeps CRLF."""
 
-    def __init__(self, path):
-        self.path = path
-
     def read_bytes(self):
-        return self.path.read_bytes().replace(b"\r\n", b"\n")
+        return super().read_bytes().replace(b"\r\n", b"\n")
 
 
 class Folder:
