@@ -5,6 +5,7 @@
 
 #include "libmail/base/crlf.h"
 #include "libmail/base/text.h"
+#include "libmail/store/file_message.h"
 #include "libmail/store/maildir_box.h"
 
 namespace posthorn::store {
@@ -12,21 +13,6 @@ namespace posthorn::store {
 namespace {
 
 constexpr std::size_t chunk = 256 * 1024;
-
-class OpenMessage final : public MessageSource {
- public:
-  explicit OpenMessage(std::unique_ptr<File> file) : file_(std::move(file)) {}
-  StoreResult<std::string> read(std::size_t limit) override {
-    auto octets = file_->read(offset_, limit);
-    if (!octets) return fail(StoreError(octets.error()));
-    offset_ += octets->size();
-    return std::move(*octets);
-  }
-
- private:
-  std::unique_ptr<File> file_;
-  std::uint64_t offset_ = 0;
-};
 
 }  // namespace
 
@@ -114,7 +100,7 @@ StoreResult<MaildirBox::OpenFile> MaildirBox::open_file(std::uint32_t uid) {
 StoreResult<std::unique_ptr<MessageSource>> MaildirBox::open(std::uint32_t uid) {
   auto opened = open_file(uid);
   if (!opened) return fail(std::move(opened.error()));
-  return std::make_unique<OpenMessage>(std::move(opened->file));
+  return std::make_unique<FileMessage>(std::move(opened->file));
 }
 
 StoreResult<std::string> MaildirBox::text(std::uint32_t uid) {

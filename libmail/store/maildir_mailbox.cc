@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "libmail/base/text.h"
+#include "libmail/store/file_message.h"
 #include "libmail/store/maildir_name.h"
 
 namespace posthorn::store {
@@ -23,21 +24,6 @@ std::string_view base_of(std::string_view place) {
   const std::string_view name = name_in(place);
   return name.substr(0, name.find(':'));
 }
-
-class MaildirMessage final : public MessageSource {
- public:
-  explicit MaildirMessage(std::unique_ptr<File> file) : file_(std::move(file)) {}
-  StoreResult<std::string> read(std::size_t limit) override {
-    auto octets = file_->read(offset_, limit);
-    if (!octets) return fail(StoreError(octets.error()));
-    offset_ += octets->size();
-    return std::move(*octets);
-  }
-
- private:
-  std::unique_ptr<File> file_;
-  std::uint64_t offset_ = 0;
-};
 
 }  // namespace
 
@@ -239,7 +225,7 @@ StoreResult<std::unique_ptr<MessageSource>> MaildirMailbox::open(const MailboxEn
     return directory.open_file(name, OpenMode::read, 0);
   });
   if (!file) return fail(std::move(file.error()));
-  return std::make_unique<MaildirMessage>(std::move(*file));
+  return std::make_unique<FileMessage>(std::move(*file));
 }
 
 StoreResult<bool> MaildirMailbox::remove(const std::string& place) {
